@@ -1,0 +1,65 @@
+/**
+ * The platform behind one tag: how a WebSocket is opened. `effect-responses-node` has the one for Node.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ConnectionError } from "./ResponsesError.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Target {
+  /** `ws:` or `wss:` */
+  readonly url: string
+  /** Names in lower case. They hold the key: never log them. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/**
+ * Told synchronously, in the order of arrival, from before the dialling until the socket's scope is closed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listener {
+  /** A binary message comes as bytes. */
+  readonly onMessage: (data: string | Uint8Array) => void
+  /** The connection ended, for whatever reason. Called at most once, and last. */
+  readonly onClose: (close: { readonly code: number; readonly reason: string }) => void
+}
+
+/**
+ * An open WebSocket.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Socket {
+  /** Succeeds when the text was handed to the network. A failure says that the other side cannot have all of it. */
+  readonly send: (text: string) => Effect.Effect<void, ConnectionError>
+  /** No message arrives until `resume`. What was already read may still come. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+/**
+ * Opens a WebSocket that is closed with its scope. Must be interruptible while it dials, must not follow redirects, and
+ * reports a refused upgrade with its status (`ConnectionError`, reason `Refused`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Connect = (
+  target: Target,
+  listener: Listener
+) => Effect.Effect<Socket, ConnectionError, Scope.Scope>
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Connector extends Context.Tag("effect-responses/Connector")<Connector, Connect>() {}

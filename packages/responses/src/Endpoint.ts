@@ -1,0 +1,134 @@
+/**
+ * Where the server is and who asks: the options that the socket and HTTP share.
+ *
+ * @since 0.1.0
+ */
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * Sent as `Authorization: Bearer`. An Effect is run for every connect, so a key can rotate. May be left out only with
+   * a `baseUrl` of one's own.
+   */
+  readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConfigError.ConfigError> | undefined
+  /** `http(s)://` or `ws(s)://`, up to and without `/responses`. Default: `https://api.openai.com/v1` */
+  readonly baseUrl?: string | undefined
+  /** Sent as `OpenAI-Organization`. */
+  readonly organization?: string | undefined
+  /** Sent as `OpenAI-Project`. */
+  readonly project?: string | undefined
+  /** Further headers; they win over the ones above. An Effect is run for every connect. */
+  readonly headers?: Headers | Effect.Effect<Headers, ConfigError.ConfigError> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Headers = Readonly<Record<string, string | Redacted.Redacted>>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint {
+  /** `wss://…/responses` */
+  readonly socketUrl: string
+  /** `https://…/responses` */
+  readonly httpUrl: string
+  /** Computed anew each time. */
+  readonly credentials: Effect.Effect<Credentials, ConfigError.ConfigError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Credentials {
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Takes the secrets among the headers out of a text that came from outside and may quote them. */
+  readonly scrub: (text: string) => string
+}
+
+/**
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaultBaseUrl = "https://api.openai.com/v1"
+
+const schemes: Readonly<Record<string, readonly [http: string, socket: string]>> = {
+  "http:": ["http:", "ws:"],
+  "https:": ["https:", "wss:"],
+  "ws:": ["http:", "ws:"],
+  "wss:": ["https:", "wss:"]
+}
+
+const parseUrl = (baseUrl: string): Effect.Effect<Pick<Endpoint, "socketUrl" | "httpUrl">, ConfigError.ConfigError> => {
+  const invalid = (problem: string) => Effect.fail(ConfigError.InvalidData(["baseUrl"], problem))
+  if (!URL.canParse(baseUrl)) return invalid("is not a URL")
+  const url = new URL(baseUrl)
+  const scheme = schemes[url.protocol]
+  if (scheme === undefined) return invalid(`must begin with http:, https:, ws: or wss:, not with ${url.protocol}`)
+  if (url.username !== "" || url.password !== "") return invalid("must not hold a user or password, use apiKey or headers")
+  const rest = `//${url.host}${url.pathname.replace(/\/+$/, "")}/responses${url.search}`
+  return Effect.succeed({ httpUrl: scheme[0] + rest, socketUrl: scheme[1] + rest })
+}
+
+/** Visible ASCII, spaces and Latin-1: whatever else would make a header end early or throw. */
+const headerValue = /^[\t\x20-\x7e\x80-\xff]+$/
+
+const checked = (name: string, value: string): Effect.Effect<string, ConfigError.ConfigError> => {
+  if (value === "") return Effect.fail(ConfigError.MissingData([name], "is empty"))
+  return headerValue.test(value)
+    ? Effect.succeed(value)
+    : Effect.fail(ConfigError.InvalidData([name], "has a character that no header can carry"))
+}
+
+const plain = (value: string | Redacted.Redacted): string => Redacted.isRedacted(value) ? Redacted.value(value) : value
+
+const secret = (name: string): boolean => /authorization|cookie|key|token|secret/.test(name)
+
+/**
+ * Checks the options and, once, the credentials, so that a mistake shows when the Layer is built and not at the first
+ * request. Fails with a `ConfigError` that names the option.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function*(options: Options) {
+  const urls = yield* parseUrl(options.baseUrl ?? defaultBaseUrl)
+
+  const credentials = Effect.gen(function*() {
+    const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
+    const headers: Record<string, string> = {}
+    const secrets: Array<string> = []
+    const set = Effect.fnUntraced(function*(name: string, option: string, value: string | Redacted.Redacted, prefix = "") {
+      const text = yield* checked(option, plain(value))
+      headers[name] = prefix + text
+      if (secret(name) || Redacted.isRedacted(value)) secrets.push(text)
+    })
+    if (options.apiKey !== undefined) {
+      const key = Effect.isEffect(options.apiKey) ? yield* options.apiKey : options.apiKey
+      yield* set("authorization", "apiKey", key, "Bearer ")
+    }
+    if (options.organization !== undefined) yield* set("openai-organization", "organization", options.organization)
+    if (options.project !== undefined) yield* set("openai-project", "project", options.project)
+    for (const [name, value] of Object.entries(own)) yield* set(name.toLowerCase(), `headers.${name}`, value)
+    if (options.baseUrl === undefined && headers["authorization"] === undefined) {
+      return yield* Effect.fail(ConfigError.MissingData(["apiKey"], "is needed for api.openai.com"))
+    }
+    const scrub = (text: string) =>
+      secrets.reduce((scrubbed, value) => scrubbed.replaceAll(value.replace(/^Bearer /i, ""), "<redacted>"), text)
+    return { headers, scrub } satisfies Credentials
+  })
+
+  yield* credentials
+  return { ...urls, credentials } satisfies Endpoint as Endpoint
+})

@@ -1,0 +1,266 @@
+/**
+ * The items a conversation is made of: what a caller sends and what a model puts out.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+declare const unknownType: unique symbol
+
+/**
+ * Stands for every `type` this version does not know. No literal is equal to it, so `switch (item.type)` narrows the
+ * known kinds and a misspelt name does not compile; assign it to a `string` to look at the name that came.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type UnknownType = "(a type this version does not know)" & { readonly [unknownType]: true }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Role = "user" | "assistant" | "system" | "developer"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface InputText {
+  readonly type: "input_text"
+  readonly text: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface InputImage {
+  readonly type: "input_image"
+  readonly detail?: "low" | "high" | "auto" | "original" | undefined
+  readonly file_id?: string | null | undefined
+  /** A URL, or the image itself as a `data:` URL. */
+  readonly image_url?: string | null | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface InputFile {
+  readonly type: "input_file"
+  readonly file_data?: string | undefined
+  readonly file_id?: string | null | undefined
+  readonly file_url?: string | undefined
+  readonly filename?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface OutputText {
+  readonly type: "output_text"
+  readonly text: string
+  readonly annotations?: ReadonlyArray<unknown> | undefined
+  readonly logprobs?: ReadonlyArray<unknown> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Refusal {
+  readonly type: "refusal"
+  readonly refusal: string
+}
+
+/**
+ * A content part of a kind this version does not know, as it came.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnknownPart {
+  readonly type: UnknownType
+  readonly [field: string]: unknown
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ContentPart = InputText | InputImage | InputFile | OutputText | Refusal | UnknownPart
+
+/**
+ * A message of the dialogue. Callers may leave `type` out and give the content as a string, servers never do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Message {
+  readonly type?: "message" | undefined
+  readonly role: Role
+  readonly content: string | ReadonlyArray<ContentPart>
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * The model asks for a function to be called. `arguments` is JSON text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FunctionCall {
+  readonly type: "function_call"
+  readonly call_id: string
+  readonly name: string
+  readonly arguments: string
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FunctionCallOutput {
+  readonly type: "function_call_output"
+  readonly call_id: string
+  readonly output: string | ReadonlyArray<ContentPart>
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * The model asks for a tool with free-form input.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CustomToolCall {
+  readonly type: "custom_tool_call"
+  readonly call_id: string
+  readonly name: string
+  readonly input: string
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CustomToolCallOutput {
+  readonly type: "custom_tool_call_output"
+  readonly call_id: string
+  readonly output: string | ReadonlyArray<ContentPart>
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * What the model thought. With `store: false` only `encrypted_content` carries it from turn to turn.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reasoning {
+  readonly type: "reasoning"
+  readonly summary: ReadonlyArray<{ readonly type: "summary_text"; readonly text: string }>
+  readonly content?: ReadonlyArray<{ readonly type: "reasoning_text"; readonly text: string }> | undefined
+  readonly encrypted_content?: string | null | undefined
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * An item of a kind this version does not know (hosted tools, compaction, …), as it came.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UnknownItem {
+  readonly type: UnknownType
+  readonly [field: string]: unknown
+}
+
+/**
+ * Model output can be sent back as input just as it is: both directions have this type.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ResponseItem =
+  | Message
+  | FunctionCall
+  | FunctionCallOutput
+  | CustomToolCall
+  | CustomToolCallOutput
+  | Reasoning
+  | UnknownItem
+
+/**
+ * Accepts every object: what an item must hold differs by kind, grows without notice, and is for the server to judge.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ResponseItem: Schema.Schema<ResponseItem> = Schema.declare(
+  (value): value is ResponseItem => Predicate.isRecord(value),
+  { identifier: "ResponseItem" }
+)
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const message = (role: Role, content: string | ReadonlyArray<ContentPart>): Message => ({
+  type: "message",
+  role,
+  content
+})
+
+/**
+ * A message of the user's.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const user = (content: string | ReadonlyArray<ContentPart>): Message => message("user", content)
+
+/**
+ * The answer to a `function_call`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const functionCallOutput = (
+  callId: string,
+  output: string | ReadonlyArray<ContentPart>
+): FunctionCallOutput => ({ type: "function_call_output", call_id: callId, output })
+
+/**
+ * An item of a kind this version has no type for (`item_reference`, `mcp_approval_response`, …).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const unknown = (item: { readonly type: string; readonly [field: string]: unknown }): UnknownItem =>
+  item as unknown as UnknownItem
+
+/**
+ * The text of an assistant's message, refusals included; empty for every other item.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const text = (item: ResponseItem): string => {
+  if (item.type !== undefined && item.type !== "message") return ""
+  const { content } = item
+  if (typeof content === "string") return content
+  return content.map((part) => part.type === "output_text" ? part.text : part.type === "refusal" ? part.refusal : "")
+    .join("")
+}

@@ -1,0 +1,206 @@
+/**
+ * The contract every transport fulfils, and what programs do with it.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ResponseEvent from "./ResponseEvent.ts"
+import type { ResponseItem } from "./ResponseItem.ts"
+import type { ResponseRequest } from "./ResponseRequest.ts"
+import {
+  canFallBack,
+  type ConnectionError,
+  type PreviousResponseNotFound,
+  type ResponsesError
+} from "./ResponsesError.ts"
+
+/**
+ * What was repaired before the server answered, unseen by the caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Recovery =
+  | { readonly _tag: "Reconnected"; readonly error: ConnectionError }
+  | { readonly _tag: "ResentInFull"; readonly error: PreviousResponseNotFound }
+  | { readonly _tag: "FellBack"; readonly error: ConnectionError }
+
+/**
+ * A response that the server has begun to answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenResponse {
+  /** `resp_…` */
+  readonly id: string
+  readonly transport: "websocket" | "http"
+  /** Whether the whole input travelled, or only what is new since `previous_response_id`. */
+  readonly input: "full" | "delta"
+  /** Size of the request as sent, in bytes of UTF-8; repeated requests count each time. */
+  readonly bytesSent: number
+  /** How long the request waited for the connection to be free. */
+  readonly queued: Duration.Duration
+  readonly recoveries: ReadonlyArray<Recovery>
+  /** Ends with `response.completed` or `response.incomplete`; every other end is a failure. Can be run once. */
+  readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /**
+   * Succeeds once the server has begun to answer, fails before the caller has seen any event: so retry, resend and
+   * fallback are decisions about this one effect, and no event can be delivered twice. The response belongs to the
+   * scope: closing it early gives the response up.
+   */
+  readonly open: (request: ResponseRequest) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Responses extends Context.Tag("effect-responses/Responses")<Responses, Service>() {}
+
+/**
+ * Opens a response in the caller's scope. Most programs want `stream` or `create`.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const open = (
+  request: ResponseRequest
+): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
+  Effect.flatMap(Responses, (responses) => responses.open(request))
+
+/**
+ * The events of a response, as they come. Leaving the stream early gives the response up.
+ *
+ * `onOpen` is run once the server has begun to answer, before the first event: it tells which transport serves, what was
+ * sent and what was repaired.
+ *
+ * @example
+ * ```ts
+ * import { Console, Stream } from "effect"
+ * import { Responses } from "effect-responses"
+ *
+ * export const program = Responses.stream({ model: "gpt-5.5", input: "Say hello." }).pipe(
+ *   Stream.runForEach((event) => event.type === "response.output_text.delta" ? Console.log(event.delta) : Console.log())
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const stream = (request: ResponseRequest, options?: {
+  readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
+}): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
+  Stream.unwrapScoped(
+    open(request).pipe(
+      Effect.tap((response) => options?.onOpen?.(response) ?? Effect.void),
+      Effect.map((response) => response.events)
+    )
+  )
+
+/**
+ * A response that has ended, with all of its output.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FinalResponse extends ResponseEvent.Response {
+  readonly output: ReadonlyArray<ResponseItem>
+}
+
+/** Some servers leave the output out of the last event; it is then what `response.output_item.done` brought. */
+const final = (events: OpenResponse["events"]): Effect.Effect<FinalResponse, ResponsesError> =>
+  Effect.suspend(() => {
+    const items: Array<ResponseItem> = []
+    let end: ResponseEvent.Response | undefined
+    return Stream.runForEachChunk(events, (chunk) =>
+      Effect.sync(() => {
+        for (const event of chunk) {
+          if (ResponseEvent.isEnd(event)) end = event.response
+          else if (event.type === "response.output_item.done") items.push(event.item)
+        }
+      })).pipe(
+        Effect.flatMap(() =>
+          end === undefined
+            ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
+            : Effect.succeed({ ...end, output: end.output?.length ? end.output : items })
+        )
+      )
+  })
+
+/**
+ * The response as it stands at its end, `completed` or `incomplete` (see `incomplete_details.reason`).
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const create = (request: ResponseRequest): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
+  Effect.scoped(Effect.flatMap(open(request), (response) => final(response.events)))
+
+/**
+ * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a
+ * socket can: it never goes over HTTP, where it would be an ordinary, paid request.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const warmUp = (request: ResponseRequest): Effect.Effect<string, ResponsesError, Responses> =>
+  Effect.map(create({ ...request, generate: false }), (response) => response.id)
+
+/**
+ * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,
+ * 5xx, …), time-outs before sending, connections lost before sending. A 401 or 403 stays a failure, and so does whatever
+ * happens once the request is on its way. Warm-ups stay where they are.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const orElse: {
+  (that: Service): (self: Service) => Service
+  (self: Service, that: Service): Service
+} = dual(2, (self: Service, that: Service): Service => ({
+  open: (request) =>
+    request.generate === false ? self.open(request) : self.open(request).pipe(
+      Effect.catchIf(canFallBack, (error) =>
+        Effect.map(that.open(request), (response) => ({
+          ...response,
+          recoveries: [{ _tag: "FellBack", error }, ...response.recoveries] as const
+        })))
+    )
+}))
+
+/**
+ * `orElse` for Layers. What else the first Layer provides is kept.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOrElse: {
+  <E2, R2>(
+    that: Layer.Layer<Responses, E2, R2>
+  ): <A, E1, R1>(self: Layer.Layer<Responses | A, E1, R1>) => Layer.Layer<Responses | A, E1 | E2, R1 | R2>
+  <A, E1, R1, E2, R2>(
+    self: Layer.Layer<Responses | A, E1, R1>,
+    that: Layer.Layer<Responses, E2, R2>
+  ): Layer.Layer<Responses | A, E1 | E2, R1 | R2>
+} = dual(2, <A, E1, R1, E2, R2>(
+  self: Layer.Layer<Responses | A, E1, R1>,
+  that: Layer.Layer<Responses, E2, R2>
+): Layer.Layer<Responses | A, E1 | E2, R1 | R2> =>
+  Layer.scopedContext(
+    Effect.zipWith(Layer.build(self), Layer.build(that), (first, second) =>
+      Context.add(first, Responses, orElse(Context.get(first, Responses), Context.get(second, Responses))))
+  ))

@@ -1,0 +1,212 @@
+/**
+ * What can go wrong, named by what the caller does about it, and the one place where the wire's many shapes of failure
+ * become these errors.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+/**
+ * How far a request came before it failed.
+ *
+ * - `unsent`: nothing ran. It may be sent again, anywhere.
+ * - `unacknowledged`: it was sent and no output came. The server may be working on it.
+ * - `partial`: output reached the caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Delivery = typeof Delivery.Type
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Delivery = Schema.Literal("unsent", "unacknowledged", "partial")
+
+const deliveryText: Record<Delivery, string> = {
+  unsent: "nothing was run, it is safe to send the request again",
+  unacknowledged: "the server may have run the request, send it again only if running it twice does no harm",
+  partial: "part of the output was already delivered"
+}
+
+/**
+ * The request itself is wrong. Nothing was sent: mend the field that is named.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-responses/InvalidRequest")(
+  "InvalidRequest",
+  { field: Schema.String, description: Schema.String }
+) {
+  override get message(): string {
+    return `Invalid request, nothing was sent: \`${this.field}\` ${this.description}`
+  }
+}
+
+/**
+ * There is no connection, or there is none any more. Use HTTP or try later, as `delivery` allows.
+ *
+ * - `Unreachable`: no TCP or TLS connection.
+ * - `OpenTimeout`: the server did not answer the upgrade in time.
+ * - `Refused`: the server answered with `status` instead of opening, or closed the connection right after with 1008.
+ * - `Lost`: the connection ended, with `closeCode`, while a response was due or running.
+ * - `Expired`: the server's limit on the age of a connection was reached while a response was due or running.
+ * - `Closed`: the Layer that owns the connection was closed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-responses/ConnectionError")(
+  "ConnectionError",
+  {
+    reason: Schema.Literal("Unreachable", "OpenTimeout", "Refused", "Lost", "Expired", "Closed"),
+    delivery: Delivery,
+    description: Schema.String,
+    status: Schema.optional(Schema.Number),
+    closeCode: Schema.optional(Schema.Number),
+    code: Schema.optional(Schema.String),
+    requestId: Schema.optional(Schema.String),
+    retryAfter: Schema.optional(Schema.DurationFromSelf),
+    cause: Schema.optional(Schema.Defect)
+  }
+) {
+  override get message(): string {
+    return `${this.description}${details(this)}: ${deliveryText[this.delivery]}`
+  }
+}
+
+/**
+ * The server does not know `previous_response_id` (any more). Nothing ran: send the whole conversation without it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PreviousResponseNotFound
+  extends Schema.TaggedError<PreviousResponseNotFound>("effect-responses/PreviousResponseNotFound")(
+    "PreviousResponseNotFound",
+    {
+      previousResponseId: Schema.optional(Schema.String),
+      description: Schema.String,
+      status: Schema.optional(Schema.Number),
+      requestId: Schema.optional(Schema.String)
+    }
+  )
+{
+  override get message(): string {
+    return `${this.description}${details(this)}: nothing was run, send the full input without previous_response_id`
+  }
+}
+
+/**
+ * The model or the API said no. `retryable` tells whether the same request can succeed later.
+ *
+ * `response` is the failed response as far as it came, `frame` what the server sent, word for word.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResponseFailed extends Schema.TaggedError<ResponseFailed>("effect-responses/ResponseFailed")(
+  "ResponseFailed",
+  {
+    description: Schema.String,
+    delivery: Delivery,
+    code: Schema.optional(Schema.String),
+    type: Schema.optional(Schema.String),
+    param: Schema.optional(Schema.String),
+    status: Schema.optional(Schema.Number),
+    requestId: Schema.optional(Schema.String),
+    retryAfter: Schema.optional(Schema.DurationFromSelf),
+    responseId: Schema.optional(Schema.String),
+    frame: Schema.Unknown
+  }
+) {
+  /** Whether the failure is a passing one: overload, rate limit, a fault of the server's. */
+  get retryable(): boolean {
+    if (this.code !== undefined && finalCodes.has(this.code)) return false
+    return (this.code !== undefined && passingCodes.has(this.code)) || this.status === 408 || this.status === 429 ||
+      (this.status !== undefined && this.status >= 500)
+  }
+
+  override get message(): string {
+    return `${this.description}${details(this)}${
+      this.retryable ? ": passing, try again later" : ": sending the same request again will fail again"
+    }`
+  }
+}
+
+/**
+ * The server sent something that is no event of this protocol. `frame` has its beginning.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MalformedEvent extends Schema.TaggedError<MalformedEvent>("effect-responses/MalformedEvent")(
+  "MalformedEvent",
+  { description: Schema.String, frame: Schema.String, delivery: Delivery }
+) {
+  override get message(): string {
+    return `The server sent ${this.description}: ${deliveryText[this.delivery]}. It began: ${this.frame}`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type ResponsesError =
+  | InvalidRequest
+  | ConnectionError
+  | PreviousResponseNotFound
+  | ResponseFailed
+  | MalformedEvent
+
+const finalCodes: ReadonlySet<string> = new Set(["insufficient_quota", "billing_hard_limit_reached"])
+
+const passingCodes: ReadonlySet<string> = new Set([
+  "rate_limit_exceeded",
+  "server_error",
+  "server_is_overloaded",
+  "overloaded",
+  "overloaded_error",
+  "slow_down"
+])
+
+const details = (error: {
+  readonly code?: string | undefined
+  readonly status?: number | undefined
+  readonly closeCode?: number | undefined
+  readonly param?: string | undefined
+  readonly requestId?: string | undefined
+}): string => {
+  const known = [
+    error.code && `code ${error.code}`,
+    error.status && `status ${error.status}`,
+    error.closeCode && `close code ${error.closeCode}`,
+    error.param && `param ${error.param}`,
+    error.requestId && `request ${error.requestId}`
+  ].filter(Predicate.isTruthy)
+  return known.length === 0 ? "" : ` (${known.join(", ")})`
+}
+
+/**
+ * Whether it is certain that the server did not run the request.
+ *
+ * @since 0.1.0
+ * @category refinements
+ */
+export const isUnsent = (error: ResponsesError): boolean =>
+  error._tag === "PreviousResponseNotFound" || error._tag === "InvalidRequest" || error.delivery === "unsent"
+
+/**
+ * Whether another transport may serve the request: nothing ran, and the reason is the transport and not the caller. A
+ * missing permission (401, 403) is the same everywhere.
+ *
+ * @since 0.1.0
+ * @category refinements
+ */
+export const canFallBack = (error: ResponsesError): error is ConnectionError =>
+  error._tag === "ConnectionError" && error.delivery === "unsent" && error.reason !== "Closed" &&
+  error.status !== 401 && error.status !== 403

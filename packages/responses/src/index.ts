@@ -1,0 +1,34 @@
+/**
+ * @since 0.1.0
+ */
+export * as Connector from "./Connector.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Endpoint from "./Endpoint.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseEvent from "./ResponseEvent.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseItem from "./ResponseItem.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseRequest from "./ResponseRequest.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Responses from "./Responses.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesError from "./ResponsesError.ts"
