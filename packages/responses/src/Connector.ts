@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as wireError from "./internal/wireError.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
 
 /**
@@ -39,8 +40,11 @@ export interface Listener {
  * @category models
  */
 export interface Socket {
-  /** Succeeds when the text was handed to the network. A failure says that the other side cannot have all of it. */
-  readonly send: (text: string) => Effect.Effect<void, ConnectionError>
+  /**
+   * Succeeds with the size in bytes when the text was handed to the network. Fails, also when the connection ends
+   * meanwhile, only if the other side cannot have all of it: `unsent`.
+   */
+  readonly send: (text: string) => Effect.Effect<number, ConnectionError>
   /** No message arrives until `resume`. What was already read may still come. */
   readonly pause: () => void
   readonly resume: () => void
@@ -63,3 +67,15 @@ export type Connect = (
  * @category tags
  */
 export class Connector extends Context.Tag("effect-responses/Connector")<Connector, Connect>() {}
+
+/**
+ * The error for an upgrade that was answered with a status other than 101. The body may be cut short.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const refused: (answer: {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly body: string
+}) => ConnectionError = wireError.fromRefusal

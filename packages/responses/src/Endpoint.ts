@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { ConnectionError } from "./ResponsesError.ts"
 
 /**
  * @since 0.1.0
@@ -43,7 +45,7 @@ export interface Endpoint {
   /** `https://…/responses` */
   readonly httpUrl: string
   /** Computed anew each time. */
-  readonly credentials: Effect.Effect<Credentials, ConfigError.ConfigError>
+  readonly credentials: Effect.Effect<Credentials, ConnectionError>
 }
 
 /**
@@ -58,10 +60,43 @@ export interface Credentials {
 }
 
 /**
+ * The options that are read from the environment, each with its usual name unless another `Config` is given:
+ * `OPENAI_API_KEY`, and, if they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FromConfig {
+  readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
+  readonly baseUrl?: Config.Config<string> | undefined
+  readonly organization?: Config.Config<string | undefined> | undefined
+  readonly project?: Config.Config<string | undefined> | undefined
+}
+
+/**
  * @since 0.1.0
  * @category defaults
  */
 export const defaultBaseUrl = "https://api.openai.com/v1"
+
+const optional = (name: string): Config.Config<string | undefined> => Config.withDefault(Config.string(name), undefined)
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromConfig = <O extends FromConfig>(
+  { apiKey, baseUrl, organization, project, ...rest }: O
+): Effect.Effect<Omit<O, keyof FromConfig> & Options, ConfigError.ConfigError> =>
+  Effect.map(
+    Config.all({
+      apiKey: apiKey ?? Config.redacted("OPENAI_API_KEY"),
+      baseUrl: baseUrl ?? optional("OPENAI_BASE_URL"),
+      organization: organization ?? optional("OPENAI_ORG_ID"),
+      project: project ?? optional("OPENAI_PROJECT_ID")
+    }),
+    (read) => ({ ...rest, ...read })
+  )
 
 const schemes: Readonly<Record<string, readonly [http: string, socket: string]>> = {
   "http:": ["http:", "ws:"],
@@ -76,7 +111,9 @@ const parseUrl = (baseUrl: string): Effect.Effect<Pick<Endpoint, "socketUrl" | "
   const url = new URL(baseUrl)
   const scheme = schemes[url.protocol]
   if (scheme === undefined) return invalid(`must begin with http:, https:, ws: or wss:, not with ${url.protocol}`)
-  if (url.username !== "" || url.password !== "") return invalid("must not hold a user or password, use apiKey or headers")
+  if (url.username !== "" || url.password !== "") {
+    return invalid("must not hold a user or password, use apiKey or headers")
+  }
   const rest = `//${url.host}${url.pathname.replace(/\/+$/, "")}/responses${url.search}`
   return Effect.succeed({ httpUrl: scheme[0] + rest, socketUrl: scheme[1] + rest })
 }
@@ -84,8 +121,10 @@ const parseUrl = (baseUrl: string): Effect.Effect<Pick<Endpoint, "socketUrl" | "
 /** Visible ASCII, spaces and Latin-1: whatever else would make a header end early or throw. */
 const headerValue = /^[\t\x20-\x7e\x80-\xff]+$/
 
+const headerName = /^[\w!#$%&'*+.^`|~-]+$/
+
 const checked = (name: string, value: string): Effect.Effect<string, ConfigError.ConfigError> => {
-  if (value === "") return Effect.fail(ConfigError.MissingData([name], "is empty"))
+  if (value.trim() === "") return Effect.fail(ConfigError.MissingData([name], "is empty"))
   return headerValue.test(value)
     ? Effect.succeed(value)
     : Effect.fail(ConfigError.InvalidData([name], "has a character that no header can carry"))
@@ -109,26 +148,41 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
     const headers: Record<string, string> = {}
     const secrets: Array<string> = []
-    const set = Effect.fnUntraced(function*(name: string, option: string, value: string | Redacted.Redacted, prefix = "") {
-      const text = yield* checked(option, plain(value))
-      headers[name] = prefix + text
-      if (secret(name) || Redacted.isRedacted(value)) secrets.push(text)
-    })
+    const set = Effect.fnUntraced(
+      function*(name: string, option: string, value: string | Redacted.Redacted, prefix = "") {
+        const text = yield* checked(option, plain(value))
+        headers[name] = prefix + text
+        if (secret(name) || Redacted.isRedacted(value)) secrets.push(text)
+      }
+    )
     if (options.apiKey !== undefined) {
       const key = Effect.isEffect(options.apiKey) ? yield* options.apiKey : options.apiKey
       yield* set("authorization", "apiKey", key, "Bearer ")
     }
     if (options.organization !== undefined) yield* set("openai-organization", "organization", options.organization)
     if (options.project !== undefined) yield* set("openai-project", "project", options.project)
-    for (const [name, value] of Object.entries(own)) yield* set(name.toLowerCase(), `headers.${name}`, value)
+    for (const [name, value] of Object.entries(own)) {
+      if (!headerName.test(name)) {
+        return yield* Effect.fail(ConfigError.InvalidData(["headers"], `has the name ${JSON.stringify(name)}`))
+      }
+      yield* set(name.toLowerCase(), `headers.${name}`, value)
+    }
     if (options.baseUrl === undefined && headers["authorization"] === undefined) {
       return yield* Effect.fail(ConfigError.MissingData(["apiKey"], "is needed for api.openai.com"))
     }
-    const scrub = (text: string) =>
-      secrets.reduce((scrubbed, value) => scrubbed.replaceAll(value.replace(/^Bearer /i, ""), "<redacted>"), text)
+    const bare = secrets.map((value) => value.replace(/^Bearer +/i, "").trim()).filter((value) => value !== "")
+    const scrub = (text: string) => bare.reduce((scrubbed, value) => scrubbed.replaceAll(value, "<redacted>"), text)
     return { headers, scrub } satisfies Credentials
   })
 
   yield* credentials
-  return { ...urls, credentials } satisfies Endpoint as Endpoint
+  const endpoint: Endpoint = {
+    ...urls,
+    credentials: Effect.mapError(
+      credentials,
+      (error) =>
+        new ConnectionError({ reason: "Credentials", delivery: "unsent", description: `No credentials: ${error}` })
+    )
+  }
+  return endpoint
 })

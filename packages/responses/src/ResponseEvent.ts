@@ -38,7 +38,10 @@ export interface Response {
   /** Some servers leave it out even at the end: `Responses.create` puts it together then. */
   readonly output?: ReadonlyArray<ResponseItem> | undefined
   readonly usage?: Usage | null | undefined
-  readonly error?: { readonly code?: string | null | undefined; readonly message?: string | undefined } | null | undefined
+  readonly error?:
+    | { readonly code?: string | null | undefined; readonly message?: string | undefined }
+    | null
+    | undefined
   readonly incomplete_details?: { readonly reason?: string | undefined } | null | undefined
   readonly previous_response_id?: string | null | undefined
   readonly metadata?: Readonly<Record<string, string>> | null | undefined
@@ -233,7 +236,9 @@ const progress: ReadonlySet<string> = new Set([
   "response.created",
   "response.queued",
   "response.in_progress",
-  "keepalive"
+  "keepalive",
+  "codex.rate_limits",
+  "responsesapi.websocket_timing"
 ])
 
 /**
@@ -300,7 +305,7 @@ export const decode = (frame: string, delivery: Delivery): Either.Either<ServerE
   }
   if (!Predicate.isRecord(value)) return malformed("a message that is not an object", frame, delivery)
   const { error, type } = value
-  if (type === undefined && error !== undefined) return Either.right(value as FailureEvent)
+  if (type === undefined && Predicate.isNotNullable(error)) return Either.right(value as FailureEvent)
   if (!Predicate.isString(type)) return malformed("a message without a type", frame, delivery)
   const field = missing(value as { readonly type: string })
   return field === undefined

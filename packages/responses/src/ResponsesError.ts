@@ -49,6 +49,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
 /**
  * There is no connection, or there is none any more. Use HTTP or try later, as `delivery` allows.
  *
+ * - `Credentials`: the key or a header, computed anew for this connect, could not be had.
  * - `Unreachable`: no TCP or TLS connection.
  * - `OpenTimeout`: the server did not answer the upgrade in time.
  * - `Refused`: the server answered with `status` instead of opening, or closed the connection right after with 1008.
@@ -62,7 +63,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-responses/ConnectionError")(
   "ConnectionError",
   {
-    reason: Schema.Literal("Unreachable", "OpenTimeout", "Refused", "Lost", "Expired", "Closed"),
+    reason: Schema.Literal("Credentials", "Unreachable", "OpenTimeout", "Refused", "Lost", "Expired", "Closed"),
     delivery: Delivery,
     description: Schema.String,
     status: Schema.optional(Schema.Number),
@@ -125,7 +126,7 @@ export class ResponseFailed extends Schema.TaggedError<ResponseFailed>("effect-r
 ) {
   /** Whether the failure is a passing one: overload, rate limit, a fault of the server's. */
   get retryable(): boolean {
-    if (this.code !== undefined && finalCodes.has(this.code)) return false
+    if ([this.code, this.type].some((name) => name !== undefined && finalCodes.has(name))) return false
     return (this.code !== undefined && passingCodes.has(this.code)) || this.status === 408 || this.status === 429 ||
       (this.status !== undefined && this.status >= 500)
   }
@@ -202,11 +203,11 @@ export const isUnsent = (error: ResponsesError): boolean =>
 
 /**
  * Whether another transport may serve the request: nothing ran, and the reason is the transport and not the caller. A
- * missing permission (401, 403) is the same everywhere.
+ * missing key or permission (401, 403) is the same everywhere.
  *
  * @since 0.1.0
  * @category refinements
  */
 export const canFallBack = (error: ResponsesError): error is ConnectionError =>
   error._tag === "ConnectionError" && error.delivery === "unsent" && error.reason !== "Closed" &&
-  error.status !== 401 && error.status !== 403
+  error.reason !== "Credentials" && error.status !== 401 && error.status !== 403

@@ -26,9 +26,29 @@ export * as ResponseRequest from "./ResponseRequest.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponseScript from "./ResponseScript.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseSteps from "./ResponseSteps.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Responses from "./Responses.ts"
 
 /**
  * @since 0.1.0
  */
 export * as ResponsesError from "./ResponsesError.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesHttp from "./ResponsesHttp.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesSocket from "./ResponsesSocket.ts"

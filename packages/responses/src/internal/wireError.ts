@@ -49,9 +49,11 @@ const seconds = (text: string | undefined): number | undefined => {
 
 /** An HTTP date counts from the answer's own `date`, so that no clock of ours is asked. */
 const retryAfter = (headers: Json): Duration.Duration | undefined => {
-  const millis = seconds(firstString(headers["retry-after-ms"]))
+  const header = (name: string) =>
+    Predicate.isNumber(headers[name]) ? String(headers[name]) : firstString(headers[name])
+  const millis = seconds(header("retry-after-ms"))
   if (millis !== undefined) return Duration.millis(millis)
-  const value = firstString(headers["retry-after"], Predicate.isNumber(headers["retry-after"]) ? String(headers["retry-after"]) : undefined)
+  const value = header("retry-after")
   const plain = seconds(value)
   if (plain !== undefined) return Duration.seconds(plain)
   const until = Date.parse(value ?? "") - Date.parse(firstString(headers["date"]) ?? "")
@@ -72,7 +74,10 @@ interface Details {
 }
 
 /** Nested (`{error: {…}}`), flat, untyped, and `response.error` of a `response.failed`. */
-const detailsOf = (frame: Json, answer: { readonly status?: number | undefined; readonly headers?: unknown }): Details => {
+const detailsOf = (
+  frame: Json,
+  answer: { readonly status?: number | undefined; readonly headers?: unknown }
+): Details => {
   const nested = Predicate.isRecord(frame["error"]) ? frame["error"] : record(record(frame["response"])["error"])
   const headers = { ...lowerCase(answer.headers), ...lowerCase(frame["headers"]), ...lowerCase(nested["headers"]) }
   const code = firstString(nested["code"], frame["code"])
@@ -82,11 +87,14 @@ const detailsOf = (frame: Json, answer: { readonly status?: number | undefined; 
     type,
     param: firstString(nested["param"], frame["param"]),
     status: firstNumber(
+      answer.status,
       frame["status"],
       frame["status_code"],
       nested["status"],
       nested["status_code"],
-      answer.status,
+      // vLLM and LocalAI put the status where the others have a name.
+      nested["code"],
+      frame["code"],
       code === undefined ? undefined : statusOfCode[code],
       type === undefined ? undefined : statusOfType[type]
     ),
@@ -126,7 +134,9 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
   return new ResponseFailed({
     ...found,
     // A refusal in answer to the request itself says that nothing ran; a fault of the server's says nothing.
-    delivery: context.delivery === "unacknowledged" && status !== undefined && status < 500 ? "unsent" : context.delivery,
+    delivery: context.delivery === "unacknowledged" && status !== undefined && status < 500
+      ? "unsent"
+      : context.delivery,
     description: found.description ?? (found.code === undefined
       ? "The server reported a failure and gave no reason"
       : `The server reported ${found.code}`),
@@ -210,6 +220,8 @@ export const fromCloseAfterUpgrade = (close: Close): ConnectionError =>
   new ConnectionError({
     reason: "Refused",
     delivery: "unsent",
-    description: `The server accepted the connection and closed it at once${close.reason === "" ? "" : `: ${close.reason}`}`,
+    description: `The server accepted the connection and closed it at once${
+      close.reason === "" ? "" : `: ${close.reason}`
+    }`,
     closeCode: close.code
   })

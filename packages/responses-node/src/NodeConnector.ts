@@ -1,0 +1,124 @@
+/**
+ * WebSockets on Node, by `ws`: with headers, and with the answer of a server that refuses to upgrade.
+ *
+ * @since 0.1.0
+ */
+import { type Connect, Connector, refused, type Socket } from "effect-responses/Connector"
+import { ConnectionError } from "effect-responses/ResponsesError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Http from "node:http"
+import * as WS from "ws"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** For a proxy, or a certificate authority of one's own. */
+  readonly agent?: Http.Agent | undefined
+  /** The largest message taken from a server, in bytes. Default: 128 MiB */
+  readonly maxPayload?: number | undefined
+  /** How long a server may take to agree to a close. Default: 1 second */
+  readonly closeTimeout?: Duration.DurationInput | undefined
+}
+
+const maxRefusalBody = 64 * 1024
+
+const unreachable = (cause: Error): ConnectionError =>
+  new ConnectionError({
+    reason: "Unreachable",
+    delivery: "unsent",
+    description: `The server could not be reached: ${cause.message || cause.name}`,
+    cause
+  })
+
+/** Listening for `unexpected-response` makes the failed upgrade ours to end. */
+const onRefused = (ws: WS.WebSocket, fail: (error: ConnectionError) => void) =>
+  ws.once("unexpected-response", (_request: Http.ClientRequest, response: Http.IncomingMessage) => {
+    let body = ""
+    const end = () => {
+      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body }))
+      response.destroy()
+      ws.terminate()
+    }
+    response.setEncoding("utf8")
+    response.on("data", (text: string) => {
+      body += text
+      if (body.length >= maxRefusalBody) end()
+    })
+    response.once("end", end)
+    response.once("error", end)
+  })
+
+const opened = (ws: WS.WebSocket): Effect.Effect<void, ConnectionError> =>
+  Effect.async((resume) => {
+    ws.once("open", () => resume(Effect.void))
+    ws.once("error", (error) => resume(Effect.fail(unreachable(error))))
+    onRefused(ws, (error) => resume(Effect.fail(error)))
+  })
+
+const send = (ws: WS.WebSocket): Socket["send"] => (text) =>
+  Effect.async((resume) => {
+    const bytes = Buffer.from(text)
+    ws.send(bytes, { binary: false }, (error) =>
+      resume(
+        error
+          ? Effect.fail(
+            new ConnectionError({ reason: "Lost", delivery: "unsent", description: error.message, cause: error })
+          )
+          : Effect.succeed(bytes.length)
+      ))
+  })
+
+/** `ws` itself cuts the connection when the server does not agree to the close in time. */
+const close = (ws: WS.WebSocket): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    if (ws.readyState === WS.WebSocket.CLOSED) return resume(Effect.void)
+    ws.once("close", () => resume(Effect.void))
+    // A paused socket does not see the other side's close.
+    ws.resume()
+    ws.close(1000)
+  })
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Connect => {
+  const closeTimeout = Duration.toMillis(options.closeTimeout ?? "1 second")
+  return (target, listener) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const ws = yield* Effect.try({
+          try: () => {
+            const settings: WS.ClientOptions & { readonly closeTimeout: number } = {
+              headers: { ...target.headers },
+              followRedirects: false,
+              perMessageDeflate: false,
+              maxPayload: options.maxPayload ?? 128 * 1024 * 1024,
+              closeTimeout,
+              ...(options.agent === undefined ? {} : { agent: options.agent })
+            }
+            return new WS.WebSocket(target.url, settings)
+          },
+          catch: (cause) => unreachable(cause instanceof Error ? cause : new Error(String(cause)))
+        })
+        // For the socket's whole life: without a listener a late error would end the process.
+        ws.on("error", () => {})
+        ws.on("message", (data: Buffer, isBinary) => listener.onMessage(isBinary ? data : data.toString()))
+        ws.once("close", (code, reason) => listener.onClose({ code, reason: reason.toString() }))
+        yield* restore(opened(ws)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
+        yield* Effect.addFinalizer(() => close(ws))
+        const socket: Socket = { send: send(ws), pause: () => ws.pause(), resume: () => ws.resume() }
+        return socket
+      })
+    )
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Connector> => Layer.succeed(Connector, make(options))

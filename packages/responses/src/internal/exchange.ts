@@ -1,0 +1,161 @@
+/** One request and what comes back for it: the reader puts events in, synchronously, and the caller takes them out. */
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as ResponseEvent from "../ResponseEvent.ts"
+import type { ResponseItem } from "../ResponseItem.ts"
+import type { Delivery, ResponsesError } from "../ResponsesError.ts"
+import * as wireError from "./wireError.ts"
+
+export interface Options {
+  readonly previousResponseId?: string | undefined
+  /** The caller is behind (`true`), or has caught up. */
+  readonly onPressure: (behind: boolean) => void
+  /** Takes the key out of what a server says. */
+  readonly scrub: (text: string) => string
+}
+
+export interface Exchange {
+  /** Size in characters, for back-pressure. */
+  readonly offer: (event: ResponseEvent.ServerEvent, size: number) => void
+  /** Ends the exchange from this side; after the end it changes nothing. */
+  readonly fail: (error: (delivery: Delivery) => ResponsesError) => void
+  /** The server has said its last word on this request. */
+  readonly isFinished: () => boolean
+  /** What it failed with, if it did. */
+  readonly error: () => ResponsesError | undefined
+  /** Set by the first event that has it. */
+  readonly responseId: () => string | undefined
+  /** The end and the items of the output, once the response has ended well. */
+  readonly result: () => Result | undefined
+  /** Waits until the server begins to answer. */
+  readonly started: Effect.Effect<string, ResponsesError>
+  /** `onEnd` is run when the last event has come, before it is handed on. */
+  readonly events: (onEnd: Effect.Effect<void>) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+  /** Nobody takes any more: what still comes is thrown away. */
+  readonly abandon: () => void
+  /** Waits for the end of an abandoned exchange. */
+  readonly ended: Effect.Effect<void>
+}
+
+export interface Result {
+  readonly response: ResponseEvent.Response
+  readonly output: ReadonlyArray<ResponseItem>
+}
+
+/** In characters: some thousand small events, or one image. */
+const highWaterMark = 1 << 20
+
+type End = { readonly _tag: "Done" } | { readonly _tag: "Failed"; readonly error: ResponsesError }
+
+export const make = (options: Options): Exchange => {
+  let batch: Array<ResponseEvent.ResponseEvent> = []
+  let size = 0
+  let id: string | undefined
+  let delivery: Delivery = "unacknowledged"
+  let end: End | undefined
+  let finished = false
+  let abandoned = false
+  let response: ResponseEvent.Response | undefined
+  const output: Array<ResponseItem> = []
+  let wake: (() => void) | undefined
+
+  const changed = Effect.async<void>((resume) => {
+    wake = () => {
+      wake = undefined
+      resume(Effect.void)
+    }
+    return Effect.sync(() => {
+      wake = undefined
+    })
+  })
+
+  const finish = (how: End) => {
+    if (end !== undefined) return
+    end = how
+    wake?.()
+  }
+
+  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent =>
+    JSON.parse(options.scrub(JSON.stringify(event)))
+
+  const offer = (event: ResponseEvent.ServerEvent, length: number) => {
+    if (end !== undefined) return
+    if (ResponseEvent.isFailure(event)) {
+      finished = true
+      const error = wireError.fromFrame(scrubbed(event), { delivery, previousResponseId: options.previousResponseId })
+      return finish({ _tag: "Failed", error })
+    }
+    id ??= ResponseEvent.responseId(event)
+    if (!abandoned) {
+      batch.push(event)
+      size += length
+    }
+    if (event.type === "response.output_item.done") output.push(event.item)
+    if (ResponseEvent.isOutput(event)) delivery = "partial"
+    if (ResponseEvent.isEnd(event)) {
+      finished = true
+      response = event.response
+      return finish({ _tag: "Done" })
+    }
+    if (size >= highWaterMark) options.onPressure(true)
+    wake?.()
+  }
+
+  const take = () => {
+    const taken = batch
+    batch = []
+    if (size >= highWaterMark) options.onPressure(false)
+    size = 0
+    return taken
+  }
+
+  const started: Exchange["started"] = Effect.suspend(() => {
+    if (id !== undefined) return Effect.succeed(id)
+    return end?._tag === "Failed" ? Effect.fail(end.error) : Effect.zipRight(changed, started)
+  })
+
+  const events: Exchange["events"] = (onEnd) => {
+    const next: Channel.Channel<
+      Chunk.Chunk<ResponseEvent.ResponseEvent>,
+      unknown,
+      ResponsesError,
+      unknown,
+      void
+    > = Channel.suspend(() => {
+      if (end === undefined && batch.length === 0) return Channel.flatMap(Channel.fromEffect(changed), () => next)
+      const chunk = Channel.write(Chunk.unsafeFromArray(take()))
+      if (end === undefined) return Channel.flatMap(chunk, () => next)
+      const last = end._tag === "Failed" ? Channel.fail(end.error) : Channel.void
+      return Channel.fromEffect(onEnd).pipe(
+        Channel.flatMap(() => chunk),
+        Channel.flatMap(() => last)
+      )
+    })
+    return Stream.fromChannel(next)
+  }
+
+  const ended: Exchange["ended"] = Effect.suspend(() =>
+    end === undefined ? Effect.zipRight(changed, ended) : Effect.void
+  )
+
+  return {
+    offer,
+    fail: (error) => finish({ _tag: "Failed", error: error(delivery) }),
+    isFinished: () => finished,
+    error: () => end?._tag === "Failed" ? end.error : undefined,
+    responseId: () => id,
+    result: () =>
+      response === undefined
+        ? undefined
+        : { response, output: response.output?.length ? response.output : output },
+    started,
+    events,
+    abandon: () => {
+      abandoned = true
+      take()
+    },
+    ended
+  }
+}

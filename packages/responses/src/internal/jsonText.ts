@@ -1,0 +1,35 @@
+/**
+ * Whether two JSON texts say the same, as the arguments of a call do when an SDK has parsed and printed them again.
+ */
+import * as Meaning from "./meaning.ts"
+
+const token = /"(?:[^"\\]|\\.)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+/** So few digits without an exponent survive as a double: `1.0` is `1` then, and no two numbers become one. */
+const isExact = (number: string): boolean => number.length <= 15 && !/[eE]/.test(number)
+
+/** Numbers become strings, as `JSON.parse` rounds long ones: two ids of 17 digits must not become equal. */
+const withoutNumbers = (text: string): string =>
+  text.replace(
+    token,
+    (part) => part.startsWith("\"") ? `"s${part.slice(1)}` : `"n${isExact(part) ? Number(part) : part}"`
+  )
+
+const parse = (text: string): Meaning.Meaning | undefined => {
+  try {
+    JSON.parse(text)
+    const leaves: Array<Meaning.Leaf> = []
+    Meaning.write(JSON.parse(withoutNumbers(text)), leaves)
+    return leaves
+  } catch {
+    return undefined
+  }
+}
+
+/** Texts that are not JSON say the same only if they are equal. */
+export const isSame = (left: string, right: string): boolean => {
+  if (left === right) return true
+  const meaning = parse(left)
+  const other = meaning && parse(right)
+  return meaning !== undefined && other !== undefined && Meaning.equal(meaning, other)
+}

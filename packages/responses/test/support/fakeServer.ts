@@ -1,0 +1,144 @@
+/** A server in memory, behind the `Connector` tag: tests take what it saw from queues and say what it sends. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
+import { type Connect, Connector, type Listener, type Target } from "../../src/Connector.ts"
+import { ConnectionError } from "../../src/ResponsesError.ts"
+import * as ResponsesSocket from "../../src/ResponsesSocket.ts"
+
+export interface FakeConnection {
+  readonly number: number
+  readonly target: Target
+  /** The next request the client sends. */
+  readonly request: Effect.Effect<Record<string, unknown>>
+  readonly send: (...frames: ReadonlyArray<object | string | Uint8Array>) => Effect.Effect<void>
+  readonly close: (code: number, reason?: string) => Effect.Effect<void>
+  /** Waits until the client has closed the connection. */
+  readonly closed: Effect.Effect<void>
+  readonly isClosed: () => boolean
+  readonly isPaused: () => boolean
+}
+
+export type Dial = "accept" | "never" | ConnectionError
+
+export interface FakeServer {
+  readonly connect: Connect
+  /** The next connection that was opened. */
+  readonly connection: Effect.Effect<FakeConnection>
+  /** What happens to the next dials; accepted when nothing is left. */
+  readonly plan: (...dials: ReadonlyArray<Dial>) => void
+  readonly dials: () => number
+  readonly open: () => number
+  /** The next requests are not taken by the network. */
+  readonly failSends: (times: number) => void
+  readonly layer: (
+    options?: Partial<ResponsesSocket.Options>
+  ) => Layer.Layer<Layer.Layer.Success<ReturnType<typeof ResponsesSocket.layer>>>
+}
+
+export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
+  const connections = yield* Queue.unbounded<FakeConnection>()
+  const planned: Array<Dial> = []
+  let dials = 0
+  let open = 0
+  let failing = 0
+
+  const accept = (target: Target, listener: Listener) =>
+    Effect.gen(function*() {
+      const requests = yield* Queue.unbounded<Record<string, unknown>>()
+      const closed = yield* Deferred.make<void>()
+      const number = dials
+      let ended = false
+      let paused = false
+      open++
+      const end = (code: number, reason: string) => {
+        if (ended) return
+        ended = true
+        open--
+        Deferred.unsafeDone(closed, Effect.void)
+        listener.onClose({ code, reason })
+      }
+      yield* Queue.offer(connections, {
+        number,
+        target,
+        request: Queue.take(requests),
+        send: (...frames) =>
+          Effect.sync(() => {
+            for (const frame of frames) {
+              if (ended) return
+              listener.onMessage(
+                typeof frame === "string" || frame instanceof Uint8Array ? frame : JSON.stringify(frame)
+              )
+            }
+          }),
+        close: (code, reason = "") => Effect.sync(() => end(code, reason)),
+        closed: Deferred.await(closed),
+        isClosed: () => ended,
+        isPaused: () => paused
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => end(1000, "closed by the client")))
+      return {
+        send: (text: string) =>
+          Effect.suspend(() => {
+            if (failing > 0) {
+              failing--
+              end(1006, "")
+              return Effect.fail(
+                new ConnectionError({ reason: "Lost", delivery: "unsent", description: "write failed" })
+              )
+            }
+            Queue.unsafeOffer(requests, JSON.parse(text))
+            return Effect.succeed(text.length)
+          }),
+        pause: () => {
+          paused = true
+        },
+        resume: () => {
+          paused = false
+        }
+      }
+    })
+
+  const connect: Connect = (target, listener) =>
+    Effect.suspend(() => {
+      dials++
+      const dial = planned.shift() ?? "accept"
+      if (dial === "never") return Effect.never
+      return dial === "accept" ? accept(target, listener) : Effect.fail(dial)
+    })
+
+  return {
+    connect,
+    connection: Queue.take(connections),
+    plan: (...next) => {
+      planned.push(...next)
+    },
+    dials: () => dials,
+    open: () => open,
+    failSends: (times) => {
+      failing = times
+    },
+    layer: (options) =>
+      ResponsesSocket.layer({ apiKey: Redacted.make("sk-secret"), ...options }).pipe(
+        Layer.provide(Layer.succeed(Connector, connect)),
+        Layer.orDie
+      )
+  }
+})
+
+export const created = (id: string) => ({
+  type: "response.created",
+  response: { id, status: "in_progress", output: [] }
+})
+
+export const delta = (text: string) => ({ type: "response.output_text.delta", delta: text })
+
+export const completed = (id: string) => ({
+  type: "response.completed",
+  response: { id, status: "completed", output: [] }
+})
+
+/** A whole small answer. */
+export const answer = (id: string) => [created(id), delta("Hello"), completed(id)] as const
