@@ -65,6 +65,8 @@ export interface Service extends Responses.Service {
 export interface Stats {
   /** Connections opened so far. */
   readonly connections: number
+  /** Whether there is a connection now. */
+  readonly open: boolean
 }
 
 /**
@@ -149,7 +151,7 @@ export const make = (
     if (options.eager === true) yield* openAhead(lease)
     const open = Turn.make({ lease, onEarlyEnd: options.onEarlyEnd ?? "close" })
 
-    return { open, stats: Effect.sync(() => ({ connections })) }
+    return { open, stats: Effect.sync(() => ({ connections, open: lease.isOpen() })) }
   })
 
 const provideBoth = (service: Service) =>

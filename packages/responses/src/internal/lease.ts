@@ -22,6 +22,8 @@ export interface Options<A, E> {
 export interface Lease<A, E> {
   /** Takes a place at the end of the queue, at once. Whoever enters has to `release`, granted or not. */
   readonly enter: () => Held<A, E>
+  /** Whether there is a resource that lives. */
+  readonly isOpen: () => boolean
 }
 
 export interface Held<A, E> {
@@ -104,6 +106,8 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       return watch(entry)
     }
 
+    const isOpen = () => current !== undefined && options.isOpen(current.resource)
+
     const get = Effect.suspend(() => {
       if (current !== undefined && options.isOpen(current.resource)) return Effect.succeed(current.resource)
       return Effect.uninterruptibleMask((restore) =>
@@ -123,6 +127,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       })
 
     return {
+      isOpen,
       enter: () => {
         const { granted, leave } = semaphore.enter()
         return { granted, get, evict, release: leave }
