@@ -55,13 +55,17 @@ export interface Endpoint {
 export interface Credentials {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Takes the secrets among the headers out of a text that came from outside and may quote them. */
+  /**
+   * Takes the secrets among the headers out of a text that came from outside and may quote them. Shorter than 8
+   * characters is a placeholder (`none`, `EMPTY`) that would only make the text unreadable.
+   */
   readonly scrub: (text: string) => string
 }
 
 /**
  * The options that are read from the environment, each with its usual name unless another `Config` is given:
- * `OPENAI_API_KEY`, and, if they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`.
+ * `OPENAI_API_KEY`, and, if they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`. With a `baseUrl` of
+ * one's own nothing else is read: a vendor's key must not go to another server because it happens to be there.
  *
  * @since 0.1.0
  * @category models
@@ -89,12 +93,21 @@ export const fromConfig = <O extends FromConfig>(
   { apiKey, baseUrl, organization, project, ...rest }: O
 ): Effect.Effect<Omit<O, keyof FromConfig> & Options, ConfigError.ConfigError> =>
   Effect.map(
-    Config.all({
-      apiKey: apiKey ?? Config.redacted("OPENAI_API_KEY"),
-      baseUrl: baseUrl ?? optional("OPENAI_BASE_URL"),
-      organization: organization ?? optional("OPENAI_ORG_ID"),
-      project: project ?? optional("OPENAI_PROJECT_ID")
-    }),
+    Config.all(
+      baseUrl === undefined
+        ? {
+          apiKey: apiKey ?? Config.redacted("OPENAI_API_KEY"),
+          baseUrl: optional("OPENAI_BASE_URL"),
+          organization: organization ?? optional("OPENAI_ORG_ID"),
+          project: project ?? optional("OPENAI_PROJECT_ID")
+        }
+        : {
+          apiKey: apiKey ?? Config.succeed(undefined),
+          baseUrl,
+          organization: organization ?? Config.succeed(undefined),
+          project: project ?? Config.succeed(undefined)
+        }
+    ),
     (read) => ({ ...rest, ...read })
   )
 
@@ -170,7 +183,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (options.baseUrl === undefined && headers["authorization"] === undefined) {
       return yield* Effect.fail(ConfigError.MissingData(["apiKey"], "is needed for api.openai.com"))
     }
-    const bare = secrets.map((value) => value.replace(/^Bearer +/i, "").trim()).filter((value) => value !== "")
+    const bare = secrets.map((value) => value.replace(/^Bearer +/i, "").trim()).filter(({ length }) => length >= 8)
     const scrub = (text: string) => bare.reduce((scrubbed, value) => scrubbed.replaceAll(value, "<redacted>"), text)
     return { headers, scrub } satisfies Credentials
   })

@@ -31,6 +31,8 @@ const withCallId = (item: ResponseItem, suffix: string): ResponseItem =>
     ? { ...item, call_id: `call_${suffix}` }
     : item
 
+const numbered = (frame: object): Timeline.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
+
 /**
  * The life cycle of a response as a server sends it. The same turn and context always give the same steps.
  *
@@ -47,7 +49,6 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   let begun = false
   let ended = false
 
-  const numbered = (frame: object): Timeline.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
   const lifeCycle = (
     status: Status,
     more?: { readonly type?: string; readonly error?: { code: string; message: string }; readonly reason?: string }

@@ -3,33 +3,22 @@
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Tracer from "effect/Tracer"
+import * as Output from "./internal/output.ts"
 import * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
-import {
-  canFallBack,
-  type ConnectionError,
-  type PreviousResponseNotFound,
-  type ResponsesError
-} from "./ResponsesError.ts"
-
-/**
- * What was repaired before the server answered, unseen by the caller.
- *
- * @since 0.1.0
- * @category models
- */
-export type Recovery =
-  | { readonly _tag: "Reconnected"; readonly error: ConnectionError }
-  | { readonly _tag: "ResentInFull"; readonly error: PreviousResponseNotFound }
-  | { readonly _tag: "FellBack"; readonly error: ConnectionError }
+import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
+import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 /**
  * A response that the server has begun to answer.
@@ -37,17 +26,9 @@ export type Recovery =
  * @since 0.1.0
  * @category models
  */
-export interface OpenResponse {
+export interface OpenResponse extends ResponsesTelemetry.Sending {
   /** `resp_…` */
   readonly id: string
-  readonly transport: "websocket" | "http"
-  /** Whether the whole input travelled, or only what is new since `previous_response_id`. */
-  readonly input: "full" | "delta"
-  /** Size of the request as sent, in bytes of UTF-8; repeated requests count each time. */
-  readonly bytesSent: number
-  /** How long the request waited for the connection to be free. */
-  readonly queued: Duration.Duration
-  readonly recoveries: ReadonlyArray<Recovery>
   /** Ends with `response.completed` or `response.incomplete`; every other end is a failure. Can be run once. */
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
 }
@@ -71,8 +52,17 @@ export interface Service {
  */
 export class Responses extends Context.Tag("effect-responses/Responses")<Responses, Service>() {}
 
+/** Chunks are looked at by their last event only: a response has one end. */
+const observed = (span: Tracer.Span, events: OpenResponse["events"]): OpenResponse["events"] =>
+  Stream.mapChunks(events, (chunk) => {
+    const last = chunk.length === 0 ? undefined : Chunk.unsafeLast(chunk)
+    if (last !== undefined && ResponseEvent.isEnd(last)) ResponsesTelemetry.annotateEnd(span, last.response)
+    return chunk
+  })
+
 /**
- * Opens a response in the caller's scope. Most programs want `stream` or `create`.
+ * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
+ * metrics of `ResponsesTelemetry`, and a span lasts as long as it.
  *
  * @since 0.1.0
  * @category requests
@@ -80,7 +70,18 @@ export class Responses extends Context.Tag("effect-responses/Responses")<Respons
 export const open = (
   request: ResponseRequest
 ): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
-  Effect.flatMap(Responses, (responses) => responses.open(request))
+  Effect.gen(function*() {
+    const responses = yield* Responses
+    const span = yield* Effect.makeSpanScoped(ResponsesTelemetry.spanName, {
+      kind: "client",
+      captureStackTrace: false,
+      attributes: ResponsesTelemetry.requestAttributes(request)
+    })
+    const response = yield* Effect.withParentSpan(responses.open(request), span)
+    yield* ResponsesTelemetry.count(response)
+    ResponsesTelemetry.annotateOpen(span, response)
+    return { ...response, events: observed(span, response.events) }
+  })
 
 /**
  * The events of a response, as they come. Leaving the stream early gives the response up.
@@ -121,22 +122,21 @@ export interface FinalResponse extends ResponseEvent.Response {
   readonly output: ReadonlyArray<ResponseItem>
 }
 
-/** Some servers leave the output out of the last event; it is then what `response.output_item.done` brought. */
 const final = (events: OpenResponse["events"]): Effect.Effect<FinalResponse, ResponsesError> =>
   Effect.suspend(() => {
-    const items: Array<ResponseItem> = []
+    const output = Output.make()
     let end: ResponseEvent.Response | undefined
     return Stream.runForEachChunk(events, (chunk) =>
       Effect.sync(() => {
         for (const event of chunk) {
+          output.add(event)
           if (ResponseEvent.isEnd(event)) end = event.response
-          else if (event.type === "response.output_item.done") items.push(event.item)
         }
       })).pipe(
         Effect.flatMap(() =>
           end === undefined
             ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
-            : Effect.succeed({ ...end, output: end.output?.length ? end.output : items })
+            : Effect.succeed({ ...end, output: output.of(end) })
         )
       )
   })
@@ -173,14 +173,27 @@ export const orElse: {
   (self: Service, that: Service): Service
 } = dual(2, (self: Service, that: Service): Service => ({
   open: (request) =>
-    request.generate === false ? self.open(request) : self.open(request).pipe(
-      Effect.catchIf(canFallBack, (error) =>
-        Effect.map(that.open(request), (response) => ({
-          ...response,
-          recoveries: [{ _tag: "FellBack", error }, ...response.recoveries] as const
-        })))
-    )
+    request.generate === false
+      ? self.open(request)
+      : Effect.flatMap(Clock.currentTimeMillis, (asked) =>
+        Effect.catchIf(self.open(request), canFallBack, (error) => fallBack(that, request, error, asked)))
 }))
+
+const fallBack = Effect.fnUntraced(function*(
+  service: Service,
+  request: ResponseRequest,
+  error: ConnectionError,
+  asked: number
+) {
+  const tried = Duration.millis((yield* Clock.currentTimeMillis) - asked)
+  const response = yield* service.open(request)
+  const opened: OpenResponse = {
+    ...response,
+    firstEvent: Duration.sum(tried, response.firstEvent),
+    recoveries: [{ _tag: "FellBack", error }, ...response.recoveries]
+  }
+  return opened
+})
 
 /**
  * `orElse` for Layers. What else the first Layer provides is kept.

@@ -219,12 +219,12 @@ const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exc
       )
   })
 
-const endOfStatus: Readonly<Record<string, ResponseEvent.EndEvent["type"] | "response.failed">> = {
-  completed: "response.completed",
-  incomplete: "response.incomplete",
-  failed: "response.failed",
-  cancelled: "response.failed"
-}
+const endOfStatus: ReadonlyMap<string, ResponseEvent.EndEvent["type"] | "response.failed"> = new Map([
+  ["completed", "response.completed"],
+  ["incomplete", "response.incomplete"],
+  ["failed", "response.failed"],
+  ["cancelled", "response.failed"]
+])
 
 /** Some servers cannot stream: their answer is the response as it stands at its end. */
 const decodeWhole = (body: string): Either.Either<ResponseEvent.ServerEvent, MalformedEvent> => {
@@ -233,9 +233,9 @@ const decodeWhole = (body: string): Either.Either<ResponseEvent.ServerEvent, Mal
     return ResponseEvent.decode(body, "unacknowledged")
   }
   const status = response["status"] ?? "completed"
-  const type = Predicate.isString(status) ? endOfStatus[status] : undefined
+  const type = Predicate.isString(status) ? endOfStatus.get(status) : undefined
   return type === undefined
-    ? Either.left(malformed(`a response that has not ended (${status}) instead of its events`, body))
+    ? Either.left(malformed("a response that has not ended instead of its events", body))
     : ResponseEvent.decode(`{"type":"${type}","response":${body}}`, "unacknowledged")
 }
 
@@ -331,6 +331,7 @@ export const make = (
     const open: Responses.Service["open"] = (request) =>
       Effect.gen(function*() {
         const body = yield* encode(request)
+        const asked = yield* Clock.currentTimeMillis
         const { headers, scrub } = yield* endpoint.credentials
         const answer = yield* post(body, headers).pipe(
           // A client may have been told to take these statuses for failures.
@@ -353,12 +354,15 @@ export const make = (
         )
         yield* Effect.addFinalizer(() => exchange.isFinished() ? lastBytes(reader) : Effect.void)
 
+        const id = yield* exchange.started
         return {
-          id: yield* exchange.started,
+          id,
           transport: "http",
           input: Predicate.isNotNullable(request.previous_response_id) ? "delta" : "full",
           bytesSent: body.byteLength,
+          bytesSaved: 0,
           queued: Duration.zero,
+          firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
           events: exchange.events(Effect.void)
         } satisfies Responses.OpenResponse

@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Connection from "./internal/connection.ts"
+import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
 import * as Turn from "./internal/turn.ts"
 import * as Responses from "./Responses.ts"
@@ -149,7 +150,7 @@ export const make = (
         })
     })
     if (options.eager === true) yield* openAhead(lease)
-    const open = Turn.make({ lease, onEarlyEnd: options.onEarlyEnd ?? "close" })
+    const open = Turn.make({ lease, heads: Heads.make(), onEarlyEnd: options.onEarlyEnd ?? "close" })
 
     return { open, stats: Effect.sync(() => ({ connections, open: lease.isOpen() })) }
   })

@@ -6,6 +6,11 @@ export * as Connector from "./Connector.ts"
 /**
  * @since 0.1.0
  */
+export * as Continuation from "./Continuation.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Endpoint from "./Endpoint.ts"
 
 /**
@@ -52,3 +57,23 @@ export * as ResponsesHttp from "./ResponsesHttp.ts"
  * @since 0.1.0
  */
 export * as ResponsesSocket from "./ResponsesSocket.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesTest from "./ResponsesTest.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Conversation from "./Conversation.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseTool from "./ResponseTool.ts"

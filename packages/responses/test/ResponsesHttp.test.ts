@@ -1,4 +1,5 @@
-import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import type { HttpClientRequest } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Cause,
@@ -6,6 +7,7 @@ import {
   ConfigError,
   ConfigProvider,
   Deferred,
+  Duration,
   Effect,
   Exit,
   FastCheck,
@@ -17,7 +19,6 @@ import {
   TestClock,
   Tracer
 } from "effect"
-import type { ResponseEvent } from "../src/ResponseEvent.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
 import type { ConnectionError, ResponsesError } from "../src/ResponsesError.ts"
@@ -99,7 +100,7 @@ const open = (server: { readonly client: HttpClient.HttpClient }, own: ResponseR
 /** All events, and the error if the response failed. */
 const collect = (response: Responses.OpenResponse) =>
   Effect.suspend(() => {
-    const events: Array<ResponseEvent> = []
+    const events: Array<object> = []
     return Stream.runForEach(response.events, (event) => Effect.sync(() => events.push(event))).pipe(
       Effect.either,
       Effect.map((end) => ({ events, error: end._tag === "Left" ? end.left : undefined }))
@@ -119,6 +120,8 @@ const bodyOf = (seen: Seen | undefined) => {
   if (sent?._tag !== "Uint8Array") throw new Error("a body of another kind")
   return sent.body
 }
+
+const words = (error: unknown) => Cause.pretty(Cause.fail(error))
 
 describe("ResponsesHttp", () => {
   describe("what is sent", () => {
@@ -152,6 +155,16 @@ describe("ResponsesHttp", () => {
     it.scoped("is the full input without previous_response_id", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* open(streaming([sse(...turn)]))).input, "full")
+      }))
+
+    it.scoped("is timed until the first event", () =>
+      Effect.gen(function*() {
+        const server = serve(() =>
+          Effect.as(TestClock.adjust(100), new Response(body([sse(...turn)]), { headers: eventStream }))
+        )
+        yield* TestClock.adjust(1000)
+        const response = yield* open(server)
+        assert.deepStrictEqual([response.firstEvent, response.queued], [Duration.millis(100), Duration.zero])
       }))
 
     it.effect("has the key of this very request", () =>
@@ -252,14 +265,18 @@ describe("ResponsesHttp", () => {
           inits.push(init)
           return Promise.resolve(new Response(body([sse(...turn)]), { headers: eventStream }))
         }
-        const final = yield* Responses.create(request).pipe(
-          Effect.provide(ResponsesHttp.layer(options)),
-          Effect.provide(FetchHttpClient.layer),
-          Effect.provideService(FetchHttpClient.RequestInit, { keepalive: true }),
-          Effect.provideService(FetchHttpClient.Fetch, fetch)
+        const layer = ResponsesHttp.layer(options).pipe(
+          Layer.provide(FetchHttpClient.layer),
+          Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { keepalive: true })),
+          Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch))
         )
-        assert.strictEqual(final.id, "resp_1")
+        const create = Responses.create(request)
+        yield* Effect.gen(function*() {
+          yield* create
+          yield* Effect.provideService(create, FetchHttpClient.RequestInit, { mode: "cors", redirect: "follow" })
+        }).pipe(Effect.provide(layer))
         assert.deepInclude(inits[0], { redirect: "manual", keepalive: true })
+        assert.deepInclude(inits[1], { redirect: "manual", keepalive: true, mode: "cors" })
       }))
   })
 
@@ -269,7 +286,7 @@ describe("ResponsesHttp", () => {
         const early = { type: "codex.rate_limits", limit: 1 }
         const response = yield* open(streaming([": hello\n\n", sse(early), sse(created), sse(completed)]))
         assert.strictEqual(response.id, "resp_1")
-        assert.deepStrictEqual((yield* collect(response)).events as ReadonlyArray<unknown>, [early, created, completed])
+        assert.deepStrictEqual((yield* collect(response)).events, [early, created, completed])
       }))
 
     it.effect("opens before the rest has come", () =>
@@ -298,12 +315,12 @@ describe("ResponsesHttp", () => {
           const whole = text.encode(
             (comment + sse(...turn, ...(doneMarker ? ["[DONE]"] : []))).replaceAll("\n", newline)
           )
-          const at = [0, ...cuts.map((cut) => cut % whole.length).sort((a, b) => a - b), whole.length]
+          const at = [0, ...cuts.map((cut) => cut % whole.length).toSorted((a, b) => a - b), whole.length]
           const pieces = at.slice(1).map((end, index) => whole.slice(at[index], end))
           const response = yield* open(streaming(pieces))
           const { error, events } = yield* collect(response)
           assert.isUndefined(error)
-          assert.deepStrictEqual(events as ReadonlyArray<unknown>, turn)
+          assert.deepStrictEqual(events, turn)
         }).pipe(Effect.scoped)
     )
 
@@ -311,10 +328,10 @@ describe("ResponsesHttp", () => {
       Effect.gen(function*() {
         const whole = text.encode(sse(...turn))
         const bytes = Array.from(whole, (byte) => Uint8Array.of(byte))
-        assert.deepStrictEqual((yield* collect(yield* open(streaming(bytes)))).events as ReadonlyArray<unknown>, turn)
+        assert.deepStrictEqual((yield* collect(yield* open(streaming(bytes)))).events, turn)
         for (let cut = 1; cut < whole.length; cut++) {
           const { events } = yield* collect(yield* open(streaming([whole.slice(0, cut), whole.slice(cut)])))
-          assert.deepStrictEqual(events as ReadonlyArray<unknown>, turn)
+          assert.deepStrictEqual(events, turn)
         }
       }))
 
@@ -361,7 +378,7 @@ describe("ResponsesHttp", () => {
           const server = answering(JSON.stringify(response), { headers: { "content-type": "application/json" } })
           const { error, events } = yield* Effect.scoped(Effect.flatMap(open(server), collect))
           assert.isUndefined(error)
-          assert.deepStrictEqual(events as ReadonlyArray<unknown>, [{ type, response }])
+          assert.deepStrictEqual(events, [{ type, response }])
         }
       }))
 
@@ -534,9 +551,16 @@ describe("ResponsesHttp", () => {
         Effect.gen(function*() {
           const end = yield* collect(yield* open(streaming([sse(...events)], "nothing")))
           assert.deepInclude(end.error, expected)
-          assert.deepStrictEqual(end.events as ReadonlyArray<unknown>, events.slice(0, -1))
+          assert.deepStrictEqual(end.events, events.slice(0, -1))
         }))
     }
+
+    it.scoped("nothing that follows a malformed event is delivered", () =>
+      Effect.gen(function*() {
+        const end = yield* collect(yield* open(streaming([sse(created, "noise", delta("a"), completed)])))
+        assert.deepInclude(end.error, { _tag: "MalformedEvent", frame: "noise", delivery: "unacknowledged" })
+        assert.deepStrictEqual(end.events, [created])
+      }))
 
     it.effect("before the response has an id fail the opening", () =>
       Effect.gen(function*() {
@@ -582,7 +606,7 @@ describe("ResponsesHttp", () => {
         const server = serve(() =>
           Effect.sync(() =>
             new Response(
-              new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(pieces.next().value!) }),
+              new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(pieces.next().value) }),
               { headers: eventStream }
             )
           )
@@ -719,8 +743,8 @@ describe("ResponsesHttp", () => {
 
     it.effect("fail when they are built without a key", () =>
       Effect.gen(function*() {
-        assert.include(String(yield* Effect.flip(created(ResponsesHttp.layerConfig(), {}))), "OPENAI_API_KEY")
-        assert.include(String(yield* Effect.flip(created(ResponsesHttp.layer({}), {}))), "apiKey")
+        assert.include(words(yield* Effect.flip(created(ResponsesHttp.layerConfig(), {}))), "OPENAI_API_KEY")
+        assert.include(words(yield* Effect.flip(created(ResponsesHttp.layer({}), {}))), "apiKey")
       }))
   })
 })

@@ -393,4 +393,3 @@ describe("exclusivity", () => {
       assert.strictEqual(server.open(), 0)
     }))
 })
-

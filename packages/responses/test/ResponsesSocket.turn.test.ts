@@ -48,22 +48,25 @@ describe("a turn", () => {
       assert.strictEqual(server.dials(), 0)
     }))
 
-  socket("events reach the caller as they came: unknown ones too, in order, also before response.created", (server) =>
-    Effect.gen(function*() {
-      const frames = [
-        { type: "codex.rate_limits", primary: { used_percent: 3 } },
-        FakeServer.created("resp_1"),
-        { type: "response.brand_new", nested: { a: [1, null] } },
-        FakeServer.delta("x"),
-        { type: "keepalive" },
-        FakeServer.completed("resp_1")
-      ]
-      const { connection, outcome } = yield* connected(server)
-      for (const frame of frames) yield* connection.send(frame)
-      const either = yield* outcome
-      assert(either._tag === "Right")
-      assert.deepStrictEqual(either.right, frames)
-    }))
+  socket(
+    "events reach the caller as they came: unknown ones too, in order, also before response.created",
+    (server) =>
+      Effect.gen(function*() {
+        const frames = [
+          { type: "codex.rate_limits", primary: { used_percent: 3 } },
+          FakeServer.created("resp_1"),
+          { type: "response.brand_new", nested: { a: [1, null] } },
+          FakeServer.delta("x"),
+          { type: "keepalive" },
+          FakeServer.completed("resp_1")
+        ]
+        const { connection, outcome } = yield* connected(server)
+        for (const frame of frames) yield* connection.send(frame)
+        const either = yield* outcome
+        assert(either._tag === "Right")
+        assert.deepStrictEqual(either.right, frames)
+      })
+  )
 
   socket("an incomplete response ends the stream and keeps its reason", (server) =>
     Effect.gen(function*() {
@@ -78,31 +81,34 @@ describe("a turn", () => {
       assert.deepStrictEqual(either.right.at(-1), incomplete)
     }))
 
-  socket("response.failed fails the stream after what came before it, and the connection serves on", (server) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const fiber = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
-      const connection = yield* server.connection
-      yield* connection.request
-      yield* connection.send(FakeServer.created("resp_1"), FakeServer.delta("He"), {
-        type: "response.failed",
-        response: { id: "resp_1", status: "failed", error: { code: "server_error", message: "Sorry" } }
+  socket(
+    "response.failed fails the stream after what came before it, and the connection serves on",
+    (server) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const fiber = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.created("resp_1"), FakeServer.delta("He"), {
+          type: "response.failed",
+          response: { id: "resp_1", status: "failed", error: { code: "server_error", message: "Sorry" } }
+        })
+        const seen: Array<string> = []
+        const { events } = yield* Fiber.join(fiber)
+        const error = yield* Effect.flip(Stream.runForEach(events, (event) => Effect.sync(() => seen.push(event.type))))
+        assert.deepStrictEqual(seen, ["response.created", "response.output_text.delta"])
+        assert(error._tag === "ResponseFailed")
+        assert.deepStrictEqual([error.code, error.delivery, error.retryable, error.responseId], [
+          "server_error",
+          "partial",
+          true,
+          "resp_1"
+        ])
+        assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+        yield* Scope.close(scope, Exit.void)
+        assert.isFalse(connection.isClosed())
       })
-      const seen: Array<string> = []
-      const { events } = yield* Fiber.join(fiber)
-      const error = yield* Effect.flip(Stream.runForEach(events, (event) => Effect.sync(() => seen.push(event.type))))
-      assert.deepStrictEqual(seen, ["response.created", "response.output_text.delta"])
-      assert(error._tag === "ResponseFailed")
-      assert.deepStrictEqual([error.code, error.delivery, error.retryable, error.responseId], [
-        "server_error",
-        "partial",
-        true,
-        "resp_1"
-      ])
-      assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
-      yield* Scope.close(scope, Exit.void)
-      assert.isFalse(connection.isClosed())
-    }))
+  )
 
   for (
     const [shape, frame] of [
@@ -111,13 +117,16 @@ describe("a turn", () => {
       ["untyped", { error: { code: "context_length_exceeded", message: "Too long", type: "api_error" } }]
     ] as const
   ) {
-    socket(`an error frame, ${shape}, fails open with its code and message, and the connection serves on`, (server) =>
-      Effect.gen(function*() {
-        const { connection, error } = yield* failed(server, frame)
-        assert(error._tag === "ResponseFailed")
-        assert.deepStrictEqual([error.code, error.description], ["context_length_exceeded", "Too long"])
-        assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
-      }))
+    socket(
+      `an error frame, ${shape}, fails open with its code and message, and the connection serves on`,
+      (server) =>
+        Effect.gen(function*() {
+          const { connection, error } = yield* failed(server, frame)
+          assert(error._tag === "ResponseFailed")
+          assert.deepStrictEqual([error.code, error.description], ["context_length_exceeded", "Too long"])
+          assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+        })
+    )
   }
 
   socket("an unknown previous response is an error of its own that names the id", (server) =>
@@ -148,13 +157,16 @@ describe("a turn", () => {
       ["an end without a response", { type: "response.completed" }]
     ] as const
   ) {
-    socket(`a frame that is ${what} fails the turn, and the next turn has another connection`, (server) =>
-      Effect.gen(function*() {
-        const { connection, error } = yield* failed(server, FakeServer.created("resp_1"), frame)
-        assert.strictEqual(error._tag, "MalformedEvent")
-        yield* connection.closed
-        yield* firstTurn(server)
-      }))
+    socket(
+      `a frame that is ${what} fails the turn, and the next turn has another connection`,
+      (server) =>
+        Effect.gen(function*() {
+          const { connection, error } = yield* failed(server, FakeServer.created("resp_1"), frame)
+          assert.strictEqual(error._tag, "MalformedEvent")
+          yield* connection.closed
+          yield* firstTurn(server)
+        })
+    )
   }
 
   for (const code of [1000, 1001, 1006, 1009, 1011, 1012]) {
@@ -165,20 +177,27 @@ describe("a turn", () => {
         yield* connection.close(code)
         const either = yield* outcome
         assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-        assert.deepStrictEqual([either.left.reason, either.left.closeCode, either.left.delivery], ["Lost", code, "partial"])
+        assert.deepStrictEqual([either.left.reason, either.left.closeCode, either.left.delivery], [
+          "Lost",
+          code,
+          "partial"
+        ])
         yield* firstTurn(server)
       }))
   }
 
-  socket("a connection lost before any output is not repeated: the server may be at work", (server) =>
-    Effect.gen(function*() {
-      const { connection, outcome } = yield* connected(server)
-      yield* connection.close(1006)
-      const either = yield* outcome
-      assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-      assert.strictEqual(either.left.delivery, "unacknowledged")
-      assert.strictEqual(server.dials(), 1)
-    }))
+  socket(
+    "a connection lost before any output is not repeated: the server may be at work",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection, outcome } = yield* connected(server)
+        yield* connection.close(1006)
+        const either = yield* outcome
+        assert(either._tag === "Left" && either.left._tag === "ConnectionError")
+        assert.strictEqual(either.left.delivery, "unacknowledged")
+        assert.strictEqual(server.dials(), 1)
+      })
+  )
 
   socket("news that the server is at work is not output yet", (server) =>
     Effect.gen(function*() {
@@ -190,17 +209,20 @@ describe("a turn", () => {
       assert.strictEqual(either.left.delivery, "unacknowledged")
     }))
 
-  socket("a connection that breaks before the request is out is replaced, and the request sent there", (server) =>
-    Effect.gen(function*() {
-      server.failSends(1)
-      const fiber = yield* Effect.fork(Effect.scoped(Responses.open(request)))
-      yield* server.connection
-      const second = yield* server.connection
-      yield* second.request
-      yield* second.send(...FakeServer.answer("resp_1"))
-      const response = yield* Fiber.join(fiber)
-      assert.deepStrictEqual(response.recoveries.map((recovery) => recovery._tag), ["Reconnected"])
-    }))
+  socket(
+    "a connection that breaks before the request is out is replaced, and the request sent there",
+    (server) =>
+      Effect.gen(function*() {
+        server.failSends(1)
+        const fiber = yield* Effect.fork(Effect.scoped(Responses.open(request)))
+        yield* server.connection
+        const second = yield* server.connection
+        yield* second.request
+        yield* second.send(...FakeServer.answer("resp_1"))
+        const response = yield* Fiber.join(fiber)
+        assert.deepStrictEqual(response.recoveries.map((recovery) => recovery._tag), ["Reconnected"])
+      })
+  )
 
   socket("a request is moved to a new connection once, not for ever", (server) =>
     Effect.gen(function*() {
@@ -217,7 +239,11 @@ describe("a turn", () => {
       yield* connection.close(1008, "policy")
       const either = yield* outcome
       assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-      assert.deepStrictEqual([either.left.reason, either.left.delivery, either.left.closeCode], ["Refused", "unsent", 1008])
+      assert.deepStrictEqual([either.left.reason, either.left.delivery, either.left.closeCode], [
+        "Refused",
+        "unsent",
+        1008
+      ])
     }))
 
   socket("what trails the end never begins the next response", (server) =>
@@ -239,22 +265,25 @@ describe("a turn", () => {
       assert.deepStrictEqual(yield* serve(connection, "resp_1"), wholeAnswer)
     }))
 
-  socket("a caller that stops early closes the connection, and its late events reach nobody", (server) =>
-    Effect.gen(function*() {
-      const early = yield* Effect.fork(collect(Stream.take(Responses.stream(request), 1)))
-      const connection = yield* server.connection
-      yield* connection.request
-      yield* connection.send(FakeServer.created("resp_1"))
-      yield* Fiber.join(early)
-      yield* connection.closed
-      yield* connection.send(FakeServer.delta("late"))
-      const fiber = yield* Effect.fork(collect(Responses.stream(request)))
-      const next = yield* server.connection
-      yield* next.request
-      yield* connection.send(FakeServer.delta("later"), FakeServer.completed("resp_1"))
-      yield* next.send(...FakeServer.answer("resp_2"))
-      assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_2"))
-    }))
+  socket(
+    "a caller that stops early closes the connection, and its late events reach nobody",
+    (server) =>
+      Effect.gen(function*() {
+        const early = yield* Effect.fork(collect(Stream.take(Responses.stream(request), 1)))
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.created("resp_1"))
+        yield* Fiber.join(early)
+        yield* connection.closed
+        yield* connection.send(FakeServer.delta("late"))
+        const fiber = yield* Effect.fork(collect(Responses.stream(request)))
+        const next = yield* server.connection
+        yield* next.request
+        yield* connection.send(FakeServer.delta("later"), FakeServer.completed("resp_1"))
+        yield* next.send(...FakeServer.answer("resp_2"))
+        assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_2"))
+      })
+  )
 
   socket("or the rest is drained, if asked for, before the next request is sent", (server) =>
     Effect.gen(function*() {
@@ -272,26 +301,29 @@ describe("a turn", () => {
       assert.strictEqual(server.dials(), 1)
     }), { onEarlyEnd: "drain" })
 
-  socket("a consumer that is slower than the network pauses the socket, and nothing is lost", (server) =>
-    Effect.gen(function*() {
-      const gate = yield* Deferred.make<void>()
-      const fiber = yield* Responses.stream(request).pipe(
-        Stream.tap(() => Deferred.await(gate)),
-        Stream.runCount,
-        Effect.fork
-      )
-      const connection = yield* server.connection
-      yield* connection.request
-      yield* connection.send(FakeServer.created("resp_1"))
-      yield* Effect.yieldNow()
-      const large = FakeServer.delta("x".repeat(100_000))
-      for (let sent = 0; sent < 30; sent++) yield* connection.send(large)
-      assert.isTrue(connection.isPaused())
-      yield* connection.send(FakeServer.completed("resp_1"))
-      yield* Deferred.succeed(gate, undefined)
-      assert.strictEqual(yield* Fiber.join(fiber), 32)
-      assert.isFalse(connection.isPaused())
-    }))
+  socket(
+    "a consumer that is slower than the network pauses the socket, and nothing is lost",
+    (server) =>
+      Effect.gen(function*() {
+        const gate = yield* Deferred.make<void>()
+        const fiber = yield* Responses.stream(request).pipe(
+          Stream.tap(() => Deferred.await(gate)),
+          Stream.runCount,
+          Effect.fork
+        )
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.created("resp_1"))
+        yield* Effect.yieldNow()
+        const large = FakeServer.delta("x".repeat(100_000))
+        for (let sent = 0; sent < 30; sent++) yield* connection.send(large)
+        assert.isTrue(connection.isPaused())
+        yield* connection.send(FakeServer.completed("resp_1"))
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* Fiber.join(fiber), 32)
+        assert.isFalse(connection.isPaused())
+      })
+  )
 
   socket("garbage and errors on an idle connection retire it quietly", (server) =>
     Effect.gen(function*() {
@@ -314,7 +346,9 @@ describe("a turn", () => {
 
   socket("a key that a refused upgrade quotes is taken out of the error", (server) =>
     Effect.gen(function*() {
-      server.plan(new ConnectionError({ reason: "Refused", delivery: "unsent", status: 401, description: "Bad sk-secret" }))
+      server.plan(
+        new ConnectionError({ reason: "Refused", delivery: "unsent", status: 401, description: "Bad sk-secret" })
+      )
       const error = yield* Effect.flip(Effect.scoped(Responses.open(request)))
       assert(error._tag === "ConnectionError")
       assert.notInclude(`${error} ${JSON.stringify(error)}`, "sk-secret")

@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import type { ResponseItem } from "../ResponseItem.ts"
 import type { Delivery, ResponsesError } from "../ResponsesError.ts"
+import * as Output from "./output.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
@@ -58,18 +59,25 @@ export const make = (options: Options): Exchange => {
   let finished = false
   let abandoned = false
   let response: ResponseEvent.Response | undefined
-  const output: Array<ResponseItem> = []
+  const output = Output.make()
   let wake: (() => void) | undefined
 
-  const changed = Effect.async<void>((resume) => {
-    wake = () => {
-      wake = undefined
-      resume(Effect.void)
-    }
-    return Effect.sync(() => {
-      wake = undefined
+  /** Looks again when it registers: events may come while the fiber is on its way here. */
+  const until = (isReady: () => boolean) =>
+    Effect.async<void>((resume) => {
+      if (isReady()) return resume(Effect.void)
+      wake = () => {
+        wake = undefined
+        resume(Effect.void)
+      }
+      return Effect.sync(() => {
+        wake = undefined
+      })
     })
-  })
+
+  const hasEnded = () => end !== undefined
+  const hasStarted = () => id !== undefined || hasEnded()
+  const hasEvents = () => batch.length > 0 || hasEnded()
 
   const finish = (how: End) => {
     if (end !== undefined) return
@@ -78,7 +86,7 @@ export const make = (options: Options): Exchange => {
   }
 
   const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent =>
-    JSON.parse(options.scrub(JSON.stringify(event)))
+    JSON.parse(JSON.stringify(event), (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value)
 
   const offer = (event: ResponseEvent.ServerEvent, length: number) => {
     if (end !== undefined) return
@@ -92,7 +100,7 @@ export const make = (options: Options): Exchange => {
       batch.push(event)
       size += length
     }
-    if (event.type === "response.output_item.done") output.push(event.item)
+    output.add(event)
     if (ResponseEvent.isOutput(event)) delivery = "partial"
     if (ResponseEvent.isEnd(event)) {
       finished = true
@@ -113,7 +121,7 @@ export const make = (options: Options): Exchange => {
 
   const started: Exchange["started"] = Effect.suspend(() => {
     if (id !== undefined) return Effect.succeed(id)
-    return end?._tag === "Failed" ? Effect.fail(end.error) : Effect.zipRight(changed, started)
+    return end?._tag === "Failed" ? Effect.fail(end.error) : Effect.zipRight(until(hasStarted), started)
   })
 
   const events: Exchange["events"] = (onEnd) => {
@@ -124,7 +132,7 @@ export const make = (options: Options): Exchange => {
       unknown,
       void
     > = Channel.suspend(() => {
-      if (end === undefined && batch.length === 0) return Channel.flatMap(Channel.fromEffect(changed), () => next)
+      if (!hasEvents()) return Channel.flatMap(Channel.fromEffect(until(hasEvents)), () => next)
       const chunk = Channel.write(Chunk.unsafeFromArray(take()))
       if (end === undefined) return Channel.flatMap(chunk, () => next)
       const last = end._tag === "Failed" ? Channel.fail(end.error) : Channel.void
@@ -136,9 +144,7 @@ export const make = (options: Options): Exchange => {
     return Stream.fromChannel(next)
   }
 
-  const ended: Exchange["ended"] = Effect.suspend(() =>
-    end === undefined ? Effect.zipRight(changed, ended) : Effect.void
-  )
+  const ended: Exchange["ended"] = Effect.suspend(() => hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended))
 
   return {
     offer,
@@ -146,10 +152,7 @@ export const make = (options: Options): Exchange => {
     isFinished: () => finished,
     error: () => end?._tag === "Failed" ? end.error : undefined,
     responseId: () => id,
-    result: () =>
-      response === undefined
-        ? undefined
-        : { response, output: response.output?.length ? response.output : output },
+    result: () => response === undefined ? undefined : { response, output: output.of(response) },
     started,
     events,
     abandon: () => {

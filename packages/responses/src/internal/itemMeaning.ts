@@ -16,103 +16,99 @@ const other = Symbol("other")
 const text = Symbol("text")
 const refusal = Symbol("refusal")
 
-const isTextOrAbsent = (value: unknown): value is string | null | undefined =>
-  value === undefined || value === null || typeof value === "string"
+const isText = (value: unknown): value is string => typeof value === "string"
 
-const isListOrAbsent = (value: unknown): value is ReadonlyArray<unknown> | null | undefined =>
-  value === undefined || value === null || Array.isArray(value)
+const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null
 
-const isContent = (value: unknown): value is string | ReadonlyArray<unknown> =>
-  typeof value === "string" || Array.isArray(value)
-
-const writePart = (given: unknown, leaves: ItemMeaning): void => {
+const writePart = (given: unknown, draft: Meaning.Draft): void => {
   const part = typeof given === "object" && given !== null ? Meaning.plain(given) as Fields : {}
   switch (part["type"]) {
     case "output_text":
     case "input_text":
     case "text":
-      if (typeof part["text"] !== "string") break
-      leaves.push(text, part["text"])
+      if (!isText(part["text"])) break
+      draft.add(text).add(part["text"])
       return
     case "refusal":
-      if (typeof part["refusal"] !== "string") break
-      leaves.push(refusal, part["refusal"])
+      if (!isText(part["refusal"])) break
+      draft.add(refusal).add(part["refusal"])
       return
   }
-  Meaning.write(given, leaves)
+  Meaning.write(given, draft)
 }
 
-const writeContent = (content: string | ReadonlyArray<unknown>, leaves: ItemMeaning): void => {
-  if (typeof content === "string") leaves.push(text, content)
-  else for (const part of content) writePart(part, leaves)
+const writeContent = (content: unknown, draft: Meaning.Draft): boolean => {
+  if (isText(content)) draft.add(text).add(content)
+  else if (Array.isArray(content)) { for (const part of content) writePart(part, draft) }
+  else return false
+  return true
 }
 
-const writeThoughts = (thoughts: ReadonlyArray<unknown>, leaves: ItemMeaning): void => {
-  for (const thought of thoughts) {
-    const said = (thought as Fields)["text"]
-    if (typeof said === "string") leaves.push(text, said)
-    else Meaning.write(thought, leaves)
+const writeThoughts = (thoughts: unknown, draft: Meaning.Draft): boolean => {
+  if (Array.isArray(thoughts)) {
+    for (const thought of thoughts) {
+      const { text: said } = Meaning.plain(thought) as Fields
+      if (isText(said)) draft.add(text).add(said)
+      else Meaning.write(thought, draft)
+    }
+  } else if (!isAbsent(thoughts)) {
+    return false
   }
-  leaves.push(Meaning.end)
+  draft.add(Meaning.end)
+  return true
 }
 
-/** Every rule begins with a leaf of its own, and an item in a shape that its rule does not expect has none. */
-const writeItem = (item: ResponseItem, leaves: ItemMeaning): void => {
-  const fields = Meaning.plain(item) as Fields
-  const { call_id, type } = fields
+/** `false` if there is no rule for the kind, or the item is not in the shape that its rule expects. */
+const writeKnown = (item: Fields, draft: Meaning.Draft): boolean => {
+  const { type } = item
   switch (type) {
     case undefined:
     case "message": {
-      const { content, role } = fields
-      if (typeof role !== "string" || !isContent(content)) break
-      leaves.push("message", role)
-      writeContent(content, leaves)
-      return
+      const { role } = item
+      return isText(role) && writeContent(item["content"], draft.add("message").add(role))
     }
     case "function_call":
     case "custom_tool_call": {
-      const { name, namespace } = fields
-      const said = type === "function_call" ? fields["arguments"] : fields["input"]
-      if (typeof call_id !== "string" || typeof name !== "string" || typeof said !== "string") break
-      if (!isTextOrAbsent(namespace)) break
-      leaves.push(type, said, call_id, name, namespace ?? null)
-      return
+      const { call_id, name, namespace } = item
+      const said = type === "function_call" ? item["arguments"] : item["input"]
+      if (!isText(said) || !isText(call_id) || !isText(name)) return false
+      if (!isAbsent(namespace) && !isText(namespace)) return false
+      draft.add(type).add(said).add(call_id).add(name).add(namespace ?? null)
+      return true
     }
     case "function_call_output":
     case "custom_tool_call_output": {
-      const { output } = fields
-      if (typeof call_id !== "string" || !isContent(output)) break
-      leaves.push(type, call_id)
-      writeContent(output, leaves)
-      return
+      const { call_id, output } = item
+      return isText(call_id) && writeContent(output, draft.add(type).add(call_id))
     }
     case "reasoning": {
-      const { content, encrypted_content, id, summary } = fields
-      if (!isTextOrAbsent(encrypted_content) || !isTextOrAbsent(id)) break
-      if (!isListOrAbsent(summary) || !isListOrAbsent(content)) break
-      leaves.push(type, encrypted_content || null, id ?? null)
-      writeThoughts(summary ?? [], leaves)
-      writeThoughts(content ?? [], leaves)
-      return
+      const { encrypted_content: encrypted, id } = item
+      if (!isAbsent(encrypted) && !isText(encrypted)) return false
+      if (!isAbsent(id) && !isText(id)) return false
+      draft.add(type).add(encrypted || null).add(id ?? null)
+      return writeThoughts(item["summary"], draft) && writeThoughts(item["content"], draft)
     }
-  }
-  const { id, status, ...rest } = fields
-  if (isTextOrAbsent(id) && isTextOrAbsent(status)) {
-    leaves.push(other, id ?? null, status ?? null)
-    Meaning.write(rest, leaves)
-  } else {
-    leaves.push(other, null, null)
-    Meaning.write(fields, leaves)
+    default:
+      return false
   }
 }
 
-/** Makes `leaves` the meaning of an item. Never throws: what cannot be written as JSON is equal to nothing. */
-export const fill = (leaves: ItemMeaning, item: ResponseItem): void => Meaning.fill(leaves, writeItem, item)
+const writeItem = (given: ResponseItem, draft: Meaning.Draft): void => {
+  const item = Meaning.plain(given) as Fields
+  if (writeKnown(item, draft)) return
+  draft.size = 0
+  const { id, status, ...rest } = item
+  if ((isAbsent(id) || isText(id)) && (isAbsent(status) || isText(status))) {
+    Meaning.write(rest, draft.add(other).add(id ?? null).add(status ?? null))
+  } else {
+    Meaning.write(item, draft.add(other).add(null).add(null))
+  }
+}
 
-export const make = (item: ResponseItem): ItemMeaning => {
-  const leaves: ItemMeaning = []
-  fill(leaves, item)
-  return leaves
+/** Never throws: what cannot be written as JSON is equal to nothing. */
+export const make = (draft: Meaning.Draft, item: ResponseItem): ItemMeaning => {
+  Meaning.rewrite(draft, writeItem, item)
+  return draft.finish()
 }
 
 export const isReasoning = (meaning: Meaning.Meaning): boolean => meaning[0] === "reasoning"
@@ -123,26 +119,74 @@ const hasThoughts = (reasoning: Meaning.Meaning): boolean => reasoning.length > 
 const isCompatible = (left: Meaning.Leaf | undefined, right: Meaning.Leaf | undefined): boolean =>
   left === null || right === null || left === right
 
-/** Both come from `fill`. */
-export const isSame = (known: ItemMeaning, given: Meaning.Meaning): boolean => {
-  if (known[0] !== given[0]) return false
-  switch (known[0]) {
+const hasContent = (known: ItemMeaning, content: unknown): boolean => {
+  if (!Array.isArray(content)) return known.length === 4 && known[2] === text && Object.is(known[3], content)
+  let at = 2
+  for (const given of content) {
+    const part = Meaning.plain(given) as Fields
+    const { type } = part
+    if (type !== "output_text" && type !== "input_text" && type !== "text") return false
+    if (known[at] !== text || !Object.is(known[at + 1], part["text"])) return false
+    at += 2
+  }
+  return at === known.length
+}
+
+/**
+ * Whether an item is one of the everyday kinds in an everyday shape, and means what is known; `false` tells nothing. Of
+ * an item that nobody changed it compares pointers and looks into no text, as those of a long history are in no cache.
+ */
+const isPlainlySame = (known: ItemMeaning, item: Fields): boolean => {
+  const type = item["type"] === undefined ? "message" : item["type"]
+  if (type !== known[0]) return false
+  switch (type) {
+    case "message":
+      return known[1] === item["role"] && hasContent(known, item["content"])
+    case "function_call":
+    case "custom_tool_call":
+      return Object.is(known[1], type === "function_call" ? item["arguments"] : item["input"]) &&
+        Object.is(known[2], item["call_id"]) && known[3] === item["name"] && known[4] === (item["namespace"] ?? null)
+    case "function_call_output":
+    case "custom_tool_call_output":
+      return Object.is(known[1], item["call_id"]) && hasContent(known, item["output"])
+    case "reasoning":
+      return known[1] !== null && Object.is(known[1], item["encrypted_content"])
+    default:
+      return false
+  }
+}
+
+const isSameWritten = (known: ItemMeaning, { leaves, size }: Meaning.Draft): boolean => {
+  const kind = known[0]
+  if (kind !== leaves[0]) return false
+  switch (kind) {
     case "function_call": {
-      const [, had] = known
-      const [, said] = given
-      if (!Meaning.equal(known, given, 2)) return false
-      if (had === said) return true
-      if (!JsonText.isSame(String(had), String(said))) return false
+      const had = String(known[1])
+      const said = String(leaves[1])
+      if (!Meaning.equal(known, leaves, size, 2) || !JsonText.isSame(had, said)) return false
       // An SDK that prints arguments its own way does so each turn: parse them once.
-      known[1] = String(said)
+      known[1] = said
       return true
     }
     case "reasoning":
-      if (known[1] !== null && given[1] !== null) return known[1] === given[1]
-      return Meaning.equal(known, given, 3) && (hasThoughts(known) || isCompatible(known[2], given[2]))
+      return known[1] !== null && leaves[1] !== null
+        ? Object.is(known[1], leaves[1])
+        : Meaning.equal(known, leaves, size, 3) && (hasThoughts(known) || isCompatible(known[2], leaves[2]))
     case other:
-      return isCompatible(known[1], given[1]) && isCompatible(known[2], given[2]) && Meaning.equal(known, given, 3)
+      return isCompatible(known[1], leaves[1]) && isCompatible(known[2], leaves[2]) &&
+        Meaning.equal(known, leaves, size, 3)
     default:
-      return Meaning.equal(known, given, 1)
+      return Meaning.equal(known, leaves, size, 1)
   }
+}
+
+/** Whether an item means what is known. Never throws; `draft` is scratch. */
+export const isSame = (known: ItemMeaning, item: ResponseItem, draft: Meaning.Draft): boolean => {
+  try {
+    if (isPlainlySame(known, Meaning.plain(item) as Fields)) return true
+  } catch {
+    return false
+  }
+  Meaning.rewrite(draft, writeItem, item)
+  return isSameWritten(known, draft)
 }

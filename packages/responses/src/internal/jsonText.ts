@@ -18,9 +18,9 @@ const withoutNumbers = (text: string): string =>
 const parse = (text: string): Meaning.Meaning | undefined => {
   try {
     JSON.parse(text)
-    const leaves: Array<Meaning.Leaf> = []
-    Meaning.write(JSON.parse(withoutNumbers(text)), leaves)
-    return leaves
+    const draft = new Meaning.Draft()
+    Meaning.write(JSON.parse(withoutNumbers(text)), draft)
+    return draft.finish()
   } catch {
     return undefined
   }

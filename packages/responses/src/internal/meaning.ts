@@ -3,6 +3,8 @@
  * the order of keys. A list stays as it is when the value is mutated later. Its strings are the value's own, so it costs
  * little, and comparing it with a value that nobody changed compares pointers.
  */
+import * as Arr from "effect/Array"
+import * as Order from "effect/Order"
 
 export type Leaf = string | number | boolean | null | bigint | symbol
 
@@ -13,8 +15,23 @@ const record = Symbol("{")
 const list = Symbol("[")
 export const end = Symbol("end")
 
-/** Stands for what cannot be written as JSON: it is equal to nothing, not even to itself. */
-const unwritable = Number.NaN
+/** What cannot be written as JSON is equal to nothing, not even to itself. */
+const unwritable = (): Leaf => Symbol("unwritable")
+
+/** A meaning in the making. It can be used again, and keeps its memory then: there is one for thousands of items. */
+export class Draft {
+  readonly leaves: Array<Leaf> = []
+  size = 0
+
+  add(leaf: Leaf): this {
+    this.leaves[this.size++] = leaf
+    return this
+  }
+
+  finish(): Array<Leaf> {
+    return this.leaves.slice(0, this.size)
+  }
+}
 
 /**
  * The value as `JSON.stringify` sees it. Instances of classes may hide, rename and compute fields (`toJSON`, getters,
@@ -31,43 +48,44 @@ export const plain = (value: object): unknown => {
 const isAbsent = (value: unknown): boolean =>
   value === undefined || typeof value === "function" || typeof value === "symbol"
 
-/** Adds the leaves of a value. May throw on what cannot be written as JSON. */
-export const write = (given: unknown, leaves: Array<Leaf>): void => {
+/** Adds a value. May throw on what cannot be written as JSON. */
+export const write = (given: unknown, draft: Draft): void => {
   const value = typeof given === "object" && given !== null ? plain(given) : given
   if (Array.isArray(value)) {
-    leaves.push(list)
-    for (const element of value) write(element, leaves)
-    leaves.push(end)
+    draft.add(list)
+    for (const element of value) write(element, draft)
+    draft.add(end)
   } else if (typeof value === "object" && value !== null) {
-    leaves.push(record)
-    for (const name of Object.keys(value).sort()) {
+    draft.add(record)
+    for (const name of Arr.sort(Object.keys(value), Order.string)) {
       const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
       if (isAbsent(field)) continue
-      leaves.push(name)
-      write(field, leaves)
+      draft.add(name)
+      write(field, draft)
     }
-    leaves.push(end)
+    draft.add(end)
+  } else if (typeof value === "number") {
+    draft.add(Number.isFinite(value) ? value + 0 : null)
   } else {
-    leaves.push(isAbsent(value) || (typeof value === "number" && !Number.isFinite(value)) ? null : value as Leaf)
+    draft.add(isAbsent(value) ? null : value as Leaf)
   }
 }
 
-/** Runs a writer on an empty list. If it throws, the list is equal to no other. */
-export const fill = <A>(leaves: Array<Leaf>, writer: (value: A, leaves: Array<Leaf>) => void, value: A): void => {
-  leaves.length = 0
+/** Writes anew. Never throws: what cannot be written as JSON gets a meaning that is equal to no other. */
+export const rewrite = <A>(draft: Draft, writer: (value: A, draft: Draft) => void, value: A): void => {
+  draft.size = 0
   try {
-    writer(value, leaves)
+    writer(value, draft)
   } catch {
-    leaves.length = 0
-    leaves.push(unwritable)
+    draft.size = 0
+    draft.add(unwritable())
   }
 }
 
-/** `from` is the first leaf that counts. */
-export const equal = (left: Meaning, right: Meaning, from = 0): boolean => {
-  if (left.length !== right.length) return false
-  for (let index = from; index < left.length; index++) {
-    if (left[index] !== right[index]) return false
+export const equal = (left: Meaning, right: Meaning, size = right.length, from = 0): boolean => {
+  if (left.length !== size) return false
+  for (let index = from; index < size; index++) {
+    if (!Object.is(left[index], right[index])) return false
   }
   return true
 }

@@ -1,16 +1,19 @@
-/** One request on the leased connection: wait, send, see the server begin to answer, repair what can be repaired. */
+/** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import type { ConnectionError, ResponsesError } from "../ResponsesError.ts"
-import type { Connection, Sent } from "./connection.ts"
-import type { Held, Lease } from "./lease.ts"
+import type { ConnectionError, PreviousResponseNotFound, ResponsesError } from "../ResponsesError.ts"
+import type { Recovery } from "../ResponsesTelemetry.ts"
+import type { Connection } from "./connection.ts"
+import type { Heads, Planned } from "./heads.ts"
+import type { Lease } from "./lease.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
+  readonly heads: Heads
   readonly onEarlyEnd: "close" | "drain"
 }
 
@@ -19,79 +22,83 @@ const isReconnectable = (error: ResponsesError): error is ConnectionError =>
   error._tag === "ConnectionError" && error.delivery === "unsent" &&
   (error.reason === "Expired" || error.reason === "Lost")
 
-/** What happened before this attempt. */
-interface Past {
-  readonly bytesSent: number
-  readonly recoveries: ReadonlyArray<Responses.Recovery>
-}
+const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
+  error._tag === "PreviousResponseNotFound"
 
-export const make = ({ lease, onEarlyEnd }: Options): Responses.Service["open"] => {
-  type Lent = Held<Connection, ConnectionError>
+export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["open"] => (request) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      yield* ResponseRequest.validate(request)
+      const held = lease.enter()
+      yield* Effect.addFinalizer(() => held.release)
+      const recoveries: Array<Recovery> = []
+      let bytesSent = 0
 
-  /** A response that is not over would go on into the next turn. */
-  const evictUnfinished = (held: Lent, connection: Connection, sent: Sent) =>
-    Effect.suspend(() => sent.exchange.isFinished() ? Effect.void : held.evict(connection))
+      const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError, Scope.Scope> =>
+        Effect.gen(function*() {
+          const { bytesSaved, plan } = planned
+          const frame = yield* ResponseRequest.toFrame(plan.request)
+          const previousResponseId = plan.request.previous_response_id ?? undefined
+          const { bytes, exchange } = yield* restore(
+            connection.request(frame, { lane: request.stream_id, previousResponseId })
+          ).pipe(Effect.onInterrupt(() => held.evict(connection)))
+          bytesSent += bytes
 
-  const leave = (held: Lent, connection: Connection, sent: Sent) =>
-    (onEarlyEnd === "drain" ? Effect.sync(sent.exchange.abandon) : evictUnfinished(held, connection, sent)).pipe(
-      Effect.zipRight(held.release)
-    )
+          const release = Effect.suspend(() => {
+            const result = exchange.result()
+            if (result !== undefined) heads.commit(connection, planned, result, bytes)
+            return held.release
+          })
+          // A response that is not over would go on into the next turn.
+          const evict = Effect.suspend(() => exchange.isFinished() ? Effect.void : held.evict(connection))
+          const leave = Effect.zipRight(onEarlyEnd === "close" ? evict : Effect.sync(exchange.abandon), release)
 
-  const attempt = (
-    held: Lent,
-    request: ResponseRequest.ResponseRequest,
-    past: Past
-  ): Effect.Effect<Omit<Responses.OpenResponse, "queued">, ResponsesError, Scope.Scope> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const frame = yield* ResponseRequest.toFrame(request)
-        const connection = yield* restore(held.get)
-        const sent = yield* restore(connection.request(frame, {
-          lane: request.stream_id,
-          previousResponseId: request.previous_response_id ?? undefined
-        })).pipe(Effect.onInterrupt(() => held.evict(connection)))
-        yield* Effect.addFinalizer(() => leave(held, connection, sent))
-        const id = yield* restore(sent.exchange.started).pipe(
-          Effect.tapError(() => evictUnfinished(held, connection, sent)),
-          Effect.onInterrupt(() => leave(held, connection, sent))
-        )
-        return {
-          id,
-          transport: "websocket",
-          input: request.previous_response_id ? "delta" : "full",
-          bytesSent: past.bytesSent + sent.bytes,
-          recoveries: past.recoveries,
-          events: sent.exchange.events(held.release)
-        } as const
+          yield* Effect.addFinalizer(() => leave)
+          const id = yield* restore(exchange.started).pipe(
+            Effect.tapError(() => evict),
+            Effect.onInterrupt(() => leave)
+          )
+          return {
+            id,
+            transport: "websocket",
+            input: previousResponseId === undefined ? "full" : "delta",
+            reason: plan._tag === "Full" ? plan.reason : undefined,
+            bytesSaved,
+            events: exchange.events(release)
+          }
+        })
+
+      const attempt = Effect.flatMap(restore(held.get), (connection) => {
+        const planned = heads.take(connection, request)
+        const begun = begin(connection, planned)
+        // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
+        return planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+          recoveries.push({ _tag: "ResentInFull", error })
+          return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+        })
       })
-    )
 
-  /** Each repair is tried once: a second failure of the same kind is the caller's. */
-  const repaired = (held: Lent, request: ResponseRequest.ResponseRequest, past: Past) =>
-    attempt(held, request, past).pipe(
-      Effect.catchIf(isReconnectable, (error) =>
-        attempt(held, request, {
-          ...past,
-          recoveries: [...past.recoveries, { _tag: "Reconnected", error }]
-        }))
-    )
-
-  return (request) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        yield* ResponseRequest.validate(request)
-        const asked = yield* Clock.currentTimeMillis
-        const held = lease.enter()
-        return yield* Effect.addFinalizer(() => held.release).pipe(
-          Effect.zipRight(restore(held.granted)),
-          Effect.zipRight(Clock.currentTimeMillis),
-          Effect.flatMap((now) =>
-            restore(repaired(held, request, { bytesSent: 0, recoveries: [] })).pipe(
-              Effect.map((response) => ({ ...response, queued: Duration.millis(now - asked) }))
-            )
-          ),
-          Effect.onError(() => held.release)
-        )
+      const repaired = Effect.catchIf(attempt, isReconnectable, (error) => {
+        recoveries.push({ _tag: "Reconnected", error })
+        return attempt
       })
-    )
-}
+
+      const asked = yield* Clock.currentTimeMillis
+      return yield* restore(held.granted).pipe(
+        Effect.zipRight(Clock.currentTimeMillis),
+        Effect.bindTo("granted"),
+        Effect.bind("begun", () => repaired),
+        Effect.bind("answered", () => Clock.currentTimeMillis),
+        Effect.map(({ answered, begun, granted }): Responses.OpenResponse => ({
+          ...begun,
+          bytesSent,
+          queued: Duration.millis(granted - asked),
+          firstEvent: Duration.millis(answered - granted),
+          recoveries
+        })),
+        Effect.onError(() => held.release)
+      )
+    })
+  )
+
+type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">

@@ -57,7 +57,7 @@ const retryAfter = (headers: Json): Duration.Duration | undefined => {
   const plain = seconds(value)
   if (plain !== undefined) return Duration.seconds(plain)
   const until = Date.parse(value ?? "") - Date.parse(firstString(headers["date"]) ?? "")
-  return Number.isFinite(until) ? Duration.millis(Math.max(0, until)) : undefined
+  return Number.isFinite(until) ? Duration.millis(until) : undefined
 }
 
 const lowerCase = (headers: unknown): Json =>

@@ -62,4 +62,3 @@ export const socket = (
     name,
     () => Effect.flatMap(FakeServer.make, (server) => Effect.provide(body(server), server.layer(options)))
   )
-

@@ -1,0 +1,14 @@
+/**
+ * @since 0.1.0
+ */
+export * as Context from "./Context.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Observation from "./Observation.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesServer from "./ResponsesServer.ts"

@@ -1,0 +1,191 @@
+/** `POST /v1/responses`: as server-sent events or, without `stream`, as one JSON body. */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { ResponseEvent } from "effect-responses"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import { Buffer } from "node:buffer"
+import type { Outcome } from "../Observation.ts"
+import { type Core, isAuthorized, type Json, received, recordable } from "./core.ts"
+import type { Run } from "./engine.ts"
+import { type Portion, portions, toText } from "./play.ts"
+import { notFound, notJson, type Problem, wrongKey } from "./validate.ts"
+
+const record = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
+
+export const errorBody = (problem: Problem): Json => {
+  const { code, message, param, type } = problem
+  return { error: { message, type, param, code } }
+}
+
+const textFields = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(record(value)).filter((entry): entry is [string, string] => Predicate.isString(entry[1]))
+  )
+
+/** What a stream would carry as an `error` frame is a status when nothing was sent before. */
+const fromErrorFrame = (frame: Json): HttpServerResponse.HttpServerResponse => {
+  const { headers: nestedHeaders, ...nested } = record(frame["error"])
+  const { code, headers, message, param, status, status_code } = frame
+  const error = Predicate.isRecord(frame["error"]) ? nested : { message, type: "invalid_request_error", param, code }
+  const found = [status, status_code].find(Predicate.isNumber) ?? 500
+  return HttpServerResponse.unsafeJson({ error }, {
+    status: found,
+    headers: { ...textFields(headers), ...textFields(nestedHeaders) }
+  })
+}
+
+const isError = (frame: object | string): frame is Json =>
+  typeof frame === "object" && ResponseEvent.isFailure(frame as ResponseEvent.ServerEvent) && "error" in frame ||
+  typeof frame === "object" && "type" in frame && frame.type === "error"
+
+const sse = (frame: object | string): string => {
+  const type: unknown = typeof frame === "string" ? undefined : Reflect.get(frame, "type")
+  const lines = toText(frame).split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("")
+  return `${Predicate.isString(type) ? `event: ${type}\n` : ""}${lines}\n`
+}
+
+const done = "data: [DONE]\n\n"
+
+/** One answer while it is being given. */
+interface Exchange {
+  readonly core: Core
+  readonly request: HttpServerRequest.HttpServerRequest
+  readonly run: Run
+  cut: boolean
+}
+
+const cut = (exchange: Exchange) =>
+  Effect.suspend(() => {
+    exchange.cut = true
+    NodeHttpServerRequest.toIncomingMessage(exchange.request).socket.destroySoon()
+    return Effect.never
+  })
+
+const ended = (exchange: Exchange) =>
+  Effect.sync(() => {
+    const outcome: Outcome = exchange.run.outcome() ?? (exchange.cut ? "closed" : "abandoned")
+    exchange.core.publish({
+      _tag: "ResponseEnded",
+      responseId: exchange.run.responseId,
+      transport: "http",
+      outcome
+    })
+  })
+
+/** `none` ends the body. */
+const play =
+  (exchange: Exchange) => (portion: Portion): Effect.Effect<Option.Option<ReadonlyArray<object | string>>> => {
+    switch (portion._tag) {
+      case "Send":
+        return Effect.sync(() => {
+          portion.frames.forEach(exchange.run.observe)
+          return Option.some(portion.frames)
+        })
+      case "Wait":
+        return Effect.as(Effect.sleep(portion.millis), Option.some([]))
+      case "Silence":
+        return Effect.never
+      case "Close":
+        return Effect.sync(() => {
+          exchange.cut = true
+          return Option.none()
+        })
+      default:
+        return cut(exchange)
+    }
+  }
+
+const frames = (exchange: Exchange, portions: ReadonlyArray<Portion>) =>
+  Stream.fromIterable(portions).pipe(
+    Stream.rechunk(1),
+    Stream.mapEffect(play(exchange)),
+    Stream.takeWhile(Option.isSome),
+    Stream.map((some) => some.value)
+  )
+
+const streamed = (exchange: Exchange, rest: ReadonlyArray<Portion>): HttpServerResponse.HttpServerResponse => {
+  // Clients wait for the head, whatever the turn does then.
+  const flushed = Stream.execute(
+    Effect.sync(() => NodeHttpServerRequest.toServerResponse(exchange.request).flushHeaders())
+  )
+  const end = Stream.suspend(() => exchange.cut ? Stream.empty : Stream.make(done))
+  const body = flushed.pipe(
+    Stream.concat(Stream.map(frames(exchange, rest), (frames) => frames.map(sse).join(""))),
+    Stream.concat(end),
+    Stream.filter((text) => text !== ""),
+    Stream.ensuring(ended(exchange)),
+    Stream.encodeText
+  )
+  return HttpServerResponse.stream(body, { contentType: "text/event-stream; charset=utf-8" }).pipe(
+    HttpServerResponse.setHeader("cache-control", "no-cache")
+  )
+}
+
+const whole = (exchange: Exchange, rest: ReadonlyArray<Portion>) =>
+  frames(exchange, rest).pipe(
+    Stream.runCollect,
+    Effect.map((all) => {
+      const terminal = [...all].flat().find((frame): frame is Json =>
+        typeof frame === "object" && ResponseEvent.isTerminal(frame as ResponseEvent.ServerEvent)
+      )
+      if (terminal === undefined) return HttpServerResponse.empty({ status: 502 })
+      return isError(terminal) ? fromErrorFrame(terminal) : HttpServerResponse.unsafeJson(terminal["response"])
+    }),
+    Effect.ensuring(ended(exchange))
+  )
+
+const answer = Effect.fnUntraced(function*(core: Core, request: HttpServerRequest.HttpServerRequest) {
+  const text = yield* Effect.orElseSucceed(request.text, () => "")
+  const parsed = Either.getOrElse(Either.try(() => JSON.parse(text) as unknown), () => undefined)
+  if (!Predicate.isRecord(parsed)) return HttpServerResponse.unsafeJson(errorBody(notJson), { status: notJson.status })
+  received(core, {
+    body: parsed,
+    transport: "http",
+    bytes: Buffer.byteLength(text),
+    headers: recordable(request.headers)
+  })
+  const { stream, ...body } = parsed
+  const run = yield* core.engine.respond(body, "http", core.store)
+  const exchange: Exchange = { core, request, run, cut: false }
+  const all = portions(run.steps, core.deltaDelay)
+  const waits = all.findIndex((portion) => portion._tag !== "Wait")
+  for (const wait of all.slice(0, waits)) yield* Effect.onInterrupt(play(exchange)(wait), () => ended(exchange))
+  const [first, ...rest] = all.slice(waits)
+  if (first?._tag === "Send") {
+    const [frame] = first.frames
+    if (frame !== undefined && isError(frame)) {
+      run.observe(frame)
+      yield* ended(exchange)
+      return fromErrorFrame(frame)
+    }
+  } else if (first?._tag === "Cut") {
+    return yield* Effect.onInterrupt(cut(exchange), () => ended(exchange))
+  }
+  const portionsLeft = first === undefined ? rest : [first, ...rest]
+  return stream === true ? streamed(exchange, portionsLeft) : yield* whole(exchange, portionsLeft)
+})
+
+/** The HTTP side of a server, but for the upgrade. */
+export const app = (core: Core) =>
+  HttpRouter.empty.pipe(
+    HttpRouter.post(
+      "/v1/responses",
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+        isAuthorized(core, request.headers["authorization"])
+          ? answer(core, request)
+          : Effect.succeed(HttpServerResponse.unsafeJson(errorBody(wrongKey), { status: wrongKey.status })))
+    ),
+    HttpRouter.all(
+      "*",
+      Effect.succeed(HttpServerResponse.unsafeJson(errorBody(notFound), { status: notFound.status }))
+    ),
+    Effect.map((response) =>
+      HttpServerResponse.setHeader(response, "x-request-id", core.nextRequestId())
+    )
+  )

@@ -1,0 +1,338 @@
+/**
+ * What of a request has to travel: only what is new, where the server provably has the rest, and everything otherwise.
+ *
+ * A caller hands over its whole history each turn. `plan` compares it with what the server has (the head), by meaning and
+ * never by count, position or identity, and `commit` makes the next head. Nothing here remembers anything: where heads
+ * are kept, and when they are given up, is for the transport to decide.
+ *
+ * @since 0.1.0
+ */
+import * as Arr from "effect/Array"
+import * as Order from "effect/Order"
+import * as Predicate from "effect/Predicate"
+import * as ItemMeaning from "./internal/itemMeaning.ts"
+import * as Meaning from "./internal/meaning.ts"
+import type * as ResponseEvent from "./ResponseEvent.ts"
+import type { ResponseItem } from "./ResponseItem.ts"
+import * as ResponseRequest from "./ResponseRequest.ts"
+
+/**
+ * Whether a field must be what it was in the request before (`chain`), or may change from turn to turn (`free`). A field
+ * that is not listed, as another vendor's may be, must be what it was.
+ */
+const fieldKinds: { readonly [F in keyof Required<ResponseRequest.ResponseRequest>]: "chain" | "free" } = {
+  access_programs: "chain",
+  background: "free",
+  context_management: "chain",
+  conversation: "chain",
+  generate: "free",
+  image: "chain",
+  include: "chain",
+  input: "free",
+  instructions: "chain",
+  max_output_tokens: "chain",
+  max_tool_calls: "chain",
+  metadata: "chain",
+  model: "chain",
+  moderation: "chain",
+  parallel_tool_calls: "chain",
+  previous_response_id: "free",
+  prompt: "chain",
+  prompt_cache_key: "chain",
+  prompt_cache_options: "chain",
+  prompt_cache_retention: "chain",
+  reasoning: "chain",
+  safety_identifier: "chain",
+  service_tier: "chain",
+  store: "chain",
+  stream: "free",
+  stream_id: "free",
+  stream_options: "free",
+  temperature: "chain",
+  text: "chain",
+  tool_choice: "chain",
+  tools: "chain",
+  top_logprobs: "chain",
+  top_p: "chain",
+  truncation: "chain",
+  user: "chain"
+}
+
+const free: ReadonlySet<string> = new Set(
+  Object.entries(fieldKinds).filter(([, kind]) => kind === "free").map(([name]) => name)
+)
+
+/**
+ * A response to continue from, and what the server has in it: a snapshot, so that a caller may go on to change its items
+ * in place. `fields` and `items` are for this module only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Head {
+  readonly responseId: string
+  /** `store` was not `false`: the response outlives its connection. */
+  readonly stored: boolean
+  /** Nothing was put out: the request may come again as it is. */
+  readonly warmUp: boolean
+  /** The calls the response ended with that the server did not answer itself. */
+  readonly pendingCalls: ReadonlyArray<string>
+  readonly fields: ReadonlyMap<string, Meaning.Meaning>
+  /** The whole context, from the beginning of the conversation. */
+  readonly items: ReadonlyArray<ItemMeaning.ItemMeaning>
+}
+
+/**
+ * What `commit` has to know of a request: a snapshot like the head, and for this module only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Snapshot extends Pick<Head, "fields" | "stored" | "warmUp"> {
+  /** What the server had. */
+  readonly before: Head["items"]
+  readonly added: Head["items"]
+}
+
+/**
+ * Why the whole input travels.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FullReason =
+  /** There is nothing to continue from. */
+  | { readonly _tag: "First" }
+  /** The caller named a `previous_response_id` or a `conversation`. */
+  | { readonly _tag: "Explicit" }
+  /** Fields that are not what they were, in alphabetical order. */
+  | { readonly _tag: "FieldsChanged"; readonly fields: Arr.NonEmptyReadonlyArray<string> }
+  /** `index`: the first item of the input that is not what the server has, or its length if items are missing there. */
+  | { readonly _tag: "HistoryChanged"; readonly index: number }
+  /** The server has all of it already, and has answered. */
+  | { readonly _tag: "NothingNew" }
+  /** The response ended with calls that the new items do not answer: for the server to judge, as over HTTP. */
+  | { readonly _tag: "PendingCalls"; readonly callIds: Arr.NonEmptyReadonlyArray<string> }
+  /** Given by transports: the connection that had the head is gone. */
+  | { readonly _tag: "NewConnection" }
+  /** Given by transports: the server does not know the response any more. */
+  | { readonly _tag: "Forgotten" }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Delta {
+  readonly _tag: "Delta"
+  /** What to send: `previous_response_id`, the new items as the caller gave them, and every other field. */
+  readonly request: ResponseRequest.ResponseRequest
+  /** How many items at the beginning of the caller's input need not travel. */
+  readonly sharedItems: number
+  readonly snapshot: Snapshot
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Full {
+  readonly _tag: "Full"
+  /** What to send: the request as the caller gave it. */
+  readonly request: ResponseRequest.ResponseRequest
+  readonly reason: FullReason
+  /** Absent where the server's context is not known: nothing can be continued from there but by the caller itself. */
+  readonly snapshot: Snapshot | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Plan = Delta | Full
+
+const fieldMeanings = (request: ResponseRequest.ResponseRequest): Head["fields"] => {
+  const fields = new Map<string, Meaning.Meaning>()
+  const draft = new Meaning.Draft()
+  for (const [name, value] of Object.entries(request)) {
+    if (free.has(name) || Predicate.isNullable(value)) continue
+    Meaning.rewrite(draft, Meaning.write, value)
+    fields.set(name, draft.finish())
+  }
+  return fields
+}
+
+const changedFields = (had: Head["fields"], given: Head["fields"]): ReadonlyArray<string> => {
+  const names = Arr.filter(new Set([...had.keys(), ...given.keys()]), (name) => {
+    const before = had.get(name)
+    const now = given.get(name)
+    return before === undefined || now === undefined || !Meaning.equal(before, now)
+  })
+  return Arr.sort(names, Order.string)
+}
+
+/**
+ * How many of the caller's items the server has. Reasoning that the caller's history lacks is no difference: SDKs drop
+ * it, and the model does better with it. Other reasoning in its place is one.
+ */
+const sharedItems = (
+  had: Head["items"],
+  items: ReadonlyArray<ResponseItem>
+): { readonly count: number; readonly complete: boolean } => {
+  const draft = new Meaning.Draft()
+  let count = 0
+  let isLastShared = true
+  for (const known of had) {
+    const item = items[count]
+    isLastShared = item !== undefined && ItemMeaning.isSame(known, item, draft)
+    if (isLastShared) count++
+    else if (!ItemMeaning.isReasoning(known)) return { count, complete: false }
+  }
+  return { count, complete: isLastShared || items[count]?.type !== "reasoning" }
+}
+
+/** The id by which calls and their outputs find each other, whatever the kind of tool. */
+const callIds = (items: ReadonlyArray<ResponseItem>, suffix: "_call" | "_output"): ReadonlyArray<string> =>
+  items.flatMap((item) => {
+    if (!Predicate.isRecord(item) || !Predicate.isString(item.type) || !item.type.endsWith(suffix)) return []
+    const { call_id, id }: Readonly<Record<string, unknown>> = item
+    const callId = suffix === "_output" ? call_id ?? id : call_id
+    return Predicate.isString(callId) ? [callId] : []
+  })
+
+const unanswered = (calls: ReadonlyArray<string>, items: ReadonlyArray<ResponseItem>): ReadonlyArray<string> => {
+  if (calls.length === 0) return calls
+  const answered = new Set(callIds(items, "_output"))
+  return calls.filter((callId) => !answered.has(callId))
+}
+
+const meanings = (items: ReadonlyArray<ResponseItem>): Head["items"] => {
+  const draft = new Meaning.Draft()
+  return items.map((item) => ItemMeaning.make(draft, item))
+}
+
+const takeSnapshot = (
+  request: ResponseRequest.ResponseRequest,
+  fields: Head["fields"],
+  before: Head["items"],
+  added: ReadonlyArray<ResponseItem>
+): Snapshot => ({
+  stored: request.store !== false,
+  warmUp: request.generate === false,
+  fields,
+  before,
+  added: meanings(added)
+})
+
+const isExplicit = (request: ResponseRequest.ResponseRequest): boolean =>
+  Predicate.isNotNullable(request.previous_response_id) || Predicate.isNotNullable(request.conversation)
+
+const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseRequest): Full => ({
+  _tag: "Full",
+  request,
+  reason: { _tag: "Explicit" },
+  snapshot: parent !== undefined && parent.responseId === request.previous_response_id &&
+      Predicate.isNullable(request.conversation)
+    ? takeSnapshot(request, fieldMeanings(request), parent.items, ResponseRequest.items(request))
+    : undefined
+})
+
+const everything = (
+  request: ResponseRequest.ResponseRequest,
+  reason: FullReason,
+  fields = fieldMeanings(request)
+): Full => ({
+  _tag: "Full",
+  request,
+  reason,
+  snapshot: takeSnapshot(request, fields, [], ResponseRequest.items(request))
+})
+
+/**
+ * The plan of sending everything, for a transport that knows why there is nothing (any more) to continue from.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const full = (request: ResponseRequest.ResponseRequest, reason: FullReason): Full =>
+  isExplicit(request) ? explicit(undefined, request) : everything(request, reason)
+
+/**
+ * What to send for a request after `head`. Never throws, sends nothing and remembers nothing.
+ *
+ * With an explicit `previous_response_id`, `head` is the head of that response, if it is known.
+ *
+ * @example
+ * ```ts
+ * import { Continuation, ResponseItem } from "effect-responses"
+ *
+ * const first = { model: "gpt-5.5", input: [ResponseItem.user("What is 2 + 2?")] }
+ * const answer = ResponseItem.message("assistant", "4")
+ *
+ * const head = Continuation.commit(Continuation.plan(undefined, first), {
+ *   response: { id: "resp_1", status: "completed" },
+ *   output: [answer]
+ * })
+ *
+ * const question = ResponseItem.user("And 3 + 3?")
+ * const second = { ...first, input: [...first.input, answer, question] }
+ *
+ * export const plan = Continuation.plan(head, second)
+ * // plan._tag === "Delta"
+ * // plan.request: { model: "gpt-5.5", previous_response_id: "resp_1", input: [question] }
+ * ```
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const plan = (head: Head | undefined, request: ResponseRequest.ResponseRequest): Plan => {
+  if (isExplicit(request)) return explicit(head, request)
+  if (head === undefined) return everything(request, { _tag: "First" })
+  const fields = fieldMeanings(request)
+  const changed = changedFields(head.fields, fields)
+  if (Arr.isNonEmptyReadonlyArray(changed)) {
+    return everything(request, { _tag: "FieldsChanged", fields: changed }, fields)
+  }
+  const items = ResponseRequest.items(request)
+  const shared = sharedItems(head.items, items)
+  if (!shared.complete) return everything(request, { _tag: "HistoryChanged", index: shared.count }, fields)
+  const input = items.slice(shared.count)
+  if (input.length === 0 && !head.warmUp) return everything(request, { _tag: "NothingNew" }, fields)
+  const pending = unanswered(head.pendingCalls, input)
+  if (Arr.isNonEmptyReadonlyArray(pending)) {
+    return everything(request, { _tag: "PendingCalls", callIds: pending }, fields)
+  }
+  return {
+    _tag: "Delta",
+    request: { ...request, previous_response_id: head.responseId, input },
+    sharedItems: shared.count,
+    snapshot: takeSnapshot(request, fields, head.items, input)
+  }
+}
+
+/**
+ * The head that a response leaves behind, given the plan its request was sent by; `undefined` where nothing can be
+ * continued from it, because it did not end `completed` or `incomplete` or because the caller alone knows what came before.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const commit = (
+  plan: Plan,
+  result: {
+    readonly response: ResponseEvent.Response
+    /** All of it, also where the server left it out of `response`. */
+    readonly output: ReadonlyArray<ResponseItem>
+  }
+): Head | undefined => {
+  const { output, response: { id, status } } = result
+  const { snapshot } = plan
+  const hasEnded = status === undefined || status === "completed" || status === "incomplete"
+  return snapshot === undefined || !hasEnded ? undefined : {
+    responseId: id,
+    stored: snapshot.stored,
+    warmUp: snapshot.warmUp && output.length === 0,
+    pendingCalls: unanswered(callIds(output, "_call"), output),
+    fields: snapshot.fields,
+    items: snapshot.before.concat(snapshot.added, meanings(output))
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * What a request cost: on each response, in metrics and on spans. Attributes follow the OpenTelemetry conventions for
+ * generative AI where there is one.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as Predicate from "effect/Predicate"
+import type * as Tracer from "effect/Tracer"
+import type { FullReason } from "./Continuation.ts"
+import type { Response } from "./ResponseEvent.ts"
+import type { ResponseRequest } from "./ResponseRequest.ts"
+import type { ConnectionError, PreviousResponseNotFound } from "./ResponsesError.ts"
+
+/**
+ * What was repaired before the server answered, unseen by the caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Recovery =
+  | { readonly _tag: "Reconnected"; readonly error: ConnectionError }
+  | { readonly _tag: "ResentInFull"; readonly error: PreviousResponseNotFound }
+  | { readonly _tag: "FellBack"; readonly error: ConnectionError }
+
+/**
+ * What travelled for a request, and how long it took until the server began to answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sending {
+  readonly transport: "websocket" | "http"
+  /** Whether the whole input travelled, or only what is new since `previous_response_id`. */
+  readonly input: "full" | "delta"
+  /** Why the library sent everything, or left the request as it was; absent for a delta of its own. */
+  readonly reason?: FullReason | undefined
+  /** Size of the request as sent, in bytes; a request that was repeated counts each time. */
+  readonly bytesSent: number
+  /** About how many bytes of input did not have to travel. */
+  readonly bytesSaved: number
+  /** How long the request waited for other responses on the connection. */
+  readonly queued: Duration.Duration
+  /** From the end of that wait to the first event of the response; connecting and repairs are in it. */
+  readonly firstEvent: Duration.Duration
+  readonly recoveries: ReadonlyArray<Recovery>
+}
+
+/**
+ * Responses that began, tagged with `transport` and `input`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const responses = Metric.counter("effect_responses_total", {
+  description: "Responses that began",
+  incremental: true
+})
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const bytesSent = Metric.counter("effect_responses_sent_bytes", {
+  description: "Size of the requests sent",
+  incremental: true
+})
+
+/**
+ * @since 0.1.0
+ * @category metrics
+ */
+export const bytesSaved = Metric.counter("effect_responses_saved_bytes", {
+  description: "About how much input did not have to travel",
+  incremental: true
+})
+
+/**
+ * Repairs, tagged with `recovery`: `Reconnected`, `ResentInFull` or `FellBack`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const recoveries = Metric.counter("effect_responses_recoveries", {
+  description: "Requests that were repaired before the server answered",
+  incremental: true
+})
+
+const milliseconds = MetricBoundaries.exponential({ start: 1, factor: 2, count: 18 })
+
+/**
+ * In milliseconds.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const queued = Metric.histogram(
+  "effect_responses_queued_millis",
+  milliseconds,
+  "Time that requests waited for other responses on their connection"
+)
+
+/**
+ * In milliseconds.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const firstEvent = Metric.histogram(
+  "effect_responses_first_event_millis",
+  milliseconds,
+  "Time from the turn of a request to the first event of its response"
+)
+
+/**
+ * Counts a response that has begun.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const count = (sending: Sending): Effect.Effect<void> =>
+  Effect.all([
+    Metric.increment(Metric.tagged(Metric.tagged(responses, "transport", sending.transport), "input", sending.input)),
+    Metric.incrementBy(bytesSent, sending.bytesSent),
+    Metric.incrementBy(bytesSaved, sending.bytesSaved),
+    Metric.update(queued, Duration.toMillis(sending.queued)),
+    Metric.update(firstEvent, Duration.toMillis(sending.firstEvent)),
+    ...sending.recoveries.map(({ _tag }) => Metric.increment(Metric.tagged(recoveries, "recovery", _tag)))
+  ], { discard: true })
+
+/**
+ * The name of the span that lasts as long as a response.
+ *
+ * @since 0.1.0
+ * @category spans
+ */
+export const spanName = "Responses.open"
+
+const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown>>): void => {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (Predicate.isNotNullable(value)) span.attribute(name, value)
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category spans
+ */
+export const requestAttributes = (request: ResponseRequest): Readonly<Record<string, unknown>> => ({
+  "gen_ai.operation.name": "chat",
+  "gen_ai.request.model": request.model,
+  ...Predicate.isNotNullable(request.max_output_tokens)
+    ? { "gen_ai.request.max_tokens": request.max_output_tokens }
+    : {},
+  ...Predicate.isNotNullable(request.temperature) ? { "gen_ai.request.temperature": request.temperature } : {},
+  ...Predicate.isNotNullable(request.top_p) ? { "gen_ai.request.top_p": request.top_p } : {}
+})
+
+/**
+ * Puts what is known when a response has begun on its span.
+ *
+ * @since 0.1.0
+ * @category spans
+ */
+export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly id: string }): void =>
+  annotate(span, {
+    "gen_ai.response.id": response.id,
+    "responses.transport": response.transport,
+    "responses.input": response.input,
+    "responses.input.reason": response.reason?._tag,
+    "responses.bytes_sent": response.bytesSent,
+    "responses.bytes_saved": response.bytesSaved,
+    "responses.queued_ms": Duration.toMillis(response.queued),
+    "responses.first_event_ms": Duration.toMillis(response.firstEvent),
+    "responses.recoveries": response.recoveries.length === 0
+      ? undefined
+      : response.recoveries.map((recovery) => recovery._tag).join(",")
+  })
+
+/**
+ * Puts what is known when a response has ended on its span.
+ *
+ * @since 0.1.0
+ * @category spans
+ */
+export const annotateEnd = (span: Tracer.Span, response: Response): void =>
+  annotate(span, {
+    "gen_ai.response.model": response.model,
+    "gen_ai.response.finish_reasons": response.incomplete_details?.reason ?? response.status,
+    "gen_ai.usage.input_tokens": response.usage?.input_tokens,
+    "gen_ai.usage.output_tokens": response.usage?.output_tokens
+  })

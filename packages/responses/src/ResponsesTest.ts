@@ -1,0 +1,194 @@
+/**
+ * The mock Layer: a script of turns in, recorded requests out. It keeps the contract of the real transports, their
+ * validation, their end of a response and their errors, and needs no server.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Exchange from "./internal/exchange.ts"
+import * as FairSemaphore from "./internal/fairSemaphore.ts"
+import * as wireError from "./internal/wireError.ts"
+import * as ResponseEvent from "./ResponseEvent.ts"
+import type { ResponseItem } from "./ResponseItem.ts"
+import * as ResponseRequest from "./ResponseRequest.ts"
+import * as Responses from "./Responses.ts"
+import * as ResponseScript from "./ResponseScript.ts"
+import { MalformedEvent } from "./ResponsesError.ts"
+import * as ResponseSteps from "./ResponseSteps.ts"
+
+/**
+ * @since 0.1.0
+ * @category re-exports
+ */
+export * from "./ResponseScript.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service extends Responses.Service {
+  /** The requests that were sent, as the program made them, in their order. */
+  readonly requests: Effect.Effect<ReadonlyArray<ResponseRequest.ResponseRequest>>
+  /** How many responses the program gave up before their end had come. */
+  readonly abandoned: Effect.Effect<number>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class ResponsesTest extends Context.Tag("effect-responses/ResponsesTest")<ResponsesTest, Service>() {}
+
+const runOut = (index: number) =>
+  `ResponsesTest: the script has ${index} ${index === 1 ? "turn" : "turns"}, and this is request ${index + 1}. ` +
+  "Add a turn, or give a function as the script"
+
+const byteLength = (text: string): number => new TextEncoder().encode(text).length
+
+/** Does what a connection does with the steps of a server. */
+const play = (exchange: Exchange.Exchange) => (step: ResponseSteps.Step): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    switch (step._tag) {
+      case "Send": {
+        const frame = typeof step.frame === "string" ? step.frame : JSON.stringify(step.frame)
+        Either.match(ResponseEvent.decode(frame, "unacknowledged"), {
+          onLeft: ({ description, frame }) =>
+            exchange.fail((delivery) => new MalformedEvent({ description, frame, delivery })),
+          onRight: (event) => exchange.offer(event, frame.length)
+        })
+        // As from a network, each frame comes by itself: the program may leave between two of them.
+        return Effect.yieldNow()
+      }
+      case "Wait":
+        return Effect.sleep(step.millis)
+      case "Silence":
+        return Effect.never
+      case "Close":
+        exchange.fail((delivery) => wireError.fromClose(step, delivery))
+        return Effect.void
+      default:
+        exchange.fail((delivery) => wireError.fromClose({ code: 1006, reason: "" }, delivery))
+        return Effect.void
+    }
+  })
+
+/**
+ * One response at a time, as on a socket: who comes while one is running waits for its end. A list that has run out is a
+ * defect.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
+  Effect.sync(() => {
+    const semaphore = FairSemaphore.make()
+    const requests: Array<ResponseRequest.ResponseRequest> = []
+    const contexts = new Map<string, ReadonlyArray<ResponseItem>>()
+    let index = 0
+    let abandoned = 0
+
+    const take = (request: ResponseRequest.ResponseRequest, now: number) =>
+      Effect.suspend(() => {
+        requests.push(request)
+        const context: ResponseScript.Context = {
+          request,
+          responseId: `resp_${requests.length}`,
+          createdAt: Math.floor(now / 1000),
+          index,
+          input: [
+            ...contexts.get(request.previous_response_id ?? "") ?? [],
+            ...ResponseRequest.items(request)
+          ]
+        }
+        const turn = ResponseScript.pick(script, context)
+        if (turn === undefined) return Effect.dieMessage(runOut(index))
+        if (request.generate !== false) index++
+        return Effect.succeed({ input: context.input, steps: ResponseSteps.steps(turn, context) })
+      })
+
+    const respond = Effect.fnUntraced(
+      function*(request: ResponseRequest.ResponseRequest, release: Effect.Effect<void>) {
+        const { input, steps } = yield* take(request, yield* Clock.currentTimeMillis)
+        const exchange = Exchange.make({
+          previousResponseId: request.previous_response_id ?? undefined,
+          onPressure: () => {},
+          scrub: (text) => text
+        })
+        let left = true
+        const ended = Effect.suspend(() => {
+          left = false
+          const result = exchange.result()
+          if (result !== undefined) contexts.set(result.response.id, [...input, ...result.output])
+          return release
+        })
+        yield* Effect.addFinalizer(() =>
+          Effect.suspend(() => {
+            if (left) abandoned++
+            return release
+          })
+        )
+        yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(Effect.interruptible, Effect.forkScoped)
+        const id = yield* Effect.tapError(exchange.started, () => ended)
+        return { id, events: exchange.events(ended) }
+      }
+    )
+
+    const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
+      yield* ResponseRequest.validate(request)
+      const frame = yield* ResponseRequest.toFrame(request)
+      const asked = yield* Clock.currentTimeMillis
+      const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), (place) => place.leave)
+      yield* place.granted
+      const sent = yield* Clock.currentTimeMillis
+      const response = yield* Effect.onError(respond(request, place.leave), () => place.leave)
+      return {
+        ...response,
+        transport: "websocket" as const,
+        input: request.previous_response_id ? "delta" as const : "full" as const,
+        bytesSent: byteLength(frame),
+        bytesSaved: 0,
+        queued: Duration.millis(sent - asked),
+        firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - sent),
+        recoveries: []
+      }
+    })
+
+    return {
+      open,
+      requests: Effect.sync(() => [...requests]),
+      abandoned: Effect.sync(() => abandoned)
+    }
+  })
+
+/**
+ * Provides `Responses`, and `ResponsesTest` to look at what was asked.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Responses, ResponsesTest } from "effect-responses"
+ *
+ * const program = Responses.create({ model: "gpt-5.5", input: "Say hello." })
+ *
+ * export const test = Effect.gen(function*() {
+ *   const response = yield* program
+ *   const { requests } = yield* ResponsesTest.ResponsesTest
+ *   return { output: response.output, asked: yield* requests }
+ * }).pipe(Effect.provide(ResponsesTest.layer([ResponsesTest.text("Hello")])))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (script: ResponseScript.Script): Layer.Layer<ResponsesTest | Responses.Responses> =>
+  Layer.effectContext(
+    Effect.map(
+      make(script),
+      (service) => Context.make(ResponsesTest, service).pipe(Context.add(Responses.Responses, service))
+    )
+  )

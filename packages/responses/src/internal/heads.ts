@@ -1,0 +1,106 @@
+/**
+ * The heads that can be continued from, kept where the server keeps them: the latest response of each lane with its
+ * connection, and stored responses beyond it.
+ */
+import * as Continuation from "../Continuation.ts"
+import type * as ResponseRequest from "../ResponseRequest.ts"
+import type { Connection } from "./connection.ts"
+import type { Result } from "./exchange.ts"
+
+export interface Heads {
+  /** What to send on this connection. The head of the request's lane is given up with it: a failure has no head. */
+  readonly take: (connection: Connection, request: ResponseRequest.ResponseRequest) => Planned
+  /** Everything, because the server has just said that it does not know a response any more. */
+  readonly takeFull: (
+    connection: Connection,
+    request: ResponseRequest.ResponseRequest,
+    forgotten: string | undefined
+  ) => Planned
+  readonly commit: (connection: Connection, planned: Planned, result: Result, bytesSent: number) => void
+}
+
+export interface Planned {
+  readonly plan: Continuation.Plan
+  /** About what a delta spares. */
+  readonly bytesSaved: number
+  readonly parent: Kept | undefined
+}
+
+interface Kept {
+  readonly head: Continuation.Head
+  /** Sizes of what a full request would hold, in bytes, as far as they are known without writing it. */
+  readonly inputBytes: number
+  readonly otherBytes: number
+}
+
+/** How many stored responses are remembered. A forgotten one costs one request in full. */
+const maxStored = 64
+
+export const make = (): Heads => {
+  const byConnection = new WeakMap<Connection, Map<string, Kept>>()
+  const stored = new Map<string, Kept>()
+  let any = false
+
+  const lanes = (connection: Connection) => {
+    let found = byConnection.get(connection)
+    if (found === undefined) byConnection.set(connection, found = new Map())
+    return found
+  }
+
+  const laneOf = (request: ResponseRequest.ResponseRequest) => request.stream_id ?? ""
+
+  /** Newest first, the request's own lane before the others. */
+  const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
+    const here = lanes(connection)
+    const own = here.get(laneOf(request))
+    return [...new Set([...own === undefined ? [] : [own], ...here.values(), ...[...stored.values()].reverse()])]
+  }
+
+  const planFor = (kept: ReadonlyArray<Kept>, request: ResponseRequest.ResponseRequest): Planned => {
+    if (request.previous_response_id != null) {
+      const parent = kept.find(({ head }) => head.responseId === request.previous_response_id)
+      return { plan: Continuation.plan(parent?.head, request), bytesSaved: 0, parent }
+    }
+    let first: Continuation.Plan | undefined
+    for (const parent of kept) {
+      const plan = Continuation.plan(parent.head, request)
+      if (plan._tag === "Delta") return { plan, bytesSaved: parent.inputBytes, parent }
+      first ??= plan
+    }
+    const plan = first ?? Continuation.full(request, { _tag: any ? "NewConnection" : "First" })
+    return { plan, bytesSaved: 0, parent: undefined }
+  }
+
+  const take: Heads["take"] = (connection, request) => {
+    const planned = planFor(candidates(connection, request), request)
+    lanes(connection).delete(laneOf(request))
+    return planned
+  }
+
+  return {
+    take,
+    takeFull: (connection, request, forgotten) => {
+      if (forgotten !== undefined) stored.delete(forgotten)
+      lanes(connection).delete(laneOf(request))
+      return { plan: Continuation.full(request, { _tag: "Forgotten" }), bytesSaved: 0, parent: undefined }
+    },
+    commit: (connection, { parent, plan }, result, bytesSent) => {
+      const head = Continuation.commit(plan, result)
+      if (head === undefined) return
+      any = true
+      const otherBytes = parent?.otherBytes ?? JSON.stringify({ ...plan.request, input: undefined }).length
+      const kept: Kept = {
+        head,
+        otherBytes,
+        inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, bytesSent - otherBytes) +
+          JSON.stringify(result.output).length
+      }
+      lanes(connection).set(laneOf(plan.request), kept)
+      if (!head.stored) return
+      stored.delete(head.responseId)
+      stored.set(head.responseId, kept)
+      const oldest = stored.size > maxStored ? stored.keys().next().value : undefined
+      if (oldest !== undefined) stored.delete(oldest)
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** The output of a response. Some servers leave it out of the last event: then it is what its items' own events brought. */
+import type { Response, ServerEvent } from "../ResponseEvent.ts"
+import type { ResponseItem } from "../ResponseItem.ts"
+
+export interface Output {
+  readonly add: (event: ServerEvent) => void
+  readonly of: (end: Response) => ReadonlyArray<ResponseItem>
+}
+
+export const make = (): Output => {
+  const items: Array<{ readonly item: ResponseItem; readonly index: number }> = []
+  return {
+    add: (event) => {
+      if (event.type !== "response.output_item.done") return
+      items.push({ item: event.item, index: event.output_index ?? items.length })
+    },
+    of: (end) =>
+      end.output?.length ? end.output : items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
+  }
+}

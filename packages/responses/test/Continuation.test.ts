@@ -1,0 +1,614 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Continuation from "../src/Continuation.ts"
+import * as ResponseItem from "../src/ResponseItem.ts"
+import * as ResponseRequest from "../src/ResponseRequest.ts"
+
+type Items = ReadonlyArray<ResponseItem.ResponseItem>
+
+/** JavaScript callers, and items as an SDK or a database gives them back. */
+const untyped = (item: unknown) => item as ResponseItem.ResponseItem
+const request = (fields: unknown) => fields as ResponseRequest.ResponseRequest
+
+const settings = {
+  model: "m",
+  store: false,
+  instructions: "Be brief.",
+  tools: [{ type: "function", name: "f", parameters: { type: "object", properties: { a: { type: "string" } } } }]
+}
+const ask = (input: Items | string, fields: object = {}) => request({ ...settings, input, ...fields })
+
+const answer = (text: string) => ResponseItem.message("assistant", [{ type: "output_text", text, annotations: [] }])
+const call = (call_id: string, args: string): ResponseItem.FunctionCall => ({
+  type: "function_call",
+  call_id,
+  name: "f",
+  arguments: args
+})
+
+const headAfter = (
+  sent: ResponseRequest.ResponseRequest,
+  output: Items,
+  options: { readonly parent?: Continuation.Head; readonly id?: string; readonly status?: "completed" | "incomplete" } =
+    {}
+): Continuation.Head => {
+  const head = Continuation.commit(Continuation.plan(options.parent, sent), {
+    response: { id: options.id ?? "resp_1", status: options.status ?? "completed" },
+    output
+  })
+  if (head === undefined) throw new Error("no head")
+  return head
+}
+
+const after = (had: Items, output: Items, input: Items | string, fields: object = {}) =>
+  Continuation.plan(headAfter(ask(had), output), ask(input, fields))
+
+/** What travels of the input, or why all of it does. */
+const outcome = (plan: Continuation.Plan) => plan._tag === "Delta" ? plan.request.input : plan.reason
+
+const hello = ResponseItem.user("Hello")
+const more = ResponseItem.user("More")
+
+describe("plan", () => {
+  it("sends everything first, as it was given", () => {
+    const sent = ask([hello])
+    const plan = Continuation.plan(undefined, sent)
+    assert.deepStrictEqual(outcome(plan), { _tag: "First" })
+    assert.strictEqual(plan.request, sent)
+  })
+
+  it("then sends the caller's own new items, with every other field", () => {
+    const output = answer("Hi")
+    const sent = ask([hello, output, more, hello], { stream_id: "lane", generate: false, metadata: null })
+    const plan = Continuation.plan(headAfter(ask([hello]), [output]), sent)
+    assert.deepStrictEqual(plan.request, { ...sent, previous_response_id: "resp_1", input: [more, hello] })
+    assert.strictEqual(plan._tag === "Delta" && plan.sharedItems, 2)
+  })
+
+  it("goes on from turn to turn", () => {
+    const second = answer("2")
+    const first = [hello, answer("1"), more]
+    const parent = headAfter(ask([hello]), [answer("1")])
+    const head = headAfter(ask(first), [second], { parent, id: "resp_2" })
+    assert.deepStrictEqual(outcome(Continuation.plan(head, ask([...first, second, more]))), [more])
+  })
+
+  describe("takes an echoed output for what it is", () => {
+    const output = {
+      type: "message",
+      id: "msg_1",
+      status: "completed",
+      role: "assistant",
+      phase: "final_answer",
+      content: [{ type: "output_text", text: "Hi", annotations: [], logprobs: [] }]
+    }
+    const cases: ReadonlyArray<readonly [name: string, echo: unknown]> = [
+      ["as it came", output],
+      ["as a deep copy", structuredClone(output)],
+      ["without id and status", { type: "message", role: "assistant", content: output.content }],
+      ["without a type", { role: "assistant", content: output.content }],
+      ["as a string", { role: "assistant", content: "Hi" }],
+      ["as input text", ResponseItem.message("assistant", [{ type: "input_text", text: "Hi" }])],
+      ["as `text`", { role: "assistant", content: [{ type: "text", text: "Hi" }] }],
+      ["without annotations and log probabilities", answer("Hi")],
+      ["with annotations", {
+        role: "assistant",
+        content: [{ type: "output_text", text: "Hi", annotations: [{ type: "url_citation" }] }]
+      }],
+      ["with another id", { ...output, id: "msg_2" }],
+      ["with fields of an SDK", { ...output, parsed: { a: 1 }, providerMetadata: {} }],
+      ["with its keys in another order", Object.fromEntries(Object.entries(output).toReversed())]
+    ]
+    it.each(cases)("%s", (_, echo) => {
+      assert.deepStrictEqual(outcome(after([hello], [untyped(output)], [hello, untyped(echo), more])), [more])
+    })
+  })
+
+  describe("takes an item of the caller's for the same", () => {
+    const image = { type: "input_image", image_url: "data:x", detail: "low" }
+    const cases: ReadonlyArray<readonly [name: string, had: unknown, given: unknown]> = [
+      ["text as a part", hello, ResponseItem.user([{ type: "input_text", text: "Hello" }])],
+      ["an image with its keys in another order", { role: "user", content: [image] }, {
+        role: "user",
+        content: [{ detail: "low", image_url: "data:x", type: "input_image" }]
+      }],
+      ["a refusal", { role: "assistant", content: [{ type: "refusal", refusal: "No" }] }, {
+        role: "assistant",
+        content: [{ type: "refusal", refusal: "No", id: "x" }]
+      }],
+      ["a call with id and status", call("c", "{\"a\":1}"), {
+        ...call("c", "{\"a\":1}"),
+        id: "fc_1",
+        status: "completed"
+      }],
+      ["arguments with other spaces", call("c", "{\"a\":1,\"b\":[1,2]}"), call("c", "{ \"a\": 1,\n\"b\": [1, 2] }")],
+      [
+        "arguments with another key order",
+        call("c", "{\"a\":1,\"b\":{\"x\":1,\"y\":2}}"),
+        call("c", "{\"b\":{\"y\":2,\"x\":1},\"a\":1}")
+      ],
+      ["arguments with other escapes", call("c", "{\"a\":\"\\u00fc\\/\"}"), call("c", "{\"a\":\"ü/\"}")],
+      ["arguments with 1.0 for 1", call("c", "{\"a\":1.0,\"b\":-0}"), call("c", "{\"a\":1,\"b\":0}")],
+      ["arguments that are no JSON", call("c", "{\"a\":"), call("c", "{\"a\":")],
+      [
+        "an output as a part",
+        ResponseItem.functionCallOutput("c", "x"),
+        ResponseItem.functionCallOutput("c", [
+          { type: "input_text", text: "x" }
+        ])
+      ],
+      ["an output with a status", ResponseItem.functionCallOutput("c", "x"), {
+        ...ResponseItem.functionCallOutput("c", "x"),
+        id: "o",
+        status: "completed"
+      }],
+      ["an item of an unknown kind without id and status", {
+        type: "web_search_call",
+        id: "ws",
+        status: "completed",
+        action: { q: 1 }
+      }, {
+        action: { q: 1 },
+        type: "web_search_call"
+      }],
+      ["a custom call", { type: "custom_tool_call", call_id: "c", name: "n", input: "x", id: "1" }, {
+        type: "custom_tool_call",
+        call_id: "c",
+        name: "n",
+        input: "x"
+      }],
+      [
+        "an instance of a class",
+        { role: "user", content: "x" },
+        new (class {
+          role = "user"
+          content = "x"
+        })()
+      ],
+      ["what says itself how it is written", { role: "user", content: "x" }, {
+        toJSON: () => ({ role: "user", content: "x" })
+      }]
+    ]
+    it.each(cases)("%s", (_, had, given) => {
+      assert.deepStrictEqual(outcome(after([untyped(had)], [answer("Hi")], [untyped(given), answer("Hi"), more])), [
+        more
+      ])
+      assert.deepStrictEqual(outcome(after([untyped(given)], [answer("Hi")], [untyped(had), answer("Hi"), more])), [
+        more
+      ])
+    })
+  })
+
+  describe("tells apart", () => {
+    const user = (...content: ReadonlyArray<unknown>) => ({ role: "user", content })
+    const text = (value: string) => ({ type: "input_text", text: value })
+    const cases: ReadonlyArray<readonly [name: string, had: unknown, given: unknown]> = [
+      ["texts", ResponseItem.user("a"), ResponseItem.user("b")],
+      ["roles", ResponseItem.user("a"), ResponseItem.message("developer", "a")],
+      ["one text and the same text in two parts", user(text("ab")), user(text("a"), text("b"))],
+      ["no part and an empty one", user(), user(text(""))],
+      ["parts in another order", user(text("a"), text("b")), user(text("b"), text("a"))],
+      ["a text and a refusal", user(text("a")), user({ type: "refusal", refusal: "a" })],
+      ["images", user({ type: "input_image", image_url: "a" }), user({ type: "input_image", image_url: "b" })],
+      [
+        "a null and nothing inside an image",
+        user({ type: "input_image", file_id: null }),
+        user({ type: "input_image" })
+      ],
+      ["files", user({ type: "input_file", file_id: "a" }), user({ type: "input_file", filename: "a" })],
+      ["calls by id", call("c", "{}"), call("d", "{}")],
+      ["calls by name", call("c", "{}"), { ...call("c", "{}"), name: "g" }],
+      ["calls by namespace", { ...call("c", "{}"), namespace: "x" }, { ...call("c", "{}"), namespace: "y" }],
+      ["arguments", call("c", "{\"a\":1}"), call("c", "{\"a\":2}")],
+      ["arguments by type", call("c", "{\"a\":1}"), call("c", "{\"a\":\"1\"}")],
+      [
+        "long numbers that JavaScript rounds to the same",
+        call("c", "{\"a\":9007199254740993}"),
+        call("c", "{\"a\":9007199254740992}")
+      ],
+      ["numbers beyond all limits", call("c", "{\"a\":1e400}"), call("c", "{\"a\":1e401}")],
+      ["a number and a text that looks like our mark", call("c", "{\"a\":1}"), call("c", "{\"a\":\"n1\"}")],
+      ["arguments of which one is no JSON", call("c", "{\"a\":01}"), call("c", "{\"a\":1}")],
+      ["arguments that are no JSON", call("c", "{a"), call("c", "{ a")],
+      ["lists and objects", call("c", "{\"a\":[]}"), call("c", "{\"a\":{}}")],
+      ["nested lists", call("c", "[[1],[2]]"), call("c", "[[1,2]]")],
+      ["outputs", ResponseItem.functionCallOutput("c", "a"), ResponseItem.functionCallOutput("c", "b")],
+      ["outputs by call", ResponseItem.functionCallOutput("c", "a"), ResponseItem.functionCallOutput("d", "a")],
+      ["outputs of functions and of custom tools", ResponseItem.functionCallOutput("c", "a"), {
+        type: "custom_tool_call_output",
+        call_id: "c",
+        output: "a"
+      }],
+      ["custom inputs that are the same JSON", { type: "custom_tool_call", call_id: "c", name: "n", input: "{ }" }, {
+        type: "custom_tool_call",
+        call_id: "c",
+        name: "n",
+        input: "{}"
+      }],
+      ["references", { type: "item_reference", id: "a" }, { type: "item_reference", id: "b" }],
+      ["outcomes of an unknown kind", { type: "apply_patch_call_output", call_id: "c", status: "failed" }, {
+        type: "apply_patch_call_output",
+        call_id: "c",
+        status: "completed"
+      }],
+      ["ids that are no text", { type: "x", id: 1 }, { type: "x", id: 2 }],
+      ["kinds", { type: "x", a: 1 }, { type: "y", a: 1 }],
+      ["an undefined and a null inside", { type: "x", a: null }, { type: "x", a: undefined }],
+      ["keys and values", { type: "x", a: "b", c: "d" }, { type: "x", a: "c", b: "d" }],
+      ["depth", { type: "x", a: { b: 1 }, c: 2 }, { type: "x", a: { b: 1, c: 2 } }],
+      [
+        "an own `__proto__`",
+        JSON.parse("{\"type\":\"x\",\"__proto__\":{\"a\":1}}"),
+        JSON.parse("{\"type\":\"x\",\"__proto__\":{\"a\":2}}")
+      ],
+      ["dates", { type: "x", at: new Date(0) }, { type: "x", at: new Date(1) }],
+      ["boxed numbers", { type: "x", at: Object(1) }, { type: "x", at: Object(2) }],
+      ["content that is none", { role: "user", content: 1 }, { role: "user", content: 2 }]
+    ]
+    it.each(cases)("%s", (_, had, given) => {
+      for (const [before, now] of [[had, given], [given, had]]) {
+        const sent = ask([hello, untyped(now), answer("Hi"), more])
+        const plan = Continuation.plan(headAfter(ask([hello, untyped(before)]), [answer("Hi")]), sent)
+        assert.deepStrictEqual(outcome(plan), { _tag: "HistoryChanged", index: 1 })
+      }
+    })
+  })
+
+  describe("reasoning", () => {
+    const thought = (fields: object) => untyped({ type: "reasoning", id: "rs_1", summary: [], ...fields })
+    const said = { summary: [{ type: "summary_text", text: "Hm" }] }
+    const chains: ReadonlyArray<readonly [name: string, output: Items, echo: Items]> = [
+      ["echoed", [thought({ encrypted_content: "e" })], [thought({ encrypted_content: "e" })]],
+      ["with other summaries, but the same secret", [thought({ encrypted_content: "e", ...said })], [
+        thought({ encrypted_content: "e" })
+      ]],
+      ["without the secret, by its text", [thought({ encrypted_content: "e", ...said })], [thought(said)]],
+      ["without id", [thought(said)], [untyped({ type: "reasoning", ...said })]],
+      ["without anything, by its id", [thought({ encrypted_content: "e" })], [thought({ encrypted_content: null })]],
+      ["left out", [thought({ encrypted_content: "e" })], []],
+      ["of which the first is left out", [thought({ encrypted_content: "e" }), thought({ encrypted_content: "f" })], [
+        thought({ encrypted_content: "f" })
+      ]],
+      ["of which the last is left out", [thought({ encrypted_content: "e" }), thought({ encrypted_content: "f" })], [
+        thought({ encrypted_content: "e" })
+      ]]
+    ]
+    it.each(chains)("chains %s", (_, output, echo) => {
+      assert.deepStrictEqual(outcome(after([hello], [...output, answer("Hi")], [hello, ...echo, answer("Hi"), more])), [
+        more
+      ])
+    })
+
+    const breaks: ReadonlyArray<readonly [name: string, output: Items, echo: Items]> = [
+      ["the server never had", [], [thought({ encrypted_content: "e" })]],
+      ["of another secret", [thought({ encrypted_content: "e" })], [thought({ encrypted_content: "f" })]],
+      ["of another text", [thought(said)], [thought({ summary: [{ type: "summary_text", text: "Ha" }] })]],
+      ["with its summary as content", [thought(said)], [
+        thought({ content: [{ type: "reasoning_text", text: "Hm" }] })
+      ]],
+      ["of another id and nothing else", [thought({})], [thought({ id: "rs_2" })]],
+      ["in another order", [thought({ encrypted_content: "e" }), thought({ encrypted_content: "f" })], [
+        thought({ encrypted_content: "f" }),
+        thought({ encrypted_content: "e" })
+      ]]
+    ]
+    it.each(breaks)("breaks at reasoning %s", (_, output, echo) => {
+      const sent = ask([hello, ...echo, answer("Hi"), more])
+      const plan = Continuation.plan(headAfter(ask([hello]), [...output, answer("Hi")]), sent)
+      assert.deepStrictEqual(outcome(plan), { _tag: "HistoryChanged", index: echo.length })
+    })
+
+    it("left out at the end of an incomplete response is still the server's", () => {
+      const head = headAfter(ask([hello]), [thought({ encrypted_content: "e" })], { status: "incomplete" })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, more]))), [more])
+    })
+
+    it("replaced at the end of an incomplete response is no addition", () => {
+      const head = headAfter(ask([hello]), [thought({ encrypted_content: "e" })], { status: "incomplete" })
+      const sent = ask([hello, thought({ encrypted_content: "f" }), more])
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 1 })
+    })
+  })
+
+  describe("sends everything when the history", () => {
+    const had = [ResponseItem.user("a"), answer("b"), ResponseItem.user("c")]
+    const output = [answer("d")]
+    const whole = [...had, ...output]
+    const cases: ReadonlyArray<readonly [name: string, input: Items, index: number]> = [
+      ["has another first message", [ResponseItem.user("A"), ...whole.slice(1), more], 0],
+      ["is as long as before, but different", [...had.slice(0, 2), ResponseItem.user("C"), answer("d"), more], 2],
+      ["has the answer regenerated", [...had, answer("e"), more], 3],
+      ["lost its end", had, 3],
+      ["lost its beginning", [...whole.slice(2), more], 0],
+      ["was compacted", [untyped({ type: "compaction", encrypted_content: "x" }), more], 0],
+      ["was reordered", [whole[2]!, whole[1]!, whole[0]!, whole[3]!, more], 0],
+      ["has one more in the middle", [...whole.slice(0, 1), more, ...whole.slice(1)], 1],
+      ["is empty", [], 0]
+    ]
+    it.each(cases)("%s", (_, input, index) => {
+      const sent = ask(input)
+      assert.deepStrictEqual(outcome(Continuation.plan(headAfter(ask(had), output), sent)), {
+        _tag: "HistoryChanged",
+        index
+      })
+    })
+
+    it("was changed in place", () => {
+      const part = { type: "input_text", text: "a" }
+      const item = { role: "user", content: [part] }
+      const input = [untyped(item)]
+      const sent = ask(input)
+      const head = headAfter(sent, [answer("b")])
+      part.text = "A"
+      input.push(answer("b"), more)
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 0 })
+      part.text = "a"
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), [more])
+    })
+
+    it("was changed in place while the response ran", () => {
+      const item = { role: "user", content: "a" }
+      const plan = Continuation.plan(undefined, ask([untyped(item)]))
+      item.content = "A"
+      const head = Continuation.commit(plan, { response: { id: "resp_1" }, output: [answer("b")] })
+      const sent = ask([untyped(item), answer("b"), more])
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 0 })
+    })
+
+    it("has the output changed in place", () => {
+      const output = { role: "assistant", content: [{ type: "output_text", text: "b" }] }
+      const head = headAfter(ask([hello]), [untyped(output)])
+      output.content[0]!.text = "B"
+      const sent = ask([hello, untyped(output), more])
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 1 })
+    })
+  })
+
+  it("keeps conversations apart that only look alike", () => {
+    const one = [ResponseItem.user("1"), answer("x")]
+    const other = [ResponseItem.user("2"), answer("x")]
+    const heads = [headAfter(ask(one.slice(0, 1)), [one[1]!]), headAfter(ask(other.slice(0, 1)), [other[1]!])]
+    assert.deepStrictEqual(outcome(Continuation.plan(heads[0], ask([...one, more]))), [more])
+    assert.deepStrictEqual(outcome(Continuation.plan(heads[1], ask([...other, more]))), [more])
+    const sent = ask([...other, more])
+    assert.deepStrictEqual(outcome(Continuation.plan(heads[0], sent)), { _tag: "HistoryChanged", index: 0 })
+  })
+
+  it("goes back to an older branch from the head of that branch", () => {
+    const older = headAfter(ask([hello]), [answer("1")])
+    const history = [hello, answer("1"), more]
+    headAfter(ask(history), [answer("2")], { parent: older, id: "resp_2" })
+    const other = ResponseItem.user("Other")
+    assert.deepStrictEqual(outcome(Continuation.plan(older, ask([hello, answer("1"), other]))), [other])
+  })
+
+  it("treats a string like the message it stands for", () => {
+    assert.deepStrictEqual(
+      outcome(Continuation.plan(headAfter(ask("Hello"), [answer("Hi")]), ask([hello, answer("Hi"), more]))),
+      [more]
+    )
+    const warm = headAfter(ask([hello], { generate: false }), [])
+    assert.deepStrictEqual(outcome(Continuation.plan(warm, ask("Hello"))), [])
+    const cold = headAfter(ask([], { generate: false }), [])
+    const plan = Continuation.plan(cold, ask("Hello"))
+    assert.deepStrictEqual(plan.request.input, ResponseRequest.items(ask("Hello")))
+  })
+
+  describe("other fields", () => {
+    const chain = [hello, answer("Hi"), more]
+    const planWith = (before: object, now: object) =>
+      Continuation.plan(
+        headAfter(request({ ...ask([hello]), ...before }), [answer("Hi")]),
+        request({ ...ask(chain), ...now })
+      )
+    const changes: ReadonlyArray<
+      readonly [name: string, before: object, now: object, fields: [string, ...Array<string>]]
+    > = [
+      ["a model", {}, { model: "n" }, ["model"]],
+      ["several, by name", { top_p: 1 }, { temperature: 1, instructions: "Be long." }, [
+        "instructions",
+        "temperature",
+        "top_p"
+      ]],
+      ["a tool's schema", {}, { tools: [{ ...settings.tools[0], parameters: { type: "object" } }] }, ["tools"]],
+      ["the order of tools", { tools: [{ type: "a" }, { type: "b" }] }, { tools: [{ type: "b" }, { type: "a" }] }, [
+        "tools"
+      ]],
+      ["no tools", {}, { tools: [] }, ["tools"]],
+      ["effort", { reasoning: { effort: "low" } }, { reasoning: { effort: "high" } }, ["reasoning"]],
+      ["store", {}, { store: true }, ["store"]],
+      ["a field this version does not know", { vendor: 1 }, { vendor: 2 }, ["vendor"]],
+      ["a field with the name of a method", {}, { toString: "x" }, ["toString"]],
+      ["a null inside", { text: { format: null } }, { text: {} }, ["text"]]
+    ]
+    it.each(changes)("a change of %s sends everything", (_, before, now, fields) => {
+      for (const [left, right] of [[before, now], [now, before]] as const) {
+        const plan = planWith(left, right)
+        assert.deepStrictEqual(plan._tag === "Full" && plan.reason, { _tag: "FieldsChanged", fields })
+      }
+    })
+
+    const free: ReadonlyArray<readonly [name: string, before: object, now: object]> = [
+      ["null, undefined and absent", { metadata: null, user: undefined }, { text: null, top_p: undefined }],
+      ["key order", { text: { a: 1, b: [{ c: 1, d: 2 }] } }, { text: { b: [{ d: 2, c: 1 }], a: 1 } }],
+      ["fresh copies", {}, structuredClone(settings)],
+      ["what says how a request travels", { stream: true, background: false, stream_options: {} }, {
+        stream_id: "a",
+        generate: true
+      }]
+    ]
+    it.each(free)("%s make no difference", (_, before, now) => {
+      assert.deepStrictEqual(outcome(planWith(before, now)), [more])
+      assert.deepStrictEqual(outcome(planWith(now, before)), [more])
+    })
+
+    it("a tool changed in place sends everything", () => {
+      const tool = { type: "function", name: "f", description: "a" }
+      const head = headAfter(ask([hello], { tools: [tool] }), [answer("Hi")])
+      tool.description = "b"
+      const sent = ask(chain, { tools: [tool] })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "FieldsChanged", fields: ["tools"] })
+    })
+  })
+
+  describe("pending calls", () => {
+    const output = [call("c1", "{}"), untyped({ type: "custom_tool_call", call_id: "c2", name: "n", input: "" })]
+    const results = [
+      ResponseItem.functionCallOutput("c1", "1"),
+      untyped({ type: "custom_tool_call_output", call_id: "c2", output: "2" })
+    ]
+
+    it("all answered chain", () => {
+      assert.deepStrictEqual(outcome(after([hello], output, [hello, ...output, ...results])), results)
+      assert.deepStrictEqual(outcome(after([hello], output, [hello, ...output, ...results.toReversed(), more])), [
+        ...results.toReversed(),
+        more
+      ])
+    })
+
+    it("left open send everything, with their ids", () => {
+      const cases: ReadonlyArray<readonly [fresh: Items, callIds: [string, ...Array<string>]]> = [
+        [[more], ["c1", "c2"]],
+        [[results[0]!], ["c2"]],
+        [[ResponseItem.functionCallOutput("other", ""), results[1]!], ["c1"]]
+      ]
+      for (const [fresh, callIds] of cases) {
+        const sent = ask([hello, ...output, ...fresh])
+        assert.deepStrictEqual(outcome(Continuation.plan(headAfter(ask([hello]), output), sent)), {
+          _tag: "PendingCalls",
+          callIds
+        })
+      }
+    })
+
+    it("that the server answers itself do not count", () => {
+      const hosted = [
+        untyped({ type: "web_search_call", id: "ws" }),
+        untyped({ type: "shell_call", call_id: "s" }),
+        untyped({ type: "shell_call_output", call_id: "s", output: [] })
+      ]
+      assert.deepStrictEqual(outcome(after([hello], hosted, [hello, ...hosted, more])), [more])
+    })
+
+    it("of any kind wait for their output", () => {
+      const shell = untyped({ type: "local_shell_call", call_id: "s" })
+      assert.deepStrictEqual(headAfter(ask([hello]), [shell]).pendingCalls, ["s"])
+      const result = untyped({ type: "local_shell_call_output", id: "s", output: "" })
+      assert.deepStrictEqual(outcome(after([hello], [shell], [hello, shell, result])), [result])
+    })
+  })
+
+  it("sends everything rather than nothing", () => {
+    const sent = ask([hello, answer("Hi")])
+    assert.deepStrictEqual(outcome(Continuation.plan(headAfter(ask([hello]), [answer("Hi")]), sent)), {
+      _tag: "NothingNew"
+    })
+  })
+
+  describe("after a warm-up", () => {
+    const warm = headAfter(ask([hello], { generate: false }), [])
+
+    it("the same request is an empty delta", () =>
+      assert.deepStrictEqual(outcome(Continuation.plan(warm, ask([hello]))), []))
+    it("new items are a delta", () =>
+      assert.deepStrictEqual(outcome(Continuation.plan(warm, ask([hello, more]))), [more]))
+    it("other tools send everything", () => {
+      const sent = ask([hello], { tools: [] })
+      assert.deepStrictEqual(outcome(Continuation.plan(warm, sent)), { _tag: "FieldsChanged", fields: ["tools"] })
+    })
+    it("that was answered after all, the answer is part of the history", () => {
+      const head = headAfter(ask([hello], { generate: false }), [answer("Hi")])
+      assert.isFalse(head.warmUp)
+      const sent = ask([hello])
+      assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 1 })
+    })
+    it("within a conversation, the conversation goes on", () => {
+      const parent = headAfter(ask([hello]), [answer("Hi")])
+      const history = [hello, answer("Hi"), more]
+      const head = headAfter(ask(history, { generate: false }), [], { parent, id: "resp_2" })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask(history))), [])
+    })
+  })
+
+  describe("a request that names what it continues", () => {
+    const parent = headAfter(ask([hello]), [answer("Hi")])
+    const sent = ask([more], { previous_response_id: "resp_1" })
+
+    it("goes out untouched", () => {
+      const plans = [undefined, parent].map((head) => Continuation.plan(head, sent))
+      for (const plan of [...plans, Continuation.full(sent, { _tag: "Forgotten" })]) {
+        assert.deepStrictEqual(outcome(plan), { _tag: "Explicit" })
+        assert.strictEqual(plan.request, sent)
+      }
+    })
+    it("leaves a head with the whole context where the parent is known", () => {
+      const head = headAfter(sent, [answer("Ok")], { parent, id: "resp_2" })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, answer("Hi"), more, answer("Ok"), hello]))), [
+        hello
+      ])
+    })
+    it("leaves none where it is not", () => {
+      const result = { response: { id: "resp_2", status: "completed" as const }, output: [] }
+      for (const head of [undefined, { ...parent, responseId: "resp_0" }]) {
+        assert.isUndefined(Continuation.commit(Continuation.plan(head, sent), result))
+      }
+      const conversation = ask([hello], { conversation: "conv_1" })
+      assert.deepStrictEqual(outcome(Continuation.plan(parent, conversation)), { _tag: "Explicit" })
+      assert.isUndefined(Continuation.commit(Continuation.plan(parent, conversation), result))
+    })
+    it("may name nothing by null", () => {
+      assert.deepStrictEqual(
+        outcome(Continuation.plan(parent, ask([hello, answer("Hi"), more], { previous_response_id: null }))),
+        [more]
+      )
+    })
+  })
+
+  it("never throws, and continues nothing from what cannot be written", () => {
+    const cyclic: Record<string, unknown> = { type: "x" }
+    cyclic["self"] = [cyclic]
+    const throws = { type: "x", toJSON: () => assert.fail() }
+    const nested = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`)
+    for (
+      const item of [cyclic, throws, null, undefined, 1, { role: "user", content: [null, throws] }, {
+        type: "x",
+        nested
+      }]
+    ) {
+      const history = [hello, untyped(item)]
+      const head = headAfter(ask(history), [answer("Hi")])
+      const plan = Continuation.plan(head, ask([...history, answer("Hi"), more]))
+      if (item === cyclic || item === throws) assert.strictEqual(plan._tag, "Full")
+      Continuation.plan(headAfter(ask(history, { text: item }), [untyped(item)]), ask(history, { text: item }))
+    }
+  })
+})
+
+describe("full", () => {
+  it("is for those who know why", () => {
+    const sent = ask([hello])
+    assert.deepStrictEqual(outcome(Continuation.full(sent, { _tag: "NewConnection" })), { _tag: "NewConnection" })
+    const head = Continuation.commit(Continuation.full(sent, { _tag: "Forgotten" }), {
+      response: { id: "resp_1" },
+      output: []
+    })
+    assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, more]))), [more])
+  })
+})
+
+describe("commit", () => {
+  it("makes a head of a response that ended completed or incomplete", () => {
+    const plan = Continuation.plan(undefined, ask([hello]))
+    for (const status of ["completed", "incomplete", undefined] as const) {
+      const head = Continuation.commit(plan, { response: { id: "resp_1", status }, output: [answer("Hi")] })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, answer("Hi"), more]))), [more])
+    }
+    for (const status of ["failed", "cancelled", "in_progress", "queued"] as const) {
+      assert.isUndefined(Continuation.commit(plan, { response: { id: "resp_1", status }, output: [] }))
+    }
+  })
+
+  it("knows whether the response outlives its connection", () => {
+    assert.isFalse(headAfter(ask([hello]), []).stored)
+    for (const store of [true, null, undefined]) assert.isTrue(headAfter(ask([hello], { store }), []).stored)
+  })
+})

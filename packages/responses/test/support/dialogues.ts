@@ -1,0 +1,184 @@
+/**
+ * Random items, rewrites of them that mean the same, and a plain judge of what means the same: it shares no code with the
+ * rule that it judges.
+ */
+import { Array as Arr, FastCheck, Order } from "effect"
+import type { ResponseItem } from "../../src/ResponseItem.ts"
+
+export type Json = { [key: string]: unknown }
+
+const text = FastCheck.oneof(FastCheck.string(), FastCheck.constantFrom("", "a", "b", "ab", "{}", "[1]", "n1", "null"))
+const id = FastCheck.constantFrom("a", "b", "c")
+const record = FastCheck.dictionary(FastCheck.string({ maxLength: 3 }), FastCheck.jsonValue({ maxDepth: 2 }), {
+  maxKeys: 3
+})
+const args = FastCheck.oneof(
+  record.map((value) => JSON.stringify(value)),
+  FastCheck.constantFrom("", "{", "{ \"a\":1}")
+)
+
+const part = (type: string): FastCheck.Arbitrary<Json> =>
+  FastCheck.oneof(
+    { arbitrary: text.map((text) => ({ type, text })), weight: 4 },
+    { arbitrary: record.map((fields) => ({ type: "input_image", image_url: "data:x", ...fields })), weight: 1 },
+    { arbitrary: text.map((refusal) => ({ type: "refusal", refusal })), weight: 1 }
+  )
+
+const content = (type: string) => FastCheck.oneof(text, FastCheck.array(part(type), { maxLength: 3 }))
+
+const message: FastCheck.Arbitrary<Json> = FastCheck.constantFrom("user", "assistant", "developer").chain((role) =>
+  content(role === "assistant" ? "output_text" : "input_text").map((content) => ({ type: "message", role, content }))
+)
+
+/** Not a call, so that the course of a dialogue is free; calls have a table of their own. */
+export const output: FastCheck.Arbitrary<Json> = FastCheck.oneof(
+  { arbitrary: content("output_text").map((content) => ({ type: "message", role: "assistant", content })), weight: 3 },
+  { arbitrary: text.map((text) => ({ type: "reasoning", encrypted_content: `e${text}`, summary: [] })), weight: 1 },
+  { arbitrary: record.map((action) => ({ type: "web_search_call", action })), weight: 1 }
+).chain((item) => id.map((id) => ({ id, status: "completed", ...item })))
+
+export const item: FastCheck.Arbitrary<Json> = FastCheck.oneof(
+  { arbitrary: message, weight: 4 },
+  { arbitrary: output, weight: 2 },
+  {
+    arbitrary: FastCheck.tuple(id, id, args).map(([call_id, name, args]) => ({
+      type: "function_call",
+      call_id,
+      name,
+      arguments: args
+    })),
+    weight: 2
+  },
+  {
+    arbitrary: FastCheck.tuple(id, content("input_text"), FastCheck.boolean()).map(([call_id, output, custom]) => ({
+      type: custom ? "custom_tool_call_output" : "function_call_output",
+      call_id,
+      output
+    })),
+    weight: 2
+  },
+  {
+    arbitrary: FastCheck.tuple(id, text).map(([call_id, input]) => ({
+      type: "custom_tool_call",
+      call_id,
+      name: "f",
+      input
+    })),
+    weight: 1
+  }
+)
+
+export const items = FastCheck.array(item, { maxLength: 8 })
+
+export const isReasoning = (item: Json): boolean => item["type"] === "reasoning"
+
+const reversed = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(reversed)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).toReversed().map(([name, field]) => [name, reversed(field)]))
+}
+
+const isTextPart = (part: Json): boolean => part["type"] === "input_text" || part["type"] === "output_text"
+
+const respelled = (text: string): string => {
+  try {
+    return JSON.stringify(reversed(JSON.parse(text)), null, 1)
+  } catch {
+    return text
+  }
+}
+
+const recast = (content: unknown): unknown => {
+  if (typeof content === "string") return [{ type: "input_text", text: content, annotations: [] }]
+  const parts = content as Array<Json>
+  return parts.length === 1 && isTextPart(parts[0]!)
+    ? parts[0]!["text"]
+    : parts.map((part) => isTextPart(part) ? { type: "text", text: part["text"], logprobs: [] } : part)
+}
+
+/** Another way to write an item: which, is said by five bits. */
+export const rewrite = (item: Json, bits: number): Json => {
+  let copy = structuredClone(item)
+  if (bits & 1) {
+    delete copy["id"]
+    delete copy["status"]
+  }
+  if (bits & 2) copy = reversed(copy) as Json
+  if (bits & 4 && "arguments" in copy) copy["arguments"] = respelled(copy["arguments"] as string)
+  if (bits & 8) {
+    for (const name of ["content", "output"]) if (name in copy) copy[name] = recast(copy[name])
+  }
+  if (bits & 16 && copy["type"] === "message") {
+    copy["phase"] = "final_answer"
+    delete copy["type"]
+  }
+  return copy
+}
+
+/** Another item of the same kind. */
+export const edit = (item: Json): Json => {
+  const copy = structuredClone(item)
+  for (const name of ["content", "output", "input", "encrypted_content"]) {
+    if (name in copy) copy[name] = `${JSON.stringify(copy[name])} edited`
+  }
+  if ("arguments" in copy) copy["arguments"] = `${String(copy["arguments"])} edited`
+  if ("action" in copy) copy["action"] = { edited: copy["action"] }
+  return copy
+}
+
+const sorted = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== "object" || value === null) return value
+  const byName = Order.mapInput(Order.string, ([name]: [string, unknown]) => name)
+  return Arr.sort(Object.entries(value), byName).map(([name, field]) => ({ [name]: sorted(field) }))
+}
+
+export const canonical = (value: unknown): string => JSON.stringify(sorted(value))
+
+const canonicalArguments = (text: unknown): unknown => {
+  try {
+    return { json: JSON.parse(text as string) }
+  } catch {
+    return text
+  }
+}
+
+const canonicalContent = (content: unknown): unknown => {
+  if (typeof content === "string") return [{ text: content }]
+  return (content as Array<Json>).map((part) =>
+    typeof part["text"] === "string" && part["type"] !== "input_image" ? { text: part["text"] } : part
+  )
+}
+
+/** Equal for two items exactly if they mean the same to the model. */
+export const meaning = (item: Json): string => {
+  const { id: _id, status: _status, ...rest } = item
+  switch (item["type"]) {
+    case undefined:
+    case "message":
+      return canonical(["message", item["role"], canonicalContent(item["content"])])
+    case "function_call":
+      return canonical([item["type"], item["call_id"], item["name"], canonicalArguments(item["arguments"])])
+    case "function_call_output":
+    case "custom_tool_call_output":
+      return canonical([item["type"], item["call_id"], canonicalContent(item["output"])])
+    case "reasoning":
+      return canonical([item["type"], item["encrypted_content"]])
+    default:
+      return canonical(rest)
+  }
+}
+
+/** What the model saw is right if it is what the caller said, and perhaps reasoning that the caller did not keep. */
+export const isSaid = (seen: ReadonlyArray<Json>, said: ReadonlyArray<Json>): boolean => {
+  let at = 0
+  for (const item of seen) {
+    const next = said[at]
+    if (next !== undefined && meaning(next) === meaning(item)) at++
+    else if (!isReasoning(item)) return false
+  }
+  return at === said.length
+}
+
+export const asItems = (items: ReadonlyArray<Json>): ReadonlyArray<ResponseItem> =>
+  items as ReadonlyArray<unknown> as ReadonlyArray<ResponseItem>
