@@ -14,7 +14,12 @@ const L0 = [
   "Continuation",
   "ResponseScript",
   "ResponseSteps",
+  "ResponseTool",
   "internal/itemFrames",
+  "internal/itemMeaning",
+  "internal/jsonText",
+  "internal/meaning",
+  "internal/output",
   "internal/responseFrames",
   "internal/timeline",
   "internal/wireError"
@@ -40,7 +45,7 @@ const orders = {
   "exchange-connection-lease-turn": [
     ["internal/exchange"],
     ["internal/connection"],
-    ["internal/lease"],
+    ["internal/lease", "internal/heads"],
     ["internal/turn"]
   ]
 }

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Responses from "effect-responses/Responses"
+import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -7,8 +9,6 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
-import * as Responses from "effect-responses/Responses"
-import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import * as Http from "node:http"
 import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
 import * as RawServer from "./support/rawServer.ts"
@@ -68,17 +68,21 @@ const failure = Effect.fnUntraced(function*(
 })
 
 describe("the upgrade", () => {
-  node("carries the key, the organization, the project and the caller's own headers", (server) =>
-    Effect.gen(function*() {
-      const { outcome, peer, upgrade } = yield* connected(server)
-      assert.strictEqual(upgrade.url, "/v1/responses")
-      assert.strictEqual(upgrade.headers.authorization, "Bearer sk-secret")
-      assert.strictEqual(upgrade.headers["openai-organization"], "org-1")
-      assert.strictEqual(upgrade.headers["openai-project"], "proj-1")
-      assert.strictEqual(upgrade.headers["x-own"], "own")
-      yield* peer.send(created, completed)
-      assert.strictEqual((yield* outcome)._tag, "Right")
-    }), { organization: "org-1", project: "proj-1", headers: { "X-Own": "own" } })
+  node(
+    "carries the key, the organization, the project and the caller's own headers",
+    (server) =>
+      Effect.gen(function*() {
+        const { outcome, peer, upgrade } = yield* connected(server)
+        assert.strictEqual(upgrade.url, "/v1/responses")
+        assert.strictEqual(upgrade.headers.authorization, "Bearer sk-secret")
+        assert.strictEqual(upgrade.headers["openai-organization"], "org-1")
+        assert.strictEqual(upgrade.headers["openai-project"], "proj-1")
+        assert.strictEqual(upgrade.headers["x-own"], "own")
+        yield* peer.send(created, completed)
+        assert.strictEqual((yield* outcome)._tag, "Right")
+      }),
+    { organization: "org-1", project: "proj-1", headers: { "X-Own": "own" } }
+  )
 
   it.scoped("computes the key anew for every connect", () =>
     Effect.gen(function*() {
@@ -102,25 +106,28 @@ describe("the upgrade", () => {
     }))
 
   for (const status of [401, 403, 404, 426]) {
-    node(`refused with ${status}: an error of the upgrade's own, with status, code, request id and retry-after`, (server) =>
-      Effect.gen(function*() {
-        const error = yield* failure(server, (upgrade) =>
-          upgrade.refuse(
+    node(
+      `refused with ${status}: an error of the upgrade's own, with status, code, request id and retry-after`,
+      (server) =>
+        Effect.gen(function*() {
+          const error = yield* failure(server, (upgrade) =>
+            upgrade.refuse(
+              status,
+              { "retry-after": "7", "x-request-id": "req_1", "content-type": "application/json" },
+              JSON.stringify({ error: { code: "some_code", message: "Not with sk-secret" } })
+            ))
+          assert.deepStrictEqual([error.reason, error.delivery, error.status, error.code, error.requestId], [
+            "Refused",
+            "unsent",
             status,
-            { "retry-after": "7", "x-request-id": "req_1", "content-type": "application/json" },
-            JSON.stringify({ error: { code: "some_code", message: "Not with sk-secret" } })
-          ))
-        assert.deepStrictEqual([error.reason, error.delivery, error.status, error.code, error.requestId], [
-          "Refused",
-          "unsent",
-          status,
-          "some_code",
-          "req_1"
-        ])
-        assert.include(error.message, "Not with <redacted>")
-        assert.notInclude(JSON.stringify(error), "sk-secret")
-        assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
-      }))
+            "some_code",
+            "req_1"
+          ])
+          assert.include(error.message, "Not with <redacted>")
+          assert.notInclude(JSON.stringify(error), "sk-secret")
+          assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
+        })
+    )
   }
 
   node("refused in HTML, or without a word: the message says what is known", (server) =>
@@ -236,32 +243,42 @@ describe("the open socket", () => {
       })
       const either = yield* outcome
       assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-      assert.deepStrictEqual([either.left.reason, either.left.closeCode, either.left.delivery], ["Lost", 1006, "partial"])
+      assert.deepStrictEqual([either.left.reason, either.left.closeCode, either.left.delivery], [
+        "Lost",
+        1006,
+        "partial"
+      ])
     }))
 
-  node("a close frame without a terminal event is Lost, 1000 too, and the reason is told", (server) =>
-    Effect.gen(function*() {
-      const { outcome, peer } = yield* connected(server)
-      yield* peer.send(created)
-      peer.ws.close(1000, "bye")
-      const either = yield* outcome
-      assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-      assert.deepStrictEqual([either.left.reason, either.left.closeCode], ["Lost", 1000])
-      assert.include(either.left.message, "bye")
-    }))
+  node(
+    "a close frame without a terminal event is Lost, 1000 too, and the reason is told",
+    (server) =>
+      Effect.gen(function*() {
+        const { outcome, peer } = yield* connected(server)
+        yield* peer.send(created)
+        peer.ws.close(1000, "bye")
+        const either = yield* outcome
+        assert(either._tag === "Left" && either.left._tag === "ConnectionError")
+        assert.deepStrictEqual([either.left.reason, either.left.closeCode], ["Lost", 1000])
+        assert.include(either.left.message, "bye")
+      })
+  )
 
-  node("garbage on the wire of an idle connection is no unhandled event: the next request connects anew", (server) =>
-    Effect.gen(function*() {
-      const { outcome, peer, upgrade } = yield* connected(server)
-      yield* peer.send(created, completed)
-      yield* outcome
-      peer.tcp.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))
-      yield* upgrade.gone
-      yield* closedOnThisSide
-      const again = yield* connected(server)
-      yield* again.peer.send(created, completed)
-      assert.strictEqual((yield* again.outcome)._tag, "Right")
-    }))
+  node(
+    "garbage on the wire of an idle connection is no unhandled event: the next request connects anew",
+    (server) =>
+      Effect.gen(function*() {
+        const { outcome, peer, upgrade } = yield* connected(server)
+        yield* peer.send(created, completed)
+        yield* outcome
+        peer.tcp.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))
+        yield* upgrade.gone
+        yield* closedOnThisSide
+        const again = yield* connected(server)
+        yield* again.peer.send(created, completed)
+        assert.strictEqual((yield* again.outcome)._tag, "Right")
+      })
+  )
 
   node("a message larger than allowed ends the connection with a typed error", (server) =>
     Effect.gen(function*() {

@@ -1,17 +1,17 @@
 /** One suite, over every transport: whatever carries a response, its events and its failures are the same. */
 import { assert, describe, it } from "@effect/vitest"
+import * as ResponsesServer from "effect-responses-server/ResponsesServer"
+import type * as ResponseEvent from "effect-responses/ResponseEvent"
+import type { ResponseRequest } from "effect-responses/ResponseRequest"
+import * as Responses from "effect-responses/Responses"
+import * as ResponseScript from "effect-responses/ResponseScript"
+import type { ResponsesError } from "effect-responses/ResponsesError"
+import * as ResponsesTest from "effect-responses/ResponsesTest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type * as ResponseEvent from "effect-responses/ResponseEvent"
-import type { ResponseRequest } from "effect-responses/ResponseRequest"
-import * as Responses from "effect-responses/Responses"
-import type { ResponsesError } from "effect-responses/ResponsesError"
-import * as ResponseScript from "effect-responses/ResponseScript"
-import * as ResponsesTest from "effect-responses/ResponsesTest"
-import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as NodeResponses from "../src/NodeResponses.ts"
 import * as NodeResponsesHttp from "../src/NodeResponsesHttp.ts"
 import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
@@ -61,7 +61,15 @@ const comparable = (error: ResponsesError): Readonly<Record<string, unknown>> =>
   error._tag === "ConnectionError"
     ? { _tag: error._tag, reason: error.reason, delivery: error.delivery }
     : error._tag === "ResponseFailed"
-    ? { _tag: error._tag, code: error.code, delivery: error.delivery, status: error.status, param: error.param, retryAfter: error.retryAfter, description: error.description }
+    ? {
+      _tag: error._tag,
+      code: error.code,
+      delivery: error.delivery,
+      status: error.status,
+      param: error.param,
+      retryAfter: error.retryAfter,
+      description: error.description
+    }
     : error._tag === "MalformedEvent"
     ? { _tag: error._tag, description: error.description, delivery: error.delivery }
     : error._tag === "InvalidRequest"
@@ -82,8 +90,22 @@ const outcome = (request: ResponseRequest) =>
     return found
   })
 
-const { close, completed, customToolCall, drop, error, events, failed, incomplete, raw, reasoning, refusal, text, toolCall, turn } =
-  ResponseScript
+const {
+  close,
+  completed,
+  customToolCall,
+  drop,
+  error,
+  events,
+  failed,
+  incomplete,
+  raw,
+  reasoning,
+  refusal,
+  text,
+  toolCall,
+  turn
+} = ResponseScript
 
 const request: ResponseRequest = { model: "gpt-5.5", input: "hi", store: true }
 
@@ -134,7 +156,10 @@ const cases: Readonly<Record<string, Case>> = {
     ends: { _tag: "ResponseFailed", code: "server_error", delivery: "partial", description: "Sorry" }
   },
   "an error frame in the middle": {
-    turn: turn([text("Hello"), error({ code: "rate_limit_exceeded", message: "Slow down", status: 429 }, { after: 5 })]),
+    turn: turn([
+      text("Hello"),
+      error({ code: "rate_limit_exceeded", message: "Slow down", status: 429 }, { after: 5 })
+    ]),
     ends: { _tag: "ResponseFailed", code: "rate_limit_exceeded", delivery: "partial", status: 429 }
   },
   "an error without any shape in the middle": {
@@ -182,7 +207,10 @@ for (const [name, transport] of Object.entries(transports)) {
         Effect.gen(function*() {
           const script = [turn, text("And on")]
           const found = yield* Effect.provide(Effect.all([outcome(request), outcome(request)]), transport(script))
-          const reference = yield* Effect.provide(Effect.all([outcome(request), outcome(request)]), ResponsesTest.layer(script))
+          const reference = yield* Effect.provide(
+            Effect.all([outcome(request), outcome(request)]),
+            ResponsesTest.layer(script)
+          )
           const [{ error, types }] = found
           if (typeof ends === "string") {
             assert.strictEqual(types.at(-1), ends)

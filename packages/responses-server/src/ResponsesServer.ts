@@ -6,7 +6,7 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
-import type { ResponseScript } from "effect-responses"
+import type { ResponseRequest, ResponseScript } from "effect-responses"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ import * as Engine from "./internal/engine.ts"
 import * as Http from "./internal/http.ts"
 import * as Listener from "./internal/listener.ts"
 import { makeStore } from "./internal/memory.ts"
-import { model } from "./internal/model.ts"
+import { model as builtIn } from "./internal/model.ts"
 import * as Socket from "./internal/socket.ts"
 import { notFound, wrongKey } from "./internal/validate.ts"
 import type { Observation, RecordedRequest } from "./Observation.ts"
@@ -125,6 +125,27 @@ const randomPrefix = Effect.map(
   Random.nextIntBetween(0, 0xffffff),
   (number) => `${number.toString(16).padStart(6, "0")}_`
 )
+
+/**
+ * The model that serves without a script: it calls the offered tools as often as the user's text says ("3 tool calls",
+ * else once) and then answers. A script may call it, to break some of its turns.
+ *
+ * @example
+ * ```ts
+ * import { ResponseScript } from "effect-responses"
+ * import { ResponsesServer } from "effect-responses-server"
+ *
+ * export const script: ResponseScript.Script = (request, context) =>
+ *   context.index === 2
+ *     ? ResponseScript.turn([ResponsesServer.model(request, context), ResponseScript.drop({ after: 4 })])
+ *     : ResponsesServer.model(request, context)
+ * ```
+ *
+ * @since 0.1.0
+ * @category scripts
+ */
+export const model: (request: ResponseRequest.ResponseRequest, context: ResponseScript.Context) => ResponseScript.Turn =
+  builtIn
 
 /**
  * Starts a server that stops, with all of its connections, when the scope is closed.

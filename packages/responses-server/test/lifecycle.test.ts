@@ -72,8 +72,7 @@ describe("life cycle", () => {
   it.scoped("requests on one lane are answered in turn", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make({
-        script: [turn([ResponseScript.text("one"), ResponseScript.wait("1 minute")]), ResponseScript.text("two")],
-        deltaDelay: 0
+        script: [turn([ResponseScript.text("one"), ResponseScript.wait("1 minute")]), ResponseScript.text("two")]
       })
       const client = yield* connect(server.url)
       const create = (input: string) => client.send({ type: "response.create", model: "test", input })
@@ -102,12 +101,19 @@ describe("life cycle", () => {
       assert.strictEqual(response(frames).metadata.context_items, "2")
     }))
 
-  it.scoped("the clock of the program holds the deltas", () =>
+  it.scoped("the clock of the program holds each delta", () =>
     Effect.gen(function*() {
-      const server = yield* ResponsesServer.make({ script: [hello], deltaDelay: "1 second" })
+      const server = yield* ResponsesServer.make({ script: [hello], deltaDelay: "1 minute" })
       const client = yield* connect(server.url)
-      const frames = yield* clockUntil(client.turn({ input: "Hi" }))
-      assert.strictEqual(text(frames), "Hello")
+      const nothingLeft = Effect.map(server.sendToIdle({ type: "keepalive" }), (idle) => idle === 1)
+      yield* client.send({ type: "response.create", model: "test", input: "Hi" })
+      yield* Effect.repeat(client.next, { until: (frame) => frame.type === "response.content_part.added" })
+      assert.isFalse(yield* nothingLeft)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* client.next).delta, "Hel")
+      assert.isFalse(yield* nothingLeft)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(text(yield* client.rest), "lo")
     }))
 
   it.scoped("a script that has run out says so", () =>

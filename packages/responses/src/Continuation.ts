@@ -117,6 +117,10 @@ export type FullReason =
   | { readonly _tag: "NewConnection" }
   /** Given by transports: the server does not know the response any more. */
   | { readonly _tag: "Forgotten" }
+  /** Given by transports: HTTP continues nothing by itself. */
+  | { readonly _tag: "Http" }
+  /** Continuation is switched off. */
+  | { readonly _tag: "Off" }
 
 /**
  * @since 0.1.0
@@ -150,24 +154,27 @@ export interface Full {
  */
 export type Plan = Delta | Full
 
+const chainFields = (request: ResponseRequest.ResponseRequest): ReadonlyArray<[name: string, value: unknown]> =>
+  Object.entries(request).filter(([name, value]) => !free.has(name) && Predicate.isNotNullable(value))
+
 const fieldMeanings = (request: ResponseRequest.ResponseRequest): Head["fields"] => {
-  const fields = new Map<string, Meaning.Meaning>()
   const draft = new Meaning.Draft()
-  for (const [name, value] of Object.entries(request)) {
-    if (free.has(name) || Predicate.isNullable(value)) continue
-    Meaning.rewrite(draft, Meaning.write, value)
-    fields.set(name, draft.finish())
-  }
-  return fields
+  return new Map(
+    chainFields(request).map(([name, value]) => {
+      Meaning.rewrite(draft, Meaning.write, value)
+      return [name, draft.finish()]
+    })
+  )
 }
 
-const changedFields = (had: Head["fields"], given: Head["fields"]): ReadonlyArray<string> => {
-  const names = Arr.filter(new Set([...had.keys(), ...given.keys()]), (name) => {
-    const before = had.get(name)
-    const now = given.get(name)
-    return before === undefined || now === undefined || !Meaning.equal(before, now)
+const changedFields = (had: Head["fields"], request: ResponseRequest.ResponseRequest): ReadonlyArray<string> => {
+  const given = chainFields(request)
+  const changed = given.filter(([name, value]) => {
+    const meaning = had.get(name)
+    return meaning === undefined || !Meaning.isOf(meaning, value)
   })
-  return Arr.sort(names, Order.string)
+  const gone = Arr.difference(had.keys(), given.map(([name]) => name))
+  return Arr.sort([...changed.map(([name]) => name), ...gone], Order.string)
 }
 
 /**
@@ -238,13 +245,12 @@ const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseReq
 
 const everything = (
   request: ResponseRequest.ResponseRequest,
-  reason: FullReason,
-  fields = fieldMeanings(request)
+  reason: FullReason
 ): Full => ({
   _tag: "Full",
   request,
   reason,
-  snapshot: takeSnapshot(request, fields, [], ResponseRequest.items(request))
+  snapshot: takeSnapshot(request, fieldMeanings(request), [], ResponseRequest.items(request))
 })
 
 /**
@@ -284,29 +290,49 @@ export const full = (request: ResponseRequest.ResponseRequest, reason: FullReaso
  * @since 0.1.0
  * @category planning
  */
-export const plan = (head: Head | undefined, request: ResponseRequest.ResponseRequest): Plan => {
-  if (isExplicit(request)) return explicit(head, request)
-  if (head === undefined) return everything(request, { _tag: "First" })
-  const fields = fieldMeanings(request)
-  const changed = changedFields(head.fields, fields)
-  if (Arr.isNonEmptyReadonlyArray(changed)) {
-    return everything(request, { _tag: "FieldsChanged", fields: changed }, fields)
-  }
-  const items = ResponseRequest.items(request)
+export const plan = (head: Head | undefined, request: ResponseRequest.ResponseRequest): Plan =>
+  planFrom(head === undefined ? [] : [head], request)
+
+const match = (
+  head: Head,
+  request: ResponseRequest.ResponseRequest,
+  items: ReadonlyArray<ResponseItem>
+): Delta | FullReason => {
+  const changed = changedFields(head.fields, request)
+  if (Arr.isNonEmptyReadonlyArray(changed)) return { _tag: "FieldsChanged", fields: changed }
   const shared = sharedItems(head.items, items)
-  if (!shared.complete) return everything(request, { _tag: "HistoryChanged", index: shared.count }, fields)
+  if (!shared.complete) return { _tag: "HistoryChanged", index: shared.count }
   const input = items.slice(shared.count)
-  if (input.length === 0 && !head.warmUp) return everything(request, { _tag: "NothingNew" }, fields)
+  if (input.length === 0 && !head.warmUp) return { _tag: "NothingNew" }
   const pending = unanswered(head.pendingCalls, input)
-  if (Arr.isNonEmptyReadonlyArray(pending)) {
-    return everything(request, { _tag: "PendingCalls", callIds: pending }, fields)
-  }
+  if (Arr.isNonEmptyReadonlyArray(pending)) return { _tag: "PendingCalls", callIds: pending }
   return {
     _tag: "Delta",
     request: { ...request, previous_response_id: head.responseId, input },
     sharedItems: shared.count,
-    snapshot: takeSnapshot(request, fields, head.items, input)
+    snapshot: takeSnapshot(request, head.fields, head.items, input)
   }
+}
+
+/**
+ * `plan`, where the server has several responses to continue from: the first that fits is taken. If none does, the
+ * reason is the first one's.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const planFrom = (heads: ReadonlyArray<Head>, request: ResponseRequest.ResponseRequest): Plan => {
+  if (isExplicit(request)) {
+    return explicit(heads.find((head) => head.responseId === request.previous_response_id), request)
+  }
+  const items = ResponseRequest.items(request)
+  let reason: FullReason | undefined
+  for (const head of heads) {
+    const found = match(head, request, items)
+    if (found._tag === "Delta") return found
+    reason ??= found
+  }
+  return everything(request, reason ?? { _tag: "First" })
 }
 
 /**
@@ -335,4 +361,37 @@ export const commit = (
     fields: snapshot.fields,
     items: snapshot.before.concat(snapshot.added, meanings(output))
   }
+}
+
+/**
+ * How a transport decides what travels.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export interface Rule {
+  readonly plan: (heads: ReadonlyArray<Head>, request: ResponseRequest.ResponseRequest) => Plan
+  readonly commit: typeof commit
+}
+
+/**
+ * Only what is new travels, where the server provably has the rest.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const automatic: Rule = { plan: planFrom, commit }
+
+/**
+ * Everything travels every time, unless the caller names a `previous_response_id`.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const off: Rule = {
+  plan: (_, request) =>
+    isExplicit(request)
+      ? explicit(undefined, request)
+      : { _tag: "Full", request, reason: { _tag: "Off" }, snapshot: undefined },
+  commit: () => undefined
 }

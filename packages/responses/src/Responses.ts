@@ -20,6 +20,19 @@ import type { ResponseRequest } from "./ResponseRequest.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
+export type {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Recovery,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Sending
+} from "./ResponsesTelemetry.ts"
+
 /**
  * A response that the server has begun to answer.
  *
@@ -102,9 +115,10 @@ export const open = (
  * @since 0.1.0
  * @category requests
  */
-export const stream = (request: ResponseRequest, options?: {
-  readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
-}): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
+export const stream = (
+  request: ResponseRequest,
+  options?: { readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined }
+): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
   Stream.unwrapScoped(
     open(request).pipe(
       Effect.tap((response) => options?.onOpen?.(response) ?? Effect.void),
@@ -122,7 +136,13 @@ export interface FinalResponse extends ResponseEvent.Response {
   readonly output: ReadonlyArray<ResponseItem>
 }
 
-const final = (events: OpenResponse["events"]): Effect.Effect<FinalResponse, ResponsesError> =>
+/**
+ * Takes the events of an open response to the end, and gives the response as it stands there.
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const collect = ({ events }: OpenResponse): Effect.Effect<FinalResponse, ResponsesError> =>
   Effect.suspend(() => {
     const output = Output.make()
     let end: ResponseEvent.Response | undefined
@@ -148,7 +168,7 @@ const final = (events: OpenResponse["events"]): Effect.Effect<FinalResponse, Res
  * @category requests
  */
 export const create = (request: ResponseRequest): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
-  Effect.scoped(Effect.flatMap(open(request), (response) => final(response.events)))
+  Effect.scoped(Effect.flatMap(open(request), collect))
 
 /**
  * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a

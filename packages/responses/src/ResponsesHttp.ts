@@ -358,7 +358,9 @@ export const make = (
         return {
           id,
           transport: "http",
-          input: Predicate.isNotNullable(request.previous_response_id) ? "delta" : "full",
+          ...Predicate.isNotNullable(request.previous_response_id)
+            ? { input: "delta", reason: { _tag: "Explicit" } }
+            : { input: "full", reason: { _tag: "Http" } },
           bytesSent: body.byteLength,
           bytesSaved: 0,
           queued: Duration.zero,

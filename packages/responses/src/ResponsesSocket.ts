@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
+import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Heads from "./internal/heads.ts"
@@ -36,6 +37,8 @@ export interface Options extends Endpoint.Options {
    * no new one could be opened. Default: 45 to 50 minutes, at random; the vendor's limit is 60
    */
   readonly recycle?: Schedule.Schedule<unknown, unknown> | undefined
+  /** How it is decided what of a request travels. Default: `Continuation.automatic` */
+  readonly continuation?: Continuation.Rule | undefined
   /**
    * What becomes of a response that its caller leaves early: `close` the connection, which stops the work, or `drain`
    * the rest before the connection is used again, which keeps what the connection remembers. Default: `close`
@@ -106,7 +109,7 @@ const openAhead = (lease: Lease.Lease<Connection.Connection, ConnectionError>) =
     const held = lease.enter()
     return held.granted.pipe(
       Effect.zipRight(held.get),
-      Effect.catchAll((error) => Effect.logInfo("No connection yet: the first request will try again", error)),
+      Effect.catchAll((error) => Effect.logDebug("No connection yet: the first request will try again", error)),
       Effect.ensuring(held.release)
     )
   }).pipe(Effect.interruptible, Effect.forkScoped)
@@ -150,7 +153,11 @@ export const make = (
         })
     })
     if (options.eager === true) yield* openAhead(lease)
-    const open = Turn.make({ lease, heads: Heads.make(), onEarlyEnd: options.onEarlyEnd ?? "close" })
+    const open = Turn.make({
+      lease,
+      heads: Heads.make(options.continuation ?? Continuation.automatic),
+      onEarlyEnd: options.onEarlyEnd ?? "close"
+    })
 
     return { open, stats: Effect.sync(() => ({ connections, open: lease.isOpen() })) }
   })

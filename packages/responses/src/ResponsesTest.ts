@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Exchange from "./internal/exchange.ts"
 import * as FairSemaphore from "./internal/fairSemaphore.ts"
 import * as wireError from "./internal/wireError.ts"
@@ -143,13 +144,15 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       const frame = yield* ResponseRequest.toFrame(request)
       const asked = yield* Clock.currentTimeMillis
       const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), (place) => place.leave)
-      yield* place.granted
+      yield* Effect.onInterrupt(place.granted, () => place.leave)
       const sent = yield* Clock.currentTimeMillis
       const response = yield* Effect.onError(respond(request, place.leave), () => place.leave)
       return {
         ...response,
         transport: "websocket" as const,
-        input: request.previous_response_id ? "delta" as const : "full" as const,
+        ...Predicate.isNotNullable(request.previous_response_id)
+          ? { input: "delta" as const, reason: { _tag: "Explicit" } as const }
+          : { input: "full" as const, reason: { _tag: "Off" } as const },
         bytesSent: byteLength(frame),
         bytesSaved: 0,
         queued: Duration.millis(sent - asked),

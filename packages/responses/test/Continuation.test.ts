@@ -69,7 +69,9 @@ describe("plan", () => {
     const first = [hello, answer("1"), more]
     const parent = headAfter(ask([hello]), [answer("1")])
     const head = headAfter(ask(first), [second], { parent, id: "resp_2" })
-    assert.deepStrictEqual(outcome(Continuation.plan(head, ask([...first, second, more]))), [more])
+    const plan = Continuation.plan(head, ask([...first, second, more]))
+    assert.deepStrictEqual(outcome(plan), [more])
+    assert.strictEqual(plan.request.previous_response_id, "resp_2")
   })
 
   describe("takes an echoed output for what it is", () => {

@@ -19,8 +19,10 @@ const history = (conversation: Conversation.Conversation<unknown>) => Effect.map
 
 const requests = Effect.flatMap(ResponsesTest.ResponsesTest, (test) => test.requests)
 
-const inputs = Effect.map(requests, (all) =>
-  all.map(({ input }) => typeof input === "string" ? input : kinds(input ?? [])))
+const inputs = Effect.map(
+  requests,
+  (all) => all.map(({ input }) => typeof input === "string" ? input : kinds(input ?? []))
+)
 
 const add = ResponseTool.make({
   name: "add",
@@ -46,7 +48,9 @@ const mocked = (
 ) => it.effect(name, () => Effect.provide(test, ResponsesTest.layer(script)))
 
 describe("send", () => {
-  mocked("hands over the whole history each time, with the settings", [text("One"), text("Two")],
+  mocked(
+    "hands over the whole history each time, with the settings",
+    [text("One"), text("Two")],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make(settings)
       yield* run(conversation.send("first"))
@@ -54,15 +58,19 @@ describe("send", () => {
       assert.deepStrictEqual(yield* inputs, [["message"], ["message", "message", "message"]])
       assert.deepInclude((yield* requests)[1], settings)
       assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["first", "One", "second", "Two"])
-    }))
+    })
+  )
 
-  mocked("begins with the history it was given", [text("One")],
+  mocked(
+    "begins with the history it was given",
+    [text("One")],
     Effect.gen(function*() {
       const past = [ResponseItem.user("before"), ResponseItem.message("assistant", "then")]
       const conversation = yield* Conversation.make({ ...settings, history: past })
       yield* run(conversation.send("now"))
       assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["before", "then", "now", "One"])
-    }))
+    })
+  )
 
   for (
     const [what, broken] of [
@@ -72,7 +80,9 @@ describe("send", () => {
       ["a refused", ResponsesTest.error({ code: "bad", message: "no", status: 400 })]
     ] as const
   ) {
-    mocked(`${what} turn leaves the history as it was`, [text("One"), broken, text("Two")],
+    mocked(
+      `${what} turn leaves the history as it was`,
+      [text("One"), broken, text("Two")],
       Effect.gen(function*() {
         const conversation = yield* Conversation.make(settings)
         yield* run(conversation.send("first"))
@@ -80,13 +90,16 @@ describe("send", () => {
         assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["first", "One"])
         yield* run(conversation.send("third"))
         assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["first", "One", "third", "Two"])
-      }))
+      })
+    )
   }
 
-  mocked("an interrupted turn leaves the history as it was, and the next one goes on", [
-    turn([text("Hm"), ResponsesTest.silence({ after: 4 })]),
-    text("Two")
-  ],
+  mocked(
+    "an interrupted turn leaves the history as it was, and the next one goes on",
+    [
+      turn([text("Hm"), ResponsesTest.silence({ after: 4 })]),
+      text("Two")
+    ],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make(settings)
       const begun = yield* Deferred.make<void>()
@@ -100,23 +113,35 @@ describe("send", () => {
       assert.deepStrictEqual(yield* conversation.history, [])
       yield* run(conversation.send("second"))
       assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["second", "Two"])
-    }))
+    })
+  )
 
-  mocked("an incomplete response is kept, without the call and the reasoning it broke off", [
-    turn([
-      text("So far"),
-      ResponsesTest.item({ type: "function_call", call_id: "c", name: "add", arguments: "{\"a\":", status: "incomplete" }),
-      ResponsesTest.reasoning("And then"),
-      ResponsesTest.incomplete()
-    ])
-  ],
+  mocked(
+    "an incomplete response is kept, without the call and the reasoning it broke off",
+    [
+      turn([
+        text("So far"),
+        ResponsesTest.item({
+          type: "function_call",
+          call_id: "c",
+          name: "add",
+          arguments: "{\"a\":",
+          status: "incomplete"
+        }),
+        ResponsesTest.reasoning("And then"),
+        ResponsesTest.incomplete()
+      ])
+    ],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make(settings)
       yield* run(conversation.send("first"))
       assert.deepStrictEqual(yield* history(conversation), ["message", "message"])
-    }))
+    })
+  )
 
-  mocked("calls are the caller's to answer, and cannot be passed over", [call("add"), text("3")],
+  mocked(
+    "calls are the caller's to answer, and cannot be passed over",
+    [call("add"), text("3")],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, tools: [add] })
       yield* run(conversation.send("1 + 2?"))
@@ -124,23 +149,38 @@ describe("send", () => {
       assert(error._tag === "InvalidRequest")
       assert.include(error.message, "call_add")
       yield* run(conversation.send(ResponseItem.functionCallOutput("call_add", "3")))
-      assert.deepStrictEqual(yield* history(conversation), ["message", "function_call", "function_call_output", "message"])
-    }))
+      assert.deepStrictEqual(yield* history(conversation), [
+        "message",
+        "function_call",
+        "function_call_output",
+        "message"
+      ])
+    })
+  )
 
-  mocked("two at once are served one after the other, each with the whole past", [text("One"), text("Two")],
+  mocked(
+    "two at once are served one after the other, each with the whole past",
+    [text("One"), text("Two")],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make(settings)
       yield* Effect.all([run(conversation.send("a")), run(conversation.send("b"))], { concurrency: "unbounded" })
       assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["a", "One", "b", "Two"])
-    }))
+    })
+  )
 })
 
 describe("run", () => {
-  mocked("runs the tools until the model calls none", [
-    turn([ResponsesTest.reasoning("Let me add"), call("add", { a: 1, b: 2 }, "c1"), call("add", { a: 3, b: 4 }, "c2")]),
-    call("add", { a: 3, b: 7 }, "c3"),
-    text("10")
-  ],
+  mocked(
+    "runs the tools until the model calls none",
+    [
+      turn([
+        ResponsesTest.reasoning("Let me add"),
+        call("add", { a: 1, b: 2 }, "c1"),
+        call("add", { a: 3, b: 4 }, "c2")
+      ]),
+      call("add", { a: 3, b: 7 }, "c3"),
+      text("10")
+    ],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, tools: [add] })
       yield* run(conversation.run("1 + 2 + 3 + 4?"))
@@ -161,7 +201,8 @@ describe("run", () => {
       assert.deepStrictEqual(outputs, [["c1", "{\"sum\":3}"], ["c2", "{\"sum\":7}"], ["c3", "{\"sum\":10}"]])
       const [first] = yield* requests
       assert.deepInclude(first?.tools?.[0], { type: "function", name: "add", description: "Adds two numbers" })
-    }))
+    })
+  )
 
   it.effect("calls of one response run at once, or as few as allowed", () =>
     Effect.gen(function*() {
@@ -181,7 +222,10 @@ describe("run", () => {
           yield* run(conversation.run("go"))
         }).pipe(
           Effect.provide(
-            ResponsesTest.layer([turn([call("slow", {}, "1"), call("slow", {}, "2"), call("slow", {}, "3")]), text("ok")])
+            ResponsesTest.layer([
+              turn([call("slow", {}, "1"), call("slow", {}, "2"), call("slow", {}, "3")]),
+              text("ok")
+            ])
           )
         )
         assert.strictEqual(most, expected)
@@ -196,7 +240,9 @@ describe("run", () => {
       ["arguments that are not JSON", call("add", "{"), "BadArguments", "Error: "]
     ] as const
   ) {
-    mocked(`${what}: the model is told`, [tool, text("Sorry")],
+    mocked(
+      `${what}: the model is told`,
+      [tool, text("Sorry")],
       Effect.gen(function*() {
         const conversation = yield* Conversation.make({ ...settings, tools: [add, fail] })
         yield* run(conversation.run("go"))
@@ -209,39 +255,54 @@ describe("run", () => {
           "function_call_output",
           "message"
         ])
-      }))
+      })
+    )
 
-    mocked(`${what}: or the run fails with a typed error, and no call is left without its output`, [tool, text("Sorry")],
+    mocked(
+      `${what}: or the run fails with a typed error, and no call is left without its output`,
+      [tool, text("Sorry")],
       Effect.gen(function*() {
         const conversation = yield* Conversation.make({ ...settings, tools: [add, fail], onToolFailure: "fail" })
         const error = yield* Effect.flip(run(conversation.run("go")))
         assert(error._tag === "ToolFailed")
         assert.strictEqual(error.reason, reason)
         assert.deepStrictEqual(yield* history(conversation), [])
-      }))
+      })
+    )
   }
 
-  mocked("a model that never stops is stopped", () => call("add", { a: 1, b: 1 }),
+  mocked(
+    "a model that never stops is stopped",
+    () => call("add", { a: 1, b: 1 }),
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, tools: [add], maxRounds: 3 })
       const error = yield* Effect.flip(run(conversation.run("go")))
       assert(error._tag === "TooManyRounds")
       assert.strictEqual((yield* requests).length, 3)
       assert.strictEqual((yield* conversation.history).length, 7)
-    }))
+    })
+  )
 
-  mocked("after a failure in a later round what was done is kept, and run([]) goes on", [
-    call("add", { a: 1, b: 2 }),
-    ResponsesTest.drop(),
-    text("3")
-  ],
+  mocked(
+    "after a failure in a later round what was done is kept, and run([]) goes on",
+    [
+      call("add", { a: 1, b: 2 }),
+      ResponsesTest.drop(),
+      text("3")
+    ],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, tools: [add] })
       yield* Effect.flip(run(conversation.run("1 + 2?")))
       assert.deepStrictEqual(yield* history(conversation), ["message", "function_call", "function_call_output"])
       yield* run(conversation.run([]))
-      assert.deepStrictEqual(yield* history(conversation), ["message", "function_call", "function_call_output", "message"])
-    }))
+      assert.deepStrictEqual(yield* history(conversation), [
+        "message",
+        "function_call",
+        "function_call_output",
+        "message"
+      ])
+    })
+  )
 
   it.effect("interrupting while a tool runs stops the tool and leaves whole groups", () =>
     Effect.gen(function*() {
@@ -266,7 +327,9 @@ describe("run", () => {
 })
 
 describe("fork and warmUp", () => {
-  mocked("a fork shares the past and nothing else", [text("One"), text("A"), text("B")],
+  mocked(
+    "a fork shares the past and nothing else",
+    [text("One"), text("A"), text("B")],
     Effect.gen(function*() {
       const trunk = yield* Conversation.make(settings)
       yield* run(trunk.send("first"))
@@ -275,9 +338,12 @@ describe("fork and warmUp", () => {
       yield* run(branch.send("b"))
       assert.deepStrictEqual((yield* trunk.history).map(ResponseItem.text), ["first", "One", "a", "A"])
       assert.deepStrictEqual((yield* branch.history).map(ResponseItem.text), ["first", "One", "b", "B"])
-    }))
+    })
+  )
 
-  mocked("a warm-up prepares the history and leaves it as it is", [text("One")],
+  mocked(
+    "a warm-up prepares the history and leaves it as it is",
+    [text("One")],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, history: [ResponseItem.user("before")] })
       yield* conversation.warmUp
@@ -286,5 +352,6 @@ describe("fork and warmUp", () => {
       assert.strictEqual(warmUp?.generate, false)
       assert.isUndefined(real?.generate)
       assert.strictEqual((yield* conversation.history).length, 3)
-    }))
+    })
+  )
 })

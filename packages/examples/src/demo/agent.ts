@@ -1,6 +1,7 @@
 /** An agent loop: ask, run the tools the model calls, and ask again with the whole history, until it answers. */
 import { ResponseEvent, ResponseItem, type ResponseRequest, Responses, type ResponsesTelemetry } from "effect-responses"
 import { Context } from "effect-responses-server"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Request } from "./task.ts"
@@ -33,6 +34,8 @@ export type Progress =
   | { readonly _tag: "Argument"; readonly delta: string }
   | { readonly _tag: "Said"; readonly delta: string }
   | { readonly _tag: "Ended"; readonly turn: Turn }
+
+class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly message: string }> {}
 
 /** A model that never stops calling tools is stopped here. */
 const maxTurns = 100
@@ -119,7 +122,9 @@ export const run = (options: {
       yield* show({ _tag: "Ended", turn: ended })
       if (end.type === "response.incomplete") {
         return yield* Effect.fail(
-          new Error(`The answer is incomplete: ${end.response.incomplete_details?.reason ?? "no reason was given"}`)
+          new NoAnswer({
+            message: `The answer is incomplete: ${end.response.incomplete_details?.reason ?? "no reason was given"}`
+          })
         )
       }
       const outputs = yield* Effect.forEach(
@@ -129,7 +134,7 @@ export const run = (options: {
       )
       history = [...history, ...outputs]
       if (calls.length > 0 && number === maxTurns) {
-        return yield* Effect.fail(new Error(`There is no answer after ${maxTurns} turns`))
+        return yield* Effect.fail(new NoAnswer({ message: `There is no answer after ${maxTurns} turns` }))
       }
       return calls.length > 0
     })

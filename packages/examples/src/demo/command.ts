@@ -32,7 +32,7 @@ const model = Options.text("model").pipe(
 )
 
 /** For the eye. */
-const deltaDelay = "18 millis"
+const deltaDelay = "10 millis"
 
 /** Empty means unset, as `NO_COLOR` has it. */
 const variable = (name: string) => Effect.orDie(Config.withDefault(Config.string(name), ""))

@@ -27,7 +27,7 @@ cli(process.argv).pipe(
       case "ServeError":
         return Console.error(`The local server does not start: ${text(error.cause)}`)
       case "ConfigError":
-        return Console.error(text(error))
+        return Console.error(`A setting is wrong: ${text(error)}`)
       case "HelpRequested":
         return Effect.void
       default:

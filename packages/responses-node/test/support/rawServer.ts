@@ -77,7 +77,11 @@ export const make = Effect.gen(function*() {
           }),
           refuse: (status, headers = {}, body = "") =>
             Effect.sync(() => {
-              const lines = Object.entries({ connection: "close", "content-length": Buffer.byteLength(body), ...headers })
+              const lines = Object.entries({
+                connection: "close",
+                "content-length": Buffer.byteLength(body),
+                ...headers
+              })
               tcp.end(`HTTP/1.1 ${status} No\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n${body}`)
             })
         })

@@ -144,7 +144,9 @@ export const make = (options: Options): Exchange => {
     return Stream.fromChannel(next)
   }
 
-  const ended: Exchange["ended"] = Effect.suspend(() => hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended))
+  const ended: Exchange["ended"] = Effect.suspend(() =>
+    hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended)
+  )
 
   return {
     offer,

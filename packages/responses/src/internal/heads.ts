@@ -36,7 +36,7 @@ interface Kept {
 /** How many stored responses are remembered. A forgotten one costs one request in full. */
 const maxStored = 64
 
-export const make = (): Heads => {
+export const make = (rule: Continuation.Rule): Heads => {
   const byConnection = new WeakMap<Connection, Map<string, Kept>>()
   const stored = new Map<string, Kept>()
   let any = false
@@ -56,25 +56,17 @@ export const make = (): Heads => {
     return [...new Set([...own === undefined ? [] : [own], ...here.values(), ...[...stored.values()].reverse()])]
   }
 
-  const planFor = (kept: ReadonlyArray<Kept>, request: ResponseRequest.ResponseRequest): Planned => {
-    if (request.previous_response_id != null) {
-      const parent = kept.find(({ head }) => head.responseId === request.previous_response_id)
-      return { plan: Continuation.plan(parent?.head, request), bytesSaved: 0, parent }
-    }
-    let first: Continuation.Plan | undefined
-    for (const parent of kept) {
-      const plan = Continuation.plan(parent.head, request)
-      if (plan._tag === "Delta") return { plan, bytesSaved: parent.inputBytes, parent }
-      first ??= plan
-    }
-    const plan = first ?? Continuation.full(request, { _tag: any ? "NewConnection" : "First" })
-    return { plan, bytesSaved: 0, parent: undefined }
-  }
-
   const take: Heads["take"] = (connection, request) => {
-    const planned = planFor(candidates(connection, request), request)
+    const kept = candidates(connection, request)
+    const found = rule.plan(kept.map(({ head }) => head), request)
+    const plan = found._tag === "Full" && found.reason._tag === "First" && any
+      ? { ...found, reason: { _tag: "NewConnection" } as const }
+      : found
+    const parent = plan.snapshot === undefined
+      ? undefined
+      : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
     lanes(connection).delete(laneOf(request))
-    return planned
+    return { plan, parent, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
   }
 
   return {
@@ -85,7 +77,7 @@ export const make = (): Heads => {
       return { plan: Continuation.full(request, { _tag: "Forgotten" }), bytesSaved: 0, parent: undefined }
     },
     commit: (connection, { parent, plan }, result, bytesSent) => {
-      const head = Continuation.commit(plan, result)
+      const head = rule.commit(plan, result)
       if (head === undefined) return
       any = true
       const otherBytes = parent?.otherBytes ?? JSON.stringify({ ...plan.request, input: undefined }).length

@@ -86,7 +86,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         })
       ).pipe(
         Effect.catchAll((error) =>
-          Effect.as(Effect.logInfo("The old connection serves on: no successor could be opened", error), false)
+          Effect.as(Effect.logDebug("The old connection serves on: no successor could be opened", error), false)
         )
       )
 

@@ -48,6 +48,12 @@ export const plain = (value: object): unknown => {
 const isAbsent = (value: unknown): boolean =>
   value === undefined || typeof value === "function" || typeof value === "symbol"
 
+/** What is neither a list nor a record. */
+const leaf = (value: unknown): Leaf => {
+  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : null
+  return isAbsent(value) ? null : value as Leaf
+}
+
 /** Adds a value. May throw on what cannot be written as JSON. */
 export const write = (given: unknown, draft: Draft): void => {
   const value = typeof given === "object" && given !== null ? plain(given) : given
@@ -64,10 +70,8 @@ export const write = (given: unknown, draft: Draft): void => {
       write(field, draft)
     }
     draft.add(end)
-  } else if (typeof value === "number") {
-    draft.add(Number.isFinite(value) ? value + 0 : null)
   } else {
-    draft.add(isAbsent(value) ? null : value as Leaf)
+    draft.add(leaf(value))
   }
 }
 
@@ -88,4 +92,48 @@ export const equal = (left: Meaning, right: Meaning, size = right.length, from =
     if (!Object.is(left[index], right[index])) return false
   }
   return true
+}
+
+/** Where a value ends if its leaves begin at `start`, or -1 if they are others. */
+const read = (meaning: Meaning, start: number, given: unknown): number => {
+  const value = typeof given === "object" && given !== null ? plain(given) : given
+  if (typeof value !== "object" || value === null) return Object.is(meaning[start], leaf(value)) ? start + 1 : -1
+  return Array.isArray(value)
+    ? readList(meaning, start, value)
+    : readRecord(meaning, start, value as Readonly<Record<string, unknown>>)
+}
+
+const readList = (meaning: Meaning, start: number, value: ReadonlyArray<unknown>): number => {
+  if (meaning[start] !== list) return -1
+  let at = start + 1
+  for (const element of value) {
+    at = read(meaning, at, element)
+    if (at < 0) return -1
+  }
+  return meaning[at] === end ? at + 1 : -1
+}
+
+const readRecord = (meaning: Meaning, start: number, value: Readonly<Record<string, unknown>>): number => {
+  if (meaning[start] !== record) return -1
+  let fields = 0
+  for (const name of Object.keys(value)) {
+    if (!isAbsent(value[name])) fields++
+  }
+  let at = start + 1
+  for (; meaning[at] !== end; fields--) {
+    const name = meaning[at] as string
+    if (!Object.hasOwn(value, name) || isAbsent(value[name])) return -1
+    at = read(meaning, at + 1, value[name])
+    if (at < 0) return -1
+  }
+  return fields === 0 ? at + 1 : -1
+}
+
+/** Whether writing the value would give this meaning. Writes nothing, sorts nothing and never throws. */
+export const isOf = (meaning: Meaning, value: unknown): boolean => {
+  try {
+    return read(meaning, 0, value) === meaning.length
+  } catch {
+    return false
+  }
 }

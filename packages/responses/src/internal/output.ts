@@ -14,7 +14,6 @@ export const make = (): Output => {
       if (event.type !== "response.output_item.done") return
       items.push({ item: event.item, index: event.output_index ?? items.length })
     },
-    of: (end) =>
-      end.output?.length ? end.output : items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
+    of: (end) => end.output?.length ? end.output : items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
   }
 }

@@ -1,0 +1,20 @@
+import { Effect, Schedule } from "effect"
+import { type ResponseItem, type ResponseRequest, Responses } from "effect-responses"
+
+/** Continues from a response of its own choice, and sends everything where the server has forgotten it. */
+export const continueFrom = (
+  previous_response_id: string,
+  history: ReadonlyArray<ResponseItem.ResponseItem>,
+  next: ResponseItem.ResponseItem
+) => {
+  const settings: ResponseRequest.ResponseRequest = { model: "gpt-5.5", store: true }
+  return Responses.create({ ...settings, previous_response_id, input: [next] }).pipe(
+    Effect.catchTag("PreviousResponseNotFound", () => Responses.create({ ...settings, input: [...history, next] })),
+    // Overload and rate limits pass; a request that may have run is not sent again.
+    Effect.retry({
+      while: (error) => error._tag === "ResponseFailed" && error.retryable && error.delivery === "unsent",
+      schedule: Schedule.jittered(Schedule.exponential("1 second")),
+      times: 3
+    })
+  )
+}

@@ -1,0 +1,374 @@
+/**
+ * Generated courses of dialogues, run against the local server, which says of each response what its model saw. What it
+ * saw must be what the caller's full history says, whatever travelled and whatever broke on the way.
+ */
+import * as Context from "effect-responses-server/Context"
+import * as ResponsesServer from "effect-responses-server/ResponsesServer"
+import type * as Continuation from "effect-responses/Continuation"
+import * as ResponseItem from "effect-responses/ResponseItem"
+import type { ResponseRequest } from "effect-responses/ResponseRequest"
+import * as Responses from "effect-responses/Responses"
+import * as ResponseScript from "effect-responses/ResponseScript"
+import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as NodeResponses from "../../src/NodeResponses.ts"
+
+export type Step =
+  /** Says something; with `tools` the model calls tools first, and every call is answered. */
+  | { readonly _tag: "Say"; readonly text: string; readonly tools: number; readonly echo: Echo }
+  /** Asks again for the last answer. */
+  | { readonly _tag: "Regenerate" }
+  /** Changes what was said at some point, and goes on from the end. */
+  | { readonly _tag: "Edit"; readonly at: number; readonly text: string; readonly inPlace: boolean }
+  /** Goes back to an older point. */
+  | { readonly _tag: "Return"; readonly to: number }
+  /** Puts the beginning into one message. */
+  | { readonly _tag: "Compact"; readonly upTo: number }
+  /** Changes places of two neighbours. */
+  | { readonly _tag: "Reorder"; readonly at: number }
+  | { readonly _tag: "Fork" }
+  | { readonly _tag: "WarmUp" }
+  /** Names the last response itself and sends only what is new. */
+  | { readonly _tag: "Explicit"; readonly text: string }
+  | { readonly _tag: "Settings"; readonly instructions: string }
+
+/** How the caller keeps the model's output: as it came, in copies, or as SDKs rewrite it. */
+export type Echo = "same" | "copy" | "stripped"
+
+export type Fault = "forgetLatest" | "forgetAll" | "cut" | "close" | "expire" | "refuse" | "dropMidway" | "errorFirst"
+
+export interface Move {
+  readonly dialogue: number
+  readonly step: Step
+  readonly fault: Fault | undefined
+}
+
+export interface Course {
+  readonly store: boolean
+  readonly moves: ReadonlyArray<Move>
+}
+
+const { constant, constantFrom, integer, oneof, option, record, string } = FastCheck
+
+const text = oneof(constantFrom("a", "b", "ok"), string({ minLength: 1, maxLength: 8 }))
+
+const say = (weight: number) => ({
+  weight,
+  arbitrary: record({
+    _tag: constant("Say" as const),
+    text,
+    tools: oneof({ weight: 3, arbitrary: constant(0) }, { weight: 1, arbitrary: integer({ min: 1, max: 3 }) }),
+    echo: constantFrom<Echo>("same", "copy", "stripped")
+  })
+})
+
+const step: FastCheck.Arbitrary<Step> = oneof(
+  say(8),
+  { weight: 1, arbitrary: constant({ _tag: "Regenerate" as const }) },
+  {
+    weight: 2,
+    arbitrary: record({
+      _tag: constant("Edit" as const),
+      at: integer({ min: 0, max: 8 }),
+      text,
+      inPlace: FastCheck.boolean()
+    })
+  },
+  { weight: 1, arbitrary: record({ _tag: constant("Return" as const), to: integer({ min: 0, max: 8 }) }) },
+  { weight: 1, arbitrary: record({ _tag: constant("Compact" as const), upTo: integer({ min: 1, max: 6 }) }) },
+  { weight: 1, arbitrary: record({ _tag: constant("Reorder" as const), at: integer({ min: 0, max: 8 }) }) },
+  { weight: 1, arbitrary: constant({ _tag: "Fork" as const }) },
+  { weight: 1, arbitrary: constant({ _tag: "WarmUp" as const }) },
+  { weight: 1, arbitrary: record({ _tag: constant("Explicit" as const), text }) },
+  { weight: 1, arbitrary: record({ _tag: constant("Settings" as const), instructions: constantFrom("x", "y") }) }
+)
+
+const fault = constantFrom<Fault>(
+  "forgetLatest",
+  "forgetAll",
+  "cut",
+  "close",
+  "expire",
+  "refuse",
+  "dropMidway",
+  "errorFirst"
+)
+
+const move = (faults: boolean): FastCheck.Arbitrary<Move> =>
+  record({
+    dialogue: integer({ min: 0, max: 2 }),
+    step,
+    fault: faults ? option(fault, { nil: undefined, freq: 3 }) : constant(undefined)
+  })
+
+/** Anything may happen. */
+export const wild: FastCheck.Arbitrary<Course> = record({
+  store: FastCheck.boolean(),
+  moves: FastCheck.array(move(true), { minLength: 1, maxLength: 9 })
+})
+
+/** One dialogue that only ever grows, and nothing breaks. */
+export const calm: FastCheck.Arbitrary<Course> = record({
+  store: FastCheck.boolean(),
+  moves: FastCheck.array(oneof(say(1)).map((step): Move => ({ dialogue: 0, step, fault: undefined })), {
+    minLength: 2,
+    maxLength: 6
+  })
+})
+
+/** What the judge found wrong, in words; `undefined` where the model saw what it should. */
+export interface Verdict {
+  readonly wrong: string | undefined
+  readonly sendings: ReadonlyArray<Responses.OpenResponse["input"]>
+}
+
+interface Dialogue {
+  history: Array<ResponseItem.ResponseItem>
+  instructions: string
+  /** The last response, and the history as of its end. */
+  last: { readonly id: string; readonly history: ReadonlyArray<ResponseItem.ResponseItem> } | undefined
+  /** Where the last request began to be answered. */
+  asked: number
+}
+
+const tools = ["look", "measure"].map((name) => ({
+  type: "function",
+  name,
+  parameters: { type: "object", properties: { what: { type: "string" } }, required: ["what"] }
+}))
+
+const apiKey = Redacted.make("sk-judge")
+
+const echoed = (
+  items: ReadonlyArray<ResponseItem.ResponseItem>,
+  echo: Echo
+): ReadonlyArray<ResponseItem.ResponseItem> => {
+  if (echo === "same") return items
+  const copies: Array<Record<string, unknown>> = JSON.parse(JSON.stringify(items))
+  if (echo === "stripped") {
+    for (const item of copies) {
+      delete item["id"]
+      delete item["status"]
+      if (item["type"] === "message" && Array.isArray(item["content"])) {
+        const texts = item["content"].map((part: { readonly text?: string }) => part.text ?? "")
+        if (texts.length === 1) item["content"] = texts[0]
+      }
+      if (typeof item["arguments"] === "string") {
+        item["arguments"] = JSON.stringify(JSON.parse(item["arguments"]), null, 1)
+      }
+    }
+  }
+  return copies as unknown as ReadonlyArray<ResponseItem.ResponseItem>
+}
+
+const at = (items: ReadonlyArray<unknown>, index: number) => items.length === 0 ? 0 : index % items.length
+
+/** A history that no server would take is no course: no call may stand without its output, nor the reverse. */
+const repaired = (items: ReadonlyArray<ResponseItem.ResponseItem>): Array<ResponseItem.ResponseItem> => {
+  const calls = new Set<string>()
+  const kept = items.filter((item) => {
+    if (item.type === "function_call") calls.add(item.call_id)
+    return item.type !== "function_call_output" || calls.has(item.call_id)
+  })
+  const answered = new Set(kept.flatMap((item) => item.type === "function_call_output" ? [item.call_id] : []))
+  return kept.filter((item) => item.type !== "function_call" || answered.has(item.call_id))
+}
+
+/** Runs a course and gives what was wrong with it. */
+export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuation.Rule) {
+  const faulty = { drop: false, error: false }
+  const server = yield* ResponsesServer.make({
+    apiKey,
+    script: (request, context) => {
+      const turn = ResponsesServer.model(request, context)
+      if (request.generate === false) return turn
+      if (faulty.drop) {
+        faulty.drop = false
+        return ResponseScript.turn([turn, ResponseScript.drop({ after: 3 })])
+      }
+      if (faulty.error) {
+        faulty.error = false
+        return ResponseScript.error({ status: 500, code: "server_error", message: "Try again" })
+      }
+      return turn
+    }
+  })
+  const layer = NodeResponses.layer({
+    apiKey,
+    baseUrl: server.url,
+    reconnect: Schedule.stop,
+    continuation: rule
+  })
+  const sendings: Array<Responses.OpenResponse["input"]> = []
+
+  const ask = (request: ResponseRequest, expected: ReadonlyArray<ResponseItem.ResponseItem>, where: string) =>
+    Effect.scoped(Effect.gen(function*() {
+      const opened = yield* Responses.open(request)
+      sendings.push(opened.input)
+      return yield* Responses.collect(opened)
+    })).pipe(
+      Effect.map((response) => {
+        const { context_hash, context_items } = response.metadata ?? {}
+        return context_hash === Context.hash(expected) ? { response, wrong: undefined } : {
+          response,
+          wrong: `${where}: the model saw ${context_items} items, the history has ${expected.length}`
+        }
+      })
+    )
+
+  const program = Effect.gen(function*() {
+    const dialogues: Array<Dialogue> = Array.from({ length: 3 }, () => ({
+      history: [],
+      instructions: "x",
+      last: undefined,
+      asked: 0
+    }))
+
+    const strike = (fault: Fault | undefined) => {
+      switch (fault) {
+        case undefined:
+          return Effect.void
+        case "forgetLatest":
+          return server.forget("latest")
+        case "forgetAll":
+          return server.forget("all")
+        case "cut":
+          return server.disconnect("cut")
+        case "close":
+          return server.disconnect({ code: 1012 })
+        case "expire":
+          return server.expire
+        case "refuse":
+          return Effect.zipRight(server.refuseUpgrades({ status: 503, times: 1 }), server.disconnect("cut"))
+        case "dropMidway":
+          return Effect.sync(() => {
+            faulty.drop = true
+          })
+        case "errorFirst":
+          return Effect.sync(() => {
+            faulty.error = true
+          })
+      }
+    }
+
+    const settle = (dialogue: Dialogue): ResponseRequest => ({
+      model: "m",
+      store: course.store,
+      instructions: dialogue.instructions,
+      tools,
+      input: dialogue.history
+    })
+
+    /** Asks until an answer comes, as a caller does who tries again, and answers the calls. */
+    const turn = (
+      dialogue: Dialogue,
+      echo: Echo,
+      where: string
+    ): Effect.Effect<string | undefined, unknown, Responses.Responses> =>
+      Effect.gen(function*() {
+        dialogue.asked = dialogue.history.length
+        const { response, wrong } = yield* ask(settle(dialogue), dialogue.history, where).pipe(
+          Effect.retry({ times: 3 })
+        )
+        if (wrong !== undefined) return wrong
+        dialogue.history = [...dialogue.history, ...echoed(response.output, echo)]
+        dialogue.last = { id: response.id, history: structuredClone(dialogue.history) }
+        const calls = response.output.filter((item) => item.type === "function_call")
+        if (calls.length === 0) return undefined
+        dialogue.history = [
+          ...dialogue.history,
+          ...calls.map((call) => ResponseItem.functionCallOutput(call.call_id, `output of ${call.call_id}`))
+        ]
+        return yield* turn(dialogue, echo, where)
+      })
+
+    const perform = (
+      dialogue: Dialogue,
+      step: Step,
+      where: string
+    ): Effect.Effect<string | undefined, unknown, Responses.Responses> => {
+      const { history } = dialogue
+      const user = (text: string) => ResponseItem.user(text)
+      const goOn = (items: ReadonlyArray<ResponseItem.ResponseItem>, text = "go on") => {
+        dialogue.history = [...repaired(items), user(text)]
+        return turn(dialogue, "same", where)
+      }
+      switch (step._tag) {
+        case "Say":
+          dialogue.history = [...history, user(step.tools === 0 ? step.text : `${step.text}: ${step.tools} tool calls`)]
+          return turn(dialogue, step.echo, where)
+        case "Regenerate":
+          if (history.length === 0) return Effect.succeed(undefined)
+          dialogue.history = history.slice(0, dialogue.asked)
+          return turn(dialogue, "same", where)
+        case "Edit": {
+          const index = at(history, step.at)
+          const item = history[index]
+          if (item === undefined || (item.type !== undefined && item.type !== "message")) {
+            return Effect.succeed(undefined)
+          }
+          if (step.inPlace) {
+            Object.assign(item, { content: step.text })
+            return goOn(history)
+          }
+          return goOn(history.with(index, ResponseItem.message(item.role, step.text)))
+        }
+        case "Return":
+          return goOn(history.slice(0, at(history, step.to)))
+        case "Compact":
+          return goOn([user("summary"), ...history.slice(step.upTo)])
+        case "Reorder": {
+          const index = at(history, step.at)
+          const [a, b] = [history[index], history[index + 1]]
+          return a === undefined || b === undefined
+            ? Effect.succeed(undefined)
+            : goOn(history.with(index, b).with(index + 1, a))
+        }
+        case "Fork": {
+          const other = dialogues[(dialogues.indexOf(dialogue) + 1) % dialogues.length]
+          if (other !== undefined) Object.assign(other, { ...dialogue, history: structuredClone(history) })
+          return Effect.succeed(undefined)
+        }
+        case "WarmUp":
+          return Effect.as(Effect.ignore(Responses.warmUp(settle(dialogue))), undefined)
+        case "Explicit": {
+          const { last } = dialogue
+          if (last === undefined || history.length !== last.history.length) return Effect.succeed(undefined)
+          const item = user(step.text)
+          return ask(
+            { ...settle(dialogue), previous_response_id: last.id, input: [item] },
+            [...last.history, item],
+            where
+          )
+            .pipe(
+              Effect.map(({ response, wrong }) => {
+                dialogue.history = [...history, item, ...response.output]
+                dialogue.last = { id: response.id, history: structuredClone(dialogue.history) }
+                return wrong
+              }),
+              // The caller's own business, as documented.
+              Effect.catchAll(() => Effect.succeed(undefined))
+            )
+        }
+        case "Settings":
+          dialogue.instructions = step.instructions
+          return Effect.succeed(undefined)
+      }
+    }
+
+    for (const [index, { dialogue, fault, step }] of course.moves.entries()) {
+      const current = dialogues[dialogue]
+      if (current === undefined) continue
+      yield* strike(fault)
+      const wrong = yield* perform(current, step, `move ${index} (${step._tag})`)
+      if (wrong !== undefined) return wrong
+    }
+    return undefined
+  })
+
+  const wrong = yield* Effect.provide(program, layer)
+  const verdict: Verdict = { wrong, sendings }
+  return verdict
+}, Effect.scoped)
