@@ -12,16 +12,23 @@ const L0 = [
   "ResponseEvent",
   "ResponsesError",
   "Continuation",
+  "ResponseFault",
   "ResponseScript",
   "ResponseSteps",
   "ResponseTool",
+  "ResponseTurn",
+  "internal/badFrames",
+  "internal/httpAnswer",
   "internal/itemFrames",
   "internal/itemMeaning",
   "internal/jsonText",
   "internal/meaning",
   "internal/output",
+  "internal/random",
   "internal/responseFrames",
+  "internal/textStream",
   "internal/timeline",
+  "internal/tokens",
   "internal/wireError"
 ]
 const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint"]
@@ -36,7 +43,7 @@ const L2 = {
   ],
   transports: ["ResponsesSocket", "ResponsesHttp", "ResponsesTest"]
 }
-const L3 = ["Conversation"]
+const L3 = ["Conversation", "ResponsesFetch"]
 
 /** In each order, a group imports nothing from a group that stands further right. */
 const orders = {

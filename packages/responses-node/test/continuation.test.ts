@@ -1,4 +1,7 @@
+/** The main property, with the local server as the judge: it reports a hash of what its model saw. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Continuation from "effect-responses/Continuation"
+import * as ResponseRequest from "effect-responses/ResponseRequest"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Courses from "./support/courses.ts"
@@ -9,27 +12,130 @@ const numRuns = Number(process.env["COURSES"] ?? 300)
 const check = (
   arbitrary: FastCheck.Arbitrary<Courses.Course>,
   judge: (verdict: Courses.Verdict) => string | undefined,
-  rule?: Parameters<typeof Courses.run>[1],
-  runs = numRuns
+  options: { readonly rule?: Continuation.Rule; readonly numRuns?: number; readonly seed?: number } = {}
 ) =>
   Effect.promise(() =>
     FastCheck.check(
       FastCheck.asyncProperty(arbitrary, async (course) => {
-        const wrong = judge(await Effect.runPromise(Courses.run(course, rule)))
+        const wrong = judge(await Effect.runPromise(Courses.run(course, options.rule)))
         if (wrong !== undefined) throw new Error(wrong)
       }),
-      { numRuns: runs }
+      { numRuns: options.numRuns ?? numRuns, ...(options.seed === undefined ? {} : { seed: options.seed }) }
     )
   )
+
+const sees = (verdict: Courses.Verdict) => verdict.wrong
 
 describe("what the model sees", () => {
   it.effect(
     "is what the caller's whole history says, in any course of dialogues with any faults",
     () =>
-      Effect.gen(function*() {
-        const details = yield* check(Courses.wild, (verdict) => verdict.wrong)
-        assert.isFalse(details.failed, FastCheck.defaultReportMessage(details))
-      }),
-    600_000
+      Effect.map(
+        check(Courses.wild, sees),
+        (details) => assert.isFalse(details.failed, FastCheck.defaultReportMessage(details))
+      ),
+    900_000
   )
+
+  it.effect("in a dialogue that only grows, every turn after the first is a delta", () =>
+    Effect.map(
+      check(Courses.calm, ({ sendings: [first, ...rest], wrong }) =>
+        wrong ?? (first === "full" && rest.every((input) =>
+            input === "delta"
+          )
+          ? undefined
+          : rest.join(", ")), {
+        numRuns: 50
+      }),
+      (details) =>
+        assert.isFalse(details.failed, FastCheck.defaultReportMessage(details))
+    ), 300_000)
+})
+
+describe("a broken rule goes red", () => {
+  /** Continues the latest response, whatever it was, with what stands behind as many items as it had. */
+  const broken = (
+    isSame: (head: Kept, request: ResponseRequest.ResponseRequest) => boolean
+  ): Continuation.Rule => {
+    const kept = new Map<string, Kept>()
+    return {
+      plan: (heads, request) => {
+        const full = Continuation.full(request, { _tag: "First" })
+        const head = heads.map(({ responseId }) => kept.get(responseId)).find((head) => head !== undefined)
+        if (head === undefined || full.reason._tag === "Explicit" || !isSame(head, request)) return full
+        const items = ResponseRequest.items(request)
+        const input = items.slice(head.items.length)
+        return input.length === 0 || full.snapshot === undefined ? full : {
+          _tag: "Delta",
+          request: { ...request, previous_response_id: head.id, input },
+          sharedItems: head.items.length,
+          snapshot: full.snapshot
+        }
+      },
+      commit: (plan, result) => {
+        const head = Continuation.commit(plan, result)
+        if (head !== undefined) {
+          const before = kept.get(plan.request.previous_response_id ?? "")
+          const items = [...ResponseRequest.items(plan.request), ...result.output]
+          kept.set(head.responseId, {
+            id: head.responseId,
+            items: [...before?.items ?? [], ...items],
+            texts: [...before?.texts ?? [], ...items.map((item) => JSON.stringify(item))],
+            request: plan.request
+          })
+        }
+        return head
+      }
+    }
+  }
+
+  interface Kept {
+    readonly id: string
+    readonly items: ReadonlyArray<unknown>
+    readonly texts: ReadonlyArray<string>
+    readonly request: ResponseRequest.ResponseRequest
+  }
+
+  const sameInstructions = (head: Kept, request: ResponseRequest.ResponseRequest) =>
+    head.request.instructions === request.instructions
+
+  const longer = (head: Kept, request: ResponseRequest.ResponseRequest) =>
+    sameInstructions(head, request) && ResponseRequest.items(request).length > head.items.length
+
+  const prefix =
+    (isSame: (head: Kept, index: number, item: unknown) => boolean) =>
+    (head: Kept, request: ResponseRequest.ResponseRequest) => {
+      const items = ResponseRequest.items(request)
+      return items.length > head.items.length && head.items.every((_, index) => isSame(head, index, items[index]))
+    }
+
+  const identical = prefix((head, index, item) => head.items[index] === item)
+  const equal = prefix((head, index, item) => head.texts[index] === JSON.stringify(item))
+
+  const rules: Readonly<Record<string, readonly [rule: Continuation.Rule, wrong: string]>> = {
+    "that counts items": [broken(longer), "the model saw"],
+    "that trusts the identity of items": [
+      broken((head, request) => sameInstructions(head, request) && identical(head, request)),
+      "the model saw"
+    ],
+    "that looks at the last item only": [
+      broken((head, request) =>
+        longer(head, request) &&
+        JSON.stringify(head.items.at(-1)) === JSON.stringify(ResponseRequest.items(request)[head.items.length - 1])
+      ),
+      "the model saw"
+    ],
+    "that does not compare the settings": [
+      broken(equal),
+      "other settings"
+    ]
+  }
+
+  for (const [name, [rule, wrong]] of Object.entries(rules)) {
+    it.effect(name, () =>
+      Effect.map(check(Courses.wild, sees, { rule, numRuns: 1000, seed: 1 }), (details) => {
+        assert.isTrue(details.failed)
+        assert.include(FastCheck.defaultReportMessage(details), wrong)
+      }), 300_000)
+  }
 })

@@ -179,7 +179,7 @@ const changedFields = (had: Head["fields"], request: ResponseRequest.ResponseReq
 
 /**
  * How many of the caller's items the server has. Reasoning that the caller's history lacks is no difference: SDKs drop
- * it, and the model does better with it. Other reasoning in its place is one.
+ * it, and the model does better with it. But then none may come later: it could be the same, and be seen twice.
  */
 const sharedItems = (
   had: Head["items"],
@@ -187,14 +187,15 @@ const sharedItems = (
 ): { readonly count: number; readonly complete: boolean } => {
   const draft = new Meaning.Draft()
   let count = 0
-  let isLastShared = true
+  let skipped = false
   for (const known of had) {
     const item = items[count]
-    isLastShared = item !== undefined && ItemMeaning.isSame(known, item, draft)
-    if (isLastShared) count++
-    else if (!ItemMeaning.isReasoning(known)) return { count, complete: false }
+    if (item !== undefined && ItemMeaning.isSame(known, item, draft)) count++
+    else if (ItemMeaning.isReasoning(known)) skipped = true
+    else return { count, complete: false }
   }
-  return { count, complete: isLastShared || items[count]?.type !== "reasoning" }
+  const rest = skipped ? items.findIndex((item, index) => index >= count && item.type === "reasoning") : -1
+  return rest === -1 ? { count, complete: true } : { count: rest, complete: false }
 }
 
 /** The id by which calls and their outputs find each other, whatever the kind of tool. */

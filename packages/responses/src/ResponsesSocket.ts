@@ -63,14 +63,29 @@ export interface Service extends Responses.Service {
 }
 
 /**
+ * Totals since the Layer was built.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Stats {
-  /** Connections opened so far. */
-  readonly connections: number
   /** Whether there is a connection now. */
   readonly open: boolean
+  /** Connections opened. */
+  readonly connections: number
+  /** Connections replaced by the `recycle` schedule. */
+  readonly recycled: number
+  /** Responses that began. */
+  readonly responses: number
+  /** How many of them were asked for with only what was new. */
+  readonly deltas: number
+  readonly bytesSent: number
+  /** About how many bytes of input did not have to travel. */
+  readonly bytesSaved: number
+  /** Requests moved to a new connection, because nothing had run on the old one. */
+  readonly reconnected: number
+  /** Requests sent again in full, because the server had forgotten the response to continue from. */
+  readonly resentInFull: number
 }
 
 /**
@@ -126,7 +141,16 @@ export const make = (
     const endpoint = yield* Endpoint.make(options)
     const connectTimeout = Duration.decode(options.connectTimeout ?? "10 seconds")
     const reconnect = options.reconnect ?? defaultReconnect
-    let connections = 0
+    const totals = {
+      connections: 0,
+      recycled: 0,
+      responses: 0,
+      deltas: 0,
+      bytesSent: 0,
+      bytesSaved: 0,
+      reconnected: 0,
+      resentInFull: 0
+    }
 
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
       open: Connection.open(connect, endpoint).pipe(
@@ -140,10 +164,11 @@ export const make = (
             })
         }),
         Effect.retry({ schedule: reconnect, while: isPassing }),
-        Effect.tap(() => Effect.sync(() => connections++))
+        Effect.tap(() => Effect.sync(() => totals.connections++))
       ),
       isOpen: (connection) => connection.isOpen(),
       ended: (connection) => connection.ended,
+      onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? defaultRecycle,
       onClosed: () =>
         new ConnectionError({
@@ -153,13 +178,27 @@ export const make = (
         })
     })
     if (options.eager === true) yield* openAhead(lease)
-    const open = Turn.make({
+    const turn = Turn.make({
       lease,
       heads: Heads.make(options.continuation ?? Continuation.automatic),
       onEarlyEnd: options.onEarlyEnd ?? "close"
     })
 
-    return { open, stats: Effect.sync(() => ({ connections, open: lease.isOpen() })) }
+    const count = ({ bytesSaved, bytesSent, input, recoveries }: Responses.Sending) => {
+      totals.responses++
+      totals.deltas += input === "delta" ? 1 : 0
+      totals.bytesSent += bytesSent
+      totals.bytesSaved += bytesSaved
+      for (const { _tag } of recoveries) {
+        if (_tag === "Reconnected") totals.reconnected++
+        if (_tag === "ResentInFull") totals.resentInFull++
+      }
+    }
+
+    return {
+      open: (request) => Effect.tap(turn(request), (response) => Effect.sync(() => count(response))),
+      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals }))
+    }
   })
 
 const provideBoth = (service: Service) =>

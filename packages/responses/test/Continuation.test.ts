@@ -304,6 +304,17 @@ describe("plan", () => {
       assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, more]))), [more])
     })
 
+    // Found by a generated course: the model would have seen the reasoning twice.
+    it("that changed places with the call behind it is not sent again on top", () => {
+      const thought: ResponseItem.ResponseItem = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "e" }
+      const asked = call("c", "{}")
+      const found = ResponseItem.functionCallOutput("c", "ok")
+      assert.deepStrictEqual(outcome(after([hello], [thought, asked], [hello, asked, thought, found])), {
+        _tag: "HistoryChanged",
+        index: 2
+      })
+    })
+
     it("replaced at the end of an incomplete response is no addition", () => {
       const head = headAfter(ask([hello]), [thought({ encrypted_content: "e" })], { status: "incomplete" })
       const sent = ask([hello, thought({ encrypted_content: "f" }), more])
@@ -582,6 +593,32 @@ describe("plan", () => {
       if (item === cyclic || item === throws) assert.strictEqual(plan._tag, "Full")
       Continuation.plan(headAfter(ask(history, { text: item }), [untyped(item)]), ask(history, { text: item }))
     }
+  })
+})
+
+describe("planFrom", () => {
+  const first = headAfter(ask([hello]), [answer("Hi")], { id: "resp_1" })
+  const second = headAfter(ask([hello, answer("Hi"), more]), [answer("Ho")], { parent: first, id: "resp_2" })
+
+  it("takes the first head that fits: an older branch where the newest does not", () => {
+    const plan = Continuation.planFrom([second, first], ask([hello, answer("Hi"), ResponseItem.user("Other")]))
+    assert(plan._tag === "Delta")
+    assert.strictEqual(plan.request.previous_response_id, "resp_1")
+  })
+
+  it("gives the first head's reason if none fits", () => {
+    const plan = Continuation.planFrom([second, first], ask([more]))
+    assert.deepStrictEqual(outcome(plan), { _tag: "HistoryChanged", index: 0 })
+  })
+})
+
+describe("off", () => {
+  it("sends everything, and leaves what the caller continues as it is", () => {
+    const { commit, plan } = Continuation.off
+    const sent = plan([], ask([hello]))
+    assert.deepStrictEqual(outcome(sent), { _tag: "Off" })
+    assert.isUndefined(commit(sent, { response: { id: "resp_1" }, output: [] }))
+    assert.deepStrictEqual(outcome(plan([], ask([hello], { previous_response_id: "resp_0" }))), { _tag: "Explicit" })
   })
 })
 

@@ -4,6 +4,7 @@ import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import * as Exchange from "../src/internal/exchange.ts"
+import type * as ResponseEvent from "../src/ResponseEvent.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 
 /** Makes the fiber yield at one of its steps, and has something happen there, as a socket's message does. */
@@ -29,7 +30,7 @@ describe("an exchange", () => {
   it.effect("an event that comes at any step of the waiting fiber wakes it", () =>
     Effect.forEach(Array.from({ length: 200 }, (_, step) => step + 1), (step) => {
       const exchange = make()
-      const whole = FakeServer.answer("resp_1") as ReadonlyArray<never>
+      const whole = FakeServer.answer("resp_1") as ReadonlyArray<object> as ReadonlyArray<ResponseEvent.ServerEvent>
       const scheduler = new Between(step, () => {
         for (const event of whole) exchange.offer(event, 1)
       })

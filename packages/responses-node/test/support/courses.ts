@@ -60,7 +60,7 @@ const say = (weight: number) => ({
     _tag: constant("Say" as const),
     text,
     tools: oneof({ weight: 3, arbitrary: constant(0) }, { weight: 1, arbitrary: integer({ min: 1, max: 3 }) }),
-    echo: constantFrom<Echo>("same", "copy", "stripped")
+    echo: constantFrom<Echo>("same", "same", "copy", "stripped")
   })
 })
 
@@ -68,7 +68,7 @@ const step: FastCheck.Arbitrary<Step> = oneof(
   say(8),
   { weight: 1, arbitrary: constant({ _tag: "Regenerate" as const }) },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: record({
       _tag: constant("Edit" as const),
       at: integer({ min: 0, max: 8 }),
@@ -98,7 +98,7 @@ const fault = constantFrom<Fault>(
 
 const move = (faults: boolean): FastCheck.Arbitrary<Move> =>
   record({
-    dialogue: integer({ min: 0, max: 2 }),
+    dialogue: constantFrom(0, 0, 0, 1, 2),
     step,
     fault: faults ? option(fault, { nil: undefined, freq: 3 }) : constant(undefined)
   })
@@ -163,17 +163,37 @@ const echoed = (
   return copies as unknown as ReadonlyArray<ResponseItem.ResponseItem>
 }
 
+const answers = (output: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> =>
+  output.flatMap((item) =>
+    item.type === "function_call"
+      ? [ResponseItem.functionCallOutput(item.call_id, `output of ${item.call_id}`)]
+      : []
+  )
+
 const at = (items: ReadonlyArray<unknown>, index: number) => items.length === 0 ? 0 : index % items.length
 
-/** A history that no server would take is no course: no call may stand without its output, nor the reverse. */
+/** Turns are left out whole: reasoning alone may be missing in what a caller keeps, and then the model still has it. */
+const fromUser = (items: ReadonlyArray<ResponseItem.ResponseItem>, index: number) => {
+  const start = items.findIndex((item, at) => at >= index && item.type === "message" && item.role === "user")
+  return start === -1 ? [] : items.slice(start)
+}
+
+/**
+ * A history that no server would take is no course: every call has its output behind it. Call ids may come again, as the
+ * local server's model counts the calls that it sees.
+ */
 const repaired = (items: ReadonlyArray<ResponseItem.ResponseItem>): Array<ResponseItem.ResponseItem> => {
-  const calls = new Set<string>()
-  const kept = items.filter((item) => {
-    if (item.type === "function_call") calls.add(item.call_id)
-    return item.type !== "function_call_output" || calls.has(item.call_id)
-  })
-  const answered = new Set(kept.flatMap((item) => item.type === "function_call_output" ? [item.call_id] : []))
-  return kept.filter((item) => item.type !== "function_call" || answered.has(item.call_id))
+  const open = new Map<string, number>()
+  const pairs = new Set<number>()
+  for (const [index, item] of items.entries()) {
+    if (item.type === "function_call") open.set(item.call_id, index)
+    if (item.type !== "function_call_output") continue
+    const call = open.get(item.call_id)
+    if (call !== undefined && open.delete(item.call_id)) pairs.add(call).add(index)
+  }
+  return items.filter((item, index) =>
+    (item.type !== "function_call" && item.type !== "function_call_output") || pairs.has(index)
+  )
 }
 
 /** Runs a course and gives what was wrong with it. */
@@ -202,6 +222,8 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     continuation: rule
   })
   const sendings: Array<Responses.OpenResponse["input"]> = []
+  /** With which instructions each response was made. */
+  const settings = new Map<string, string | null | undefined>()
 
   const ask = (request: ResponseRequest, expected: ReadonlyArray<ResponseItem.ResponseItem>, where: string) =>
     Effect.scoped(Effect.gen(function*() {
@@ -211,6 +233,13 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     })).pipe(
       Effect.map((response) => {
         const { context_hash, context_items } = response.metadata ?? {}
+        const parent = response.previous_response_id
+        settings.set(response.id, request.instructions)
+        if (
+          request.previous_response_id === undefined && parent != null && settings.get(parent) !== request.instructions
+        ) {
+          return { response, wrong: `${where}: continues a response that was made with other settings` }
+        }
         return context_hash === Context.hash(expected) ? { response, wrong: undefined } : {
           response,
           wrong: `${where}: the model saw ${context_items} items, the history has ${expected.length}`
@@ -275,12 +304,9 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
         if (wrong !== undefined) return wrong
         dialogue.history = [...dialogue.history, ...echoed(response.output, echo)]
         dialogue.last = { id: response.id, history: structuredClone(dialogue.history) }
-        const calls = response.output.filter((item) => item.type === "function_call")
-        if (calls.length === 0) return undefined
-        dialogue.history = [
-          ...dialogue.history,
-          ...calls.map((call) => ResponseItem.functionCallOutput(call.call_id, `output of ${call.call_id}`))
-        ]
+        const outputs = answers(response.output)
+        if (outputs.length === 0) return undefined
+        dialogue.history = [...dialogue.history, ...outputs]
         return yield* turn(dialogue, echo, where)
       })
 
@@ -318,7 +344,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
         case "Return":
           return goOn(history.slice(0, at(history, step.to)))
         case "Compact":
-          return goOn([user("summary"), ...history.slice(step.upTo)])
+          return goOn([user("summary"), ...fromUser(history, step.upTo)])
         case "Reorder": {
           const index = at(history, step.at)
           const [a, b] = [history[index], history[index + 1]]
@@ -332,7 +358,11 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
           return Effect.succeed(undefined)
         }
         case "WarmUp":
-          return Effect.as(Effect.ignore(Responses.warmUp(settle(dialogue))), undefined)
+          return Responses.warmUp(settle(dialogue)).pipe(
+            Effect.map((id) => void settings.set(id, dialogue.instructions)),
+            // A failed warm-up costs nothing but itself.
+            Effect.catchAll(() => Effect.succeed(undefined))
+          )
         case "Explicit": {
           const { last } = dialogue
           if (last === undefined || history.length !== last.history.length) return Effect.succeed(undefined)
@@ -346,6 +376,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
               Effect.map(({ response, wrong }) => {
                 dialogue.history = [...history, item, ...response.output]
                 dialogue.last = { id: response.id, history: structuredClone(dialogue.history) }
+                dialogue.history = [...dialogue.history, ...answers(response.output)]
                 return wrong
               }),
               // The caller's own business, as documented.

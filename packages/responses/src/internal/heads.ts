@@ -2,8 +2,9 @@
  * The heads that can be continued from, kept where the server keeps them: the latest response of each lane with its
  * connection, and stored responses beyond it.
  */
+import * as Either from "effect/Either"
 import * as Continuation from "../Continuation.ts"
-import type * as ResponseRequest from "../ResponseRequest.ts"
+import * as ResponseRequest from "../ResponseRequest.ts"
 import type { Connection } from "./connection.ts"
 import type { Result } from "./exchange.ts"
 
@@ -32,6 +33,12 @@ interface Kept {
   readonly inputBytes: number
   readonly otherBytes: number
 }
+
+const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
+  Either.match(ResponseRequest.toFrame({ ...request, input: [] }), {
+    onLeft: () => 0,
+    onRight: (frame) => frame.length
+  })
 
 /** How many stored responses are remembered. A forgotten one costs one request in full. */
 const maxStored = 64
@@ -80,7 +87,7 @@ export const make = (rule: Continuation.Rule): Heads => {
       const head = rule.commit(plan, result)
       if (head === undefined) return
       any = true
-      const otherBytes = parent?.otherBytes ?? JSON.stringify({ ...plan.request, input: undefined }).length
+      const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
       const kept: Kept = {
         head,
         otherBytes,

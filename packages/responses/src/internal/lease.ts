@@ -15,6 +15,7 @@ export interface Options<A, E> {
   readonly ended: (resource: A) => Effect.Effect<void>
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
+  readonly onReplaced: () => void
   /** What a caller gets once the lease is closed. */
   readonly onClosed: () => E
 }
@@ -80,6 +81,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
             Effect.onInterrupt(() => Effect.zipRight(place.leave, close(successor)))
           )
           yield* current === entry || current === undefined ? install(successor) : close(successor)
+          options.onReplaced()
           yield* place.leave
           yield* close(entry)
           return true

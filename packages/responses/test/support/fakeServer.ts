@@ -13,6 +13,8 @@ export interface FakeConnection {
   readonly target: Target
   /** The next request the client sends. */
   readonly request: Effect.Effect<Record<string, unknown>>
+  /** The same, to the letter. */
+  readonly frame: Effect.Effect<string>
   readonly send: (...frames: ReadonlyArray<object | string | Uint8Array>) => Effect.Effect<void>
   readonly close: (code: number, reason?: string) => Effect.Effect<void>
   /** Waits until the client has closed the connection. */
@@ -47,7 +49,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
 
   const accept = (target: Target, listener: Listener) =>
     Effect.gen(function*() {
-      const requests = yield* Queue.unbounded<Record<string, unknown>>()
+      const frames = yield* Queue.unbounded<string>()
       const closed = yield* Deferred.make<void>()
       const number = dials
       let ended = false
@@ -63,7 +65,8 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
       yield* Queue.offer(connections, {
         number,
         target,
-        request: Queue.take(requests),
+        frame: Queue.take(frames),
+        request: Effect.map(Queue.take(frames), (frame): Record<string, unknown> => JSON.parse(frame)),
         send: (...frames) =>
           Effect.sync(() => {
             for (const frame of frames) {
@@ -89,7 +92,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
                 new ConnectionError({ reason: "Lost", delivery: "unsent", description: "write failed" })
               )
             }
-            Queue.unsafeOffer(requests, JSON.parse(text))
+            Queue.unsafeOffer(frames, text)
             return Effect.succeed(text.length)
           }),
         pause: () => {
