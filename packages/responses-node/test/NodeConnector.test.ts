@@ -297,6 +297,6 @@ describe("the open socket", () => {
       assert.strictEqual((yield* peer.request)["input"], text)
       const message = { type: "message", role: "assistant", content: [{ type: "output_text", text }] }
       yield* peer.send(created, { ...completed, response: { id: "resp_1", output: [message] } })
-      assert.deepStrictEqual((yield* Fiber.join(fiber)).output as ReadonlyArray<unknown>, [message])
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).output, [message])
     }))
 })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -118,8 +119,9 @@ const schemes: Readonly<Record<string, readonly [http: string, socket: string]>>
   "wss:": ["https:", "wss:"]
 }
 
+const invalid = (problem: string) => Effect.fail(ConfigError.InvalidData(["baseUrl"], problem))
+
 const parseUrl = (baseUrl: string): Effect.Effect<Pick<Endpoint, "socketUrl" | "httpUrl">, ConfigError.ConfigError> => {
-  const invalid = (problem: string) => Effect.fail(ConfigError.InvalidData(["baseUrl"], problem))
   if (!URL.canParse(baseUrl)) return invalid("is not a URL")
   const url = new URL(baseUrl)
   const scheme = schemes[url.protocol]
@@ -194,7 +196,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     credentials: Effect.mapError(
       credentials,
       (error) =>
-        new ConnectionError({ reason: "Credentials", delivery: "unsent", description: `No credentials: ${error}` })
+        new ConnectionError({
+          reason: "Credentials",
+          delivery: "unsent",
+          description: `No credentials: ${Cause.pretty(Cause.fail(error))}`
+        })
     )
   }
   return endpoint

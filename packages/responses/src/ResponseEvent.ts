@@ -305,10 +305,10 @@ export const decode = (frame: string, delivery: Delivery): Either.Either<ServerE
   }
   if (!Predicate.isRecord(value)) return malformed("a message that is not an object", frame, delivery)
   const { error, type } = value
-  if (type === undefined && Predicate.isNotNullable(error)) return Either.right(value as FailureEvent)
+  if (type === undefined && Predicate.isNotNullable(error)) return Either.right(value)
   if (!Predicate.isString(type)) return malformed("a message without a type", frame, delivery)
   const field = missing(value as { readonly type: string })
   return field === undefined
-    ? Either.right(value as ServerEvent)
+    ? Either.right(value)
     : malformed(`${type} without a valid \`${field}\``, frame, delivery)
 }

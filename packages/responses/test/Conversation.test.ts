@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Conversation from "../src/Conversation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
+import type * as Responses from "../src/Responses.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as ResponseTool from "../src/ResponseTool.ts"
 
@@ -44,7 +45,7 @@ const run = <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.runDrain(stream)
 const mocked = (
   name: string,
   script: ResponsesTest.Script,
-  test: Effect.Effect<void, unknown, ResponsesTest.ResponsesTest | import("../src/Responses.ts").Responses>
+  test: Effect.Effect<void, unknown, ResponsesTest.ResponsesTest | Responses.Responses>
 ) => it.effect(name, () => Effect.provide(test, ResponsesTest.layer(script)))
 
 describe("send", () => {

@@ -310,7 +310,8 @@ describe("stream", () => {
   it.effect("does nothing before it is run", () =>
     Effect.sync(() => {
       const service = serving(created, completed)
-      Stream.provideService(Responses.stream(request), Responses.Responses, service)
+      const unused = Stream.provideService(Responses.stream(request), Responses.Responses, service)
+      assert.isTrue(Effect.isEffect(Stream.runDrain(unused)))
       assert.deepStrictEqual(service.log, [])
     }))
 })

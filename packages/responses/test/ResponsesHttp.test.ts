@@ -202,8 +202,7 @@ describe("ResponsesHttp", () => {
         const server = streaming([sse(...turn)])
         const error = yield* Effect.flip(
           Responses.warmUp(request).pipe(
-            Effect.provide(ResponsesHttp.layer(options)),
-            Effect.provide(server.layer)
+            Effect.provide(Layer.provide(ResponsesHttp.layer(options), server.layer))
           )
         )
         assert.deepInclude(error, { _tag: "InvalidRequest", field: "generate" })

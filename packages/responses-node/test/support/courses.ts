@@ -11,6 +11,7 @@ import * as Responses from "effect-responses/Responses"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as NodeResponses from "../../src/NodeResponses.ts"
@@ -236,7 +237,8 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
         const parent = response.previous_response_id
         settings.set(response.id, request.instructions)
         if (
-          request.previous_response_id === undefined && parent != null && settings.get(parent) !== request.instructions
+          request.previous_response_id === undefined && Predicate.isNotNullable(parent) &&
+          settings.get(parent) !== request.instructions
         ) {
           return { response, wrong: `${where}: continues a response that was made with other settings` }
         }

@@ -34,7 +34,16 @@ const lost = (description: string) => (delivery: Delivery) =>
 /** What a server says in a refusal may quote the key it refused. */
 const scrubbed = (scrub: (text: string) => string) => (error: ConnectionError) => {
   const { description } = error
-  return description === scrub(description) ? error : new ConnectionError({ ...error, description: scrub(description) })
+  return description === scrub(description) ? error : new ConnectionError({
+    reason: error.reason,
+    delivery: error.delivery,
+    description: scrub(description),
+    status: error.status,
+    closeCode: error.closeCode,
+    code: error.code,
+    requestId: error.requestId,
+    retryAfter: error.retryAfter
+  })
 }
 
 const closed = (delivery: Delivery) =>

@@ -34,6 +34,8 @@ interface Kept {
   readonly otherBytes: number
 }
 
+const laneOf = (request: ResponseRequest.ResponseRequest): string => request.stream_id ?? ""
+
 const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
   Either.match(ResponseRequest.toFrame({ ...request, input: [] }), {
     onLeft: () => 0,
@@ -54,13 +56,11 @@ export const make = (rule: Continuation.Rule): Heads => {
     return found
   }
 
-  const laneOf = (request: ResponseRequest.ResponseRequest) => request.stream_id ?? ""
-
   /** Newest first, the request's own lane before the others. */
   const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
     const here = lanes(connection)
     const own = here.get(laneOf(request))
-    return [...new Set([...own === undefined ? [] : [own], ...here.values(), ...[...stored.values()].reverse()])]
+    return [...new Set([...own === undefined ? [] : [own], ...here.values(), ...[...stored.values()].toReversed()])]
   }
 
   const take: Heads["take"] = (connection, request) => {
