@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as ResponseItem from "effect-responses/ResponseItem"
 import * as Responses from "effect-responses/Responses"
 import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import * as Duration from "effect/Duration"
@@ -295,7 +296,7 @@ describe("the open socket", () => {
       const fiber = yield* Effect.fork(Effect.scoped(Responses.create({ model: "m", input: text })))
       const peer = yield* Effect.flatMap(server.upgrade, (upgrade) => upgrade.accept)
       assert.strictEqual((yield* peer.request)["input"], text)
-      const message = { type: "message", role: "assistant", content: [{ type: "output_text", text }] }
+      const message = ResponseItem.message("assistant", [{ type: "output_text", text }])
       yield* peer.send(created, { ...completed, response: { id: "resp_1", output: [message] } })
       assert.deepStrictEqual((yield* Fiber.join(fiber)).output, [message])
     }))

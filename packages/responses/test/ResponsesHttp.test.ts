@@ -652,8 +652,7 @@ describe("ResponsesHttp", () => {
         const first = yield* Responses.stream(request).pipe(
           Stream.take(1),
           Stream.runCollect,
-          Effect.provide(ResponsesHttp.layer(options)),
-          Effect.provide(server.layer)
+          Effect.provide(Layer.provide(ResponsesHttp.layer(options), server.layer))
         )
         assert.strictEqual(first.length, 1)
         assert.deepStrictEqual(aborted(server), [true])
@@ -717,8 +716,7 @@ describe("ResponsesHttp", () => {
       Effect.gen(function*() {
         const server = streaming([sse(...turn)])
         yield* Responses.create(request).pipe(
-          Effect.provide(layer),
-          Effect.provide(server.layer),
+          Effect.provide(Layer.provide(layer, server.layer)),
           Effect.withConfigProvider(ConfigProvider.fromJson(env))
         )
         const { headers, url } = server.seen[0]!.request

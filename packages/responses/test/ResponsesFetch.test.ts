@@ -1,0 +1,382 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ResponseEvent } from "../src/ResponseEvent.ts"
+import * as Responses from "../src/Responses.ts"
+import * as ResponsesError from "../src/ResponsesError.ts"
+import * as ResponsesFetch from "../src/ResponsesFetch.ts"
+import * as ResponsesTest from "../src/ResponsesTest.ts"
+
+const url = "https://api.openai.com/v1/responses"
+
+const body = (more: object = {}) => JSON.stringify({ model: "gpt-5.5", input: "Hi", stream: true, ...more })
+
+const created: ResponseEvent = { type: "response.created", sequence_number: 0, response: { id: "resp_1" } }
+const delta: ResponseEvent = { type: "response.output_text.delta", sequence_number: 1, item_id: "msg_1", delta: "ä" }
+
+const opened = (events: Responses.OpenResponse["events"]): Responses.OpenResponse => ({
+  id: "resp_1",
+  transport: "websocket",
+  input: "full",
+  bytesSent: 1,
+  bytesSaved: 0,
+  queued: Duration.zero,
+  firstEvent: Duration.zero,
+  recoveries: [],
+  events
+})
+
+interface Log {
+  /** Set when a response was opened, and when its scope was closed. */
+  readonly begun: Deferred.Deferred<void>
+  readonly closed: Deferred.Deferred<Exit.Exit<unknown, unknown>>
+}
+
+/** A transport that does as it is told, and tells when it was left. */
+const transport = (open: Effect.Effect<Responses.OpenResponse, ResponsesError.ResponsesError>) =>
+  Effect.gen(function*() {
+    const log: Log = { begun: yield* Deferred.make(), closed: yield* Deferred.make() }
+    const service: Responses.Service = {
+      open: () =>
+        Effect.addFinalizer((exit) => Deferred.succeed(log.closed, exit)).pipe(
+          Effect.zipRight(Deferred.succeed(log.begun, undefined)),
+          Effect.zipRight(open)
+        )
+    }
+    return { log, service }
+  })
+
+const make = (service: Responses.Service, options?: ResponsesFetch.Options) =>
+  Effect.provideService(ResponsesFetch.make(options), Responses.Responses, service)
+
+const promise = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: (error) => error })
+
+const post = (fetch: typeof globalThis.fetch, init: RequestInit = {}) => fetch(url, { method: "POST", body: body(), ...init })
+
+const parse = (text: string) =>
+  text.split("\n\n").filter((message) => message !== "").map((message) => {
+    const [event = "", data = ""] = message.split("\n")
+    const parsed: { readonly type: string; readonly [field: string]: unknown } = JSON.parse(data.slice("data: ".length))
+    assert.strictEqual(event, `event: ${parsed.type}`)
+    return parsed
+  })
+
+describe("what goes over Responses", () => {
+  const mock = Effect.flatMap(
+    ResponsesTest.make([ResponsesTest.text("Hello"), ResponsesTest.text("Hello"), ResponsesTest.text("Hello")]),
+    (service) => {
+      const passed: Array<string> = []
+      const real: typeof globalThis.fetch = (input, init) => {
+        passed.push(`${init?.method ?? (input instanceof Request ? input.method : "GET")} ${init?.body ?? ""}`)
+        return Promise.resolve(new globalThis.Response("real"))
+      }
+      return Effect.map(make(service, { fetch: real }), (fetch) => ({ fetch, passed, requests: service.requests }))
+    }
+  )
+
+  it.scoped("a streamed POST of a response, whatever its body is held in", () =>
+    Effect.gen(function*() {
+      const { fetch, passed, requests } = yield* mock
+      const first = yield* promise(() => post(fetch))
+      const text = yield* promise(() => first.text())
+      const second = yield* promise(() => fetch(new URL(url), { method: "post", body: new TextEncoder().encode(body()) }))
+      const third = yield* promise(() => fetch(new Request(url, { method: "POST", body: body() })))
+      assert.deepStrictEqual([first, second, third].map(({ ok }) => ok), [true, true, true])
+      assert.strictEqual(first.headers.get("content-type"), "text/event-stream; charset=utf-8")
+      const types = parse(text).map(({ type }) => type)
+      assert.strictEqual(types[0], "response.created")
+      assert.strictEqual(types.at(-1), "response.completed")
+      assert.deepStrictEqual(passed, [])
+      assert.strictEqual((yield* requests)[0]?.model, "gpt-5.5")
+    }))
+
+  it.scoped("nothing else", () =>
+    Effect.gen(function*() {
+      const { fetch, passed, requests } = yield* mock
+      const get = yield* promise(() => fetch(url))
+      assert.strictEqual(yield* promise(() => get.text()), "real")
+      const others: ReadonlyArray<readonly [string | Request, RequestInit?]> = [
+        [url, { method: "POST", body: "{\"stream\":false}" }],
+        [url, { method: "POST", body: "not JSON" }],
+        [url, { method: "POST", body: body({ background: true }) }],
+        [url, { method: "POST", body: new FormData() }],
+        [`${url}/compact`, { method: "POST", body: body() }],
+        [new Request(url, { method: "DELETE" })]
+      ]
+      for (const [input, init] of others) yield* promise(() => fetch(input, init))
+      assert.strictEqual(passed.length, 7)
+      assert.deepStrictEqual(yield* requests, [])
+    }))
+
+  it.scoped("what a program says", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const service = yield* ResponsesTest.make([ResponsesTest.text("Hello")])
+      const fetch = yield* make(service, {
+        fetch: () => Promise.resolve(new globalThis.Response("real")),
+        matches: ({ hostname }) => hostname === "localhost",
+        onOpen: ({ id }) => Effect.sync(() => seen.push(id))
+      })
+      const other = yield* promise(() => post(fetch))
+      assert.strictEqual(yield* promise(() => other.text()), "real")
+      yield* promise(() => fetch("http://localhost/x", { method: "POST", body: body() }))
+      assert.deepStrictEqual(seen, ["resp_1"])
+    }))
+})
+
+describe("the stream", () => {
+  it.scoped("has every event as it came, unknown ones too", () =>
+    Effect.gen(function*() {
+      const unknown = { type: "codex.rate_limits", deep: [1, null, "ä"] } as unknown as ResponseEvent
+      const completed: ResponseEvent = { type: "response.completed", response: { id: "resp_1" } }
+      const events = [created, unknown, delta, completed]
+      const { log, service } = yield* transport(Effect.succeed(opened(Stream.rechunk(Stream.fromIterable(events), 1))))
+      const fetch = yield* make(service)
+      const answer = yield* promise(() => post(fetch))
+      assert.deepStrictEqual<unknown>(parse(yield* promise(() => answer.text())), events)
+      assert.isTrue(Exit.isSuccess(yield* Deferred.await(log.closed)))
+    }))
+
+  it.scoped("is read ahead: a response that nobody reads ends all the same", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make([ResponsesTest.text("x".repeat(10_000)), ResponsesTest.text("Next")])
+      const fetch = yield* make(service)
+      const unread = yield* promise(() => post(fetch))
+      const next = yield* promise(() => post(fetch))
+      assert.include(yield* promise(() => next.text()), "Next")
+      assert.include(yield* promise(() => unread.text()), "response.completed")
+    }))
+})
+
+const failed = (more: object) =>
+  new ResponsesError.ResponseFailed({ description: "Slow down", delivery: "unsent", frame: {}, ...more })
+
+const lost = (delivery: ResponsesError.Delivery) =>
+  new ResponsesError.ConnectionError({ reason: "Lost", delivery, description: "Gone" })
+
+describe("a failure before the first event", () => {
+  const responseFailed = { type: "response.failed", response: { id: "resp_1", error: { code: "x", message: "Sorry" } } }
+
+  const answers: ReadonlyArray<
+    readonly [what: string, error: ResponsesError.ResponsesError, status: number, code: string | null, message: string]
+  > = [
+    ["a status", failed({ status: 429, code: "rate_limit_exceeded" }), 429, "rate_limit_exceeded", "Slow down"],
+    ["no status", failed({}), 500, null, "Slow down"],
+    [
+      "an unknown previous response",
+      new ResponsesError.PreviousResponseNotFound({ description: "Not found" }),
+      400,
+      "previous_response_not_found",
+      "Not found"
+    ],
+    [
+      "a refused upgrade",
+      new ResponsesError.ConnectionError({
+        reason: "Refused",
+        delivery: "unsent",
+        description: "No",
+        status: 401,
+        code: "invalid_api_key"
+      }),
+      401,
+      "invalid_api_key",
+      "No"
+    ],
+    [
+      "an invalid request",
+      new ResponsesError.InvalidRequest({ field: "model", description: "must be a non-empty string" }),
+      400,
+      null,
+      "Invalid request, nothing was sent: `model` must be a non-empty string"
+    ],
+    [
+      "what is no event",
+      new ResponsesError.MalformedEvent({ description: "a message that is not JSON", frame: "{", delivery: "unsent" }),
+      500,
+      null,
+      "The server sent a message that is not JSON: nothing was run, it is safe to send the request again. It began: {"
+    ]
+  ]
+
+  for (const [what, error, status, code, message] of answers) {
+    it.scoped(`with ${what}, is the answer that HTTP would have given`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* transport(Effect.fail(error))
+        const fetch = yield* make(service)
+        const answer = yield* promise(() => post(fetch))
+        assert.strictEqual(answer.status, status)
+        assert.strictEqual(answer.headers.get("content-type"), "application/json")
+        const { error: problem } = (yield* promise(() => answer.json())) as { readonly error: object }
+        assert.deepInclude(problem, { code, message })
+      }))
+  }
+
+  it.scoped("keeps retry-after and the id of the request", () =>
+    Effect.gen(function*() {
+      const error = failed({ status: 429, requestId: "req_7", retryAfter: Duration.millis(1500) })
+      const { service } = yield* transport(Effect.fail(error))
+      const fetch = yield* make(service)
+      const { headers } = yield* promise(() => post(fetch))
+      assert.strictEqual(headers.get("retry-after"), "2")
+      assert.strictEqual(headers.get("retry-after-ms"), "1500")
+      assert.strictEqual(headers.get("x-request-id"), "req_7")
+    }))
+
+  it.scoped("a response.failed is an event, as over HTTP", () =>
+    Effect.gen(function*() {
+      const { service } = yield* transport(Effect.fail(failed({ frame: responseFailed, status: 500 })))
+      const fetch = yield* make(service)
+      const answer = yield* promise(() => post(fetch))
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual<unknown>(parse(yield* promise(() => answer.text())), [responseFailed])
+    }))
+
+  it.scoped("of the connection, is what fetch says when there is no network", () =>
+    Effect.gen(function*() {
+      const error = lost("unacknowledged")
+      const { service } = yield* transport(Effect.fail(error))
+      const fetch = yield* make(service)
+      const thrown = yield* Effect.flip(promise(() => post(fetch)))
+      assert(thrown instanceof TypeError)
+      assert.strictEqual(thrown.message, "fetch failed")
+      assert.strictEqual(thrown.cause, error)
+    }))
+
+  it.scoped("a defect is one, too", () =>
+    Effect.gen(function*() {
+      const { service } = yield* transport(Effect.dieMessage("Oops"))
+      const fetch = yield* make(service)
+      assert.instanceOf(yield* Effect.flip(promise(() => post(fetch))), TypeError)
+    }))
+})
+
+describe("a failure after events", () => {
+  const after = (error: ResponsesError.ResponsesError) =>
+    Effect.gen(function*() {
+      const { service } = yield* transport(
+        Effect.succeed(opened(Stream.concat(Stream.make(created, delta), Stream.fail(error))))
+      )
+      const fetch = yield* make(service)
+      return yield* promise(() => post(fetch))
+    })
+
+  it.scoped("said by the server, is the last event", () =>
+    Effect.gen(function*() {
+      const answer = yield* after(failed({ status: 429, code: "rate_limit_exceeded", type: "rate_limit_error" }))
+      const problem = { code: "rate_limit_exceeded", message: "Slow down", param: null }
+      assert.deepStrictEqual<unknown>(parse(yield* promise(() => answer.text())).at(-1), {
+        type: "error",
+        sequence_number: 2,
+        ...problem,
+        error: { type: "rate_limit_error", ...problem }
+      })
+    }))
+
+  it.scoped("of the connection, breaks the body off", () =>
+    Effect.gen(function*() {
+      const error = lost("partial")
+      const answer = yield* after(error)
+      const thrown = yield* Effect.flip(promise(() => answer.text()))
+      assert(thrown instanceof TypeError)
+      assert.strictEqual(thrown.message, "terminated")
+      assert.strictEqual(thrown.cause, error)
+    }))
+})
+
+describe("an AbortSignal", () => {
+  const reason = new Error("I have seen enough")
+
+  it.scoped("that is aborted already, lets nothing be sent", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make([ResponsesTest.text("Hello")])
+      const fetch = yield* make(service)
+      const thrown = yield* Effect.flip(promise(() => post(fetch, { signal: AbortSignal.abort(reason) })))
+      assert.strictEqual(thrown, reason)
+      assert.deepStrictEqual(yield* service.requests, [])
+    }))
+
+  it.scoped("ends the wait for the first event", () =>
+    Effect.gen(function*() {
+      const { log, service } = yield* transport(Effect.never)
+      const fetch = yield* make(service)
+      const controller = new AbortController()
+      const answer = post(fetch, { signal: controller.signal })
+      yield* Deferred.await(log.begun)
+      controller.abort(reason)
+      assert.strictEqual(yield* Effect.flip(promise(() => answer)), reason)
+      assert.isTrue(Exit.isFailure(yield* Deferred.await(log.closed)))
+    }))
+
+  it.scoped("ends the wait for the next event", () =>
+    Effect.gen(function*() {
+      const { log, service } = yield* transport(Effect.succeed(opened(Stream.concat(Stream.make(created), Stream.never))))
+      const fetch = yield* make(service)
+      const controller = new AbortController()
+      const answer = yield* promise(() => post(fetch, { signal: controller.signal }))
+      const reader = answer.body!.getReader()
+      yield* promise(() => reader.read())
+      const rest = reader.read()
+      controller.abort(reason)
+      assert.strictEqual(yield* Effect.flip(promise(() => rest)), reason)
+      yield* Deferred.await(log.closed)
+    }))
+
+  it.scoped("takes away what was not read, even of a response that has ended", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make([ResponsesTest.text("Hello"), ResponsesTest.text("Next")])
+      const fetch = yield* make(service)
+      const controller = new AbortController()
+      const answer = yield* promise(() => post(fetch, { signal: controller.signal }))
+      // The next one begins when this one has ended.
+      yield* promise(() => post(fetch))
+      controller.abort(reason)
+      assert.strictEqual(yield* Effect.flip(promise(() => answer.text())), reason)
+    }))
+
+  it.scoped("does nothing after the last byte, and is let go", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make([ResponsesTest.text("Hello")])
+      const fetch = yield* make(service)
+      const { signal } = new AbortController()
+      let listeners = 0
+      const add = signal.addEventListener.bind(signal)
+      const remove = signal.removeEventListener.bind(signal)
+      Object.assign(signal, {
+        addEventListener: (...args: Parameters<typeof add>) => (listeners++, add(...args)),
+        removeEventListener: (...args: Parameters<typeof remove>) => (listeners--, remove(...args))
+      })
+      const answer = yield* promise(() => post(fetch, { signal }))
+      assert.strictEqual(listeners, 1)
+      yield* promise(() => answer.text())
+      assert.strictEqual(listeners, 0)
+    }))
+})
+
+describe("leaving", () => {
+  const endless = transport(Effect.succeed(opened(Stream.concat(Stream.make(created), Stream.never))))
+
+  it.scoped("by the body gives the response up", () =>
+    Effect.gen(function*() {
+      const { log, service } = yield* endless
+      const fetch = yield* make(service)
+      const answer = yield* promise(() => post(fetch))
+      yield* promise(() => answer.body!.cancel())
+      assert.isTrue(yield* Deferred.isDone(log.closed))
+    }))
+
+  it.effect("the scope breaks off what is under way, and serves nothing more", () =>
+    Effect.gen(function*() {
+      const { log, service } = yield* endless
+      const scope = yield* Scope.make()
+      const fetch = yield* Scope.extend(make(service), scope)
+      const answer = yield* promise(() => post(fetch))
+      yield* Scope.close(scope, Exit.void)
+      assert.isTrue(yield* Deferred.isDone(log.closed))
+      assert.instanceOf(yield* Effect.flip(promise(() => answer.text())), TypeError)
+      assert.instanceOf(yield* Effect.flip(promise(() => post(fetch))), TypeError)
+    }))
+})
