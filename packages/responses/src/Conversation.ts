@@ -5,8 +5,10 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import * as FairSemaphore from "./internal/fairSemaphore.ts"
 import * as Output from "./internal/output.ts"
 import * as ResponseEvent from "./ResponseEvent.ts"
@@ -17,6 +19,9 @@ import { InvalidRequest, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponseTool from "./ResponseTool.ts"
 
 /**
+ * With `store: false` the history keeps no ids and no reasoning but encrypted one, which models that think give with
+ * `include: ["reasoning.encrypted_content"]`. While the connection lives, the server has it all the same.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -97,6 +102,24 @@ const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
 const isOutput = (item: ResponseItem.ResponseItem): item is ResponseTool.CallOutput =>
   item.type === "function_call_output" || item.type === "custom_tool_call_output"
 
+/**
+ * Where the server stores nothing an id names nothing, and reasoning without its encrypted content is only a name: sent
+ * again in full they are answered with 404.
+ */
+const withoutNames = (output: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> =>
+  output.flatMap((item): ReadonlyArray<ResponseItem.ResponseItem> => {
+    switch (item.type) {
+      case "reasoning":
+        return Predicate.isNullable(item.encrypted_content) ? [] : [Struct.omit(item, "id")]
+      case "message":
+      case "function_call":
+      case "custom_tool_call":
+        return [Struct.omit(item, "id")]
+      default:
+        return [item]
+    }
+  })
+
 /** What an `incomplete` response broke off: a call that nobody can answer, reasoning whose item never came. */
 const withoutFragments = (
   output: ReadonlyArray<ResponseItem.ResponseItem>
@@ -152,6 +175,9 @@ export const make = <E = never, R = never>(
     const definitions = [...tools.map((tool) => tool.definition), ...otherTools ?? []]
     const semaphore = FairSemaphore.make()
     let history = past
+
+    const toKeep = (output: ReadonlyArray<ResponseItem.ResponseItem>) =>
+      options.store === false ? withoutNames(withoutFragments(output)) : withoutFragments(output)
 
     const exclusive = Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
@@ -210,7 +236,7 @@ export const make = <E = never, R = never>(
       )
       return Stream.concat(
         ask(items, (whole) => {
-          output = withoutFragments(whole)
+          output = toKeep(whole)
           if (unanswered(output).length === 0) history = [...history, ...items, ...output]
         }),
         Stream.unwrap(Effect.map(answers, (outputs) => {
@@ -229,7 +255,7 @@ export const make = <E = never, R = never>(
         exclusively(Stream.suspend(() => {
           const items = toItems(input)
           return ask(items, (output) => {
-            history = [...history, ...items, ...withoutFragments(output)]
+            history = [...history, ...items, ...toKeep(output)]
           })
         })),
       run: (input) => exclusively(Stream.suspend(() => round(toItems(input), 1))),

@@ -1,6 +1,7 @@
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Continuation from "../src/Continuation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
@@ -144,6 +145,19 @@ describe("what travels", () => {
         })
     )
   }
+
+  it.scoped("what one key stored is not continued with another", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      let keys = 0
+      const rotating = server.layer({ apiKey: Effect.sync(() => Redacted.make(`key-${keys++}`)) })
+      yield* Effect.gen(function*() {
+        const { connection } = yield* first(server, ask([hello], { store: true }), "resp_1")
+        yield* connection.close(1006)
+        const next = yield* first(server, ask([hello, hi, more], { store: true }), "resp_2")
+        assert.deepStrictEqual(next.sent["input"], [hello, hi, more])
+      }).pipe(Effect.provide(rotating))
+    }))
 
   socket("each lane has its own place to go on from", (server) =>
     Effect.gen(function*() {

@@ -11,6 +11,8 @@ import * as Exchange from "./exchange.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Connection {
+  /** Who asks: equal for connections that the server takes for the same caller's. */
+  readonly identity: string
   readonly isOpen: () => boolean
   /** Completes when the connection has ended, whoever ended it. */
   readonly ended: Effect.Effect<void>
@@ -158,5 +160,5 @@ export const open = (
         )
       })
 
-    return { isOpen: () => end === undefined, ended: Deferred.await(ended), request }
+    return { identity: JSON.stringify(headers), isOpen: () => end === undefined, ended: Deferred.await(ended), request }
   })

@@ -49,6 +49,7 @@ export const make = (rule: Continuation.Rule): Heads => {
   const byConnection = new WeakMap<Connection, Map<string, Kept>>()
   const stored = new Map<string, Kept>()
   let any = false
+  let owner: string | undefined
 
   const lanes = (connection: Connection) => {
     let found = byConnection.get(connection)
@@ -64,6 +65,9 @@ export const make = (rule: Continuation.Rule): Heads => {
   }
 
   const take: Heads["take"] = (connection, request) => {
+    // What one caller stored is unknown, and none of the business, of another.
+    if (owner !== connection.identity) stored.clear()
+    owner = connection.identity
     const kept = candidates(connection, request)
     const found = rule.plan(kept.map(({ head }) => head), request)
     const plan = found._tag === "Full" && found.reason._tag === "First" && any
