@@ -112,7 +112,9 @@ const withoutNames = (output: ReadonlyArray<ResponseItem.ResponseItem>): Readonl
       case "reasoning":
         return Predicate.isNullable(item.encrypted_content) ? [] : [Struct.omit(item, "id")]
       case "message":
+        return [Struct.omit(item, "id")]
       case "function_call":
+        return [Struct.omit(item, "id")]
       case "custom_tool_call":
         return [Struct.omit(item, "id")]
       default:

@@ -186,18 +186,21 @@ describe("a turn", () => {
       }))
   }
 
-  socket(
-    "a connection lost before any output is not repeated: the server may be at work",
-    (server) =>
-      Effect.gen(function*() {
-        const { connection, outcome } = yield* connected(server)
-        yield* connection.close(1006)
-        const either = yield* outcome
-        assert(either._tag === "Left" && either.left._tag === "ConnectionError")
-        assert.strictEqual(either.left.delivery, "unacknowledged")
-        assert.strictEqual(server.dials(), 1)
-      })
-  )
+  for (const code of [1000, 1006, 1011]) {
+    socket(
+      `a close with ${code} before any event names the code, and the request is not repeated`,
+      (server) =>
+        Effect.gen(function*() {
+          const { connection, outcome } = yield* connected(server)
+          yield* connection.close(code)
+          const either = yield* outcome
+          assert(either._tag === "Left" && either.left._tag === "ConnectionError")
+          assert.strictEqual(either.left.delivery, "unacknowledged")
+          assert.include(either.left.message, `close code ${code}`)
+          assert.strictEqual(server.dials(), 1)
+        })
+    )
+  }
 
   socket("news that the server is at work is not output yet", (server) =>
     Effect.gen(function*() {
