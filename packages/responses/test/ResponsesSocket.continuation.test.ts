@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Continuation from "../src/Continuation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
@@ -188,6 +190,22 @@ describe("what travels", () => {
         assert.deepStrictEqual(next.sent["input"], [hello, hi, more])
       }))
   }
+
+  socket("a scope that closes late does not bring an older response back", (server) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const fiber = yield* Effect.fork(
+        Effect.tap(Scope.extend(Responses.open(ask([hello])), scope), (opened) => Stream.runDrain(opened.events))
+      )
+      const connection = yield* server.connection
+      yield* connection.request
+      yield* connection.send(...answer("resp_1", [hi]))
+      yield* Fiber.join(fiber)
+      yield* turn(connection, ask([hello, hi, more]), "resp_2")
+      yield* Scope.close(scope, Exit.void)
+      const next = yield* turn(connection, ask([hello, hi, more, hi, more]), "resp_3")
+      assert.deepInclude(next.sent, { previous_response_id: "resp_2", input: [more] })
+    }))
 
   socket("an incomplete response is continued too", (server) =>
     Effect.gen(function*() {

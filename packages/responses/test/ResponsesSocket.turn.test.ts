@@ -1,4 +1,5 @@
 import { assert, describe } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +9,7 @@ import * as Stream from "effect/Stream"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { collect, firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
+import { begin, collect, firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
 describe("a turn", () => {
   const connected = Effect.fnUntraced(function*(server: FakeServer.FakeServer) {
@@ -325,6 +326,34 @@ describe("a turn", () => {
         yield* Deferred.succeed(gate, undefined)
         assert.strictEqual(yield* Fiber.join(fiber), 32)
         assert.isFalse(connection.isPaused())
+      })
+  )
+
+  socket(
+    "an answer that its caller leaves unread, while the socket is paused, does not hold up the next",
+    (server) =>
+      Effect.gen(function*() {
+        const connection = yield* firstTurn(server)
+        const { scope } = yield* begin(connection, "resp_2")
+        yield* connection.send(FakeServer.delta("x".repeat(2_000_000)))
+        assert.isTrue(connection.isPaused())
+        yield* connection.send(FakeServer.completed("resp_2"))
+        yield* Scope.close(scope, Exit.void)
+        assert.isFalse(connection.isPaused())
+        assert.deepStrictEqual(yield* serve(connection, "resp_3"), wholeAnswer)
+      })
+  )
+
+  socket(
+    "events read after their scope was closed are a defect, and no empty answer",
+    (server) =>
+      Effect.gen(function*() {
+        const connection = yield* firstTurn(server)
+        const { response, scope } = yield* begin(connection, "resp_2")
+        yield* connection.send(FakeServer.completed("resp_2"))
+        yield* Scope.close(scope, Exit.void)
+        const exit = yield* Effect.exit(Stream.runDrain(response.events))
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
       })
   )
 

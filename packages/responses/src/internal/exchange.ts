@@ -34,7 +34,7 @@ export interface Exchange {
   readonly started: Effect.Effect<string, ResponsesError>
   /** `onEnd` is run when the last event has come, before it is handed on. */
   readonly events: (onEnd: Effect.Effect<void>) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
-  /** Nobody takes any more: what still comes is thrown away. */
+  /** Nobody takes any more: what has come and what still comes is thrown away, and the reader need not wait. */
   readonly abandon: () => void
   /** Waits for the end of an abandoned exchange. */
   readonly ended: Effect.Effect<void>
@@ -44,6 +44,8 @@ export interface Result {
   readonly response: ResponseEvent.Response
   readonly output: ReadonlyArray<ResponseItem>
 }
+
+const readTooLate = "The events of a response were read after its scope was closed"
 
 /** In characters: some thousand small events, or one image. */
 const highWaterMark = 1 << 20
@@ -132,6 +134,7 @@ export const make = (options: Options): Exchange => {
       unknown,
       void
     > = Channel.suspend(() => {
+      if (abandoned) return Channel.fromEffect(Effect.dieMessage(readTooLate))
       if (!hasEvents()) return Channel.flatMap(Channel.fromEffect(until(hasEvents)), () => next)
       const chunk = Channel.write(Chunk.unsafeFromArray(take()))
       if (end === undefined) return Channel.flatMap(chunk, () => next)

@@ -34,24 +34,30 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
       const recoveries: Array<Recovery> = []
       let bytesSent = 0
 
-      const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError, Scope.Scope> =>
-        Effect.gen(function*() {
-          const { bytesSaved, plan } = planned
-          const frame = yield* ResponseRequest.toFrame(plan.request)
-          const previousResponseId = plan.request.previous_response_id ?? undefined
+      const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError, Scope.Scope> => {
+        const { bytesSaved, plan } = planned
+        // Written in the same step as the plan: the items are the caller's, who may change them in place.
+        const frame = ResponseRequest.toFrame(plan.request)
+        const previousResponseId = plan.request.previous_response_id ?? undefined
+        return Effect.gen(function*() {
           const { bytes, exchange } = yield* restore(
-            connection.request(frame, { lane: request.stream_id, previousResponseId })
+            connection.request(yield* frame, { lane: request.stream_id, previousResponseId })
           ).pipe(Effect.onInterrupt(() => held.evict(connection)))
           bytesSent += bytes
 
+          let isOver = false
           const release = Effect.suspend(() => {
-            const result = exchange.result()
+            const result = isOver ? undefined : exchange.result()
+            isOver = true
             if (result !== undefined) heads.commit(connection, planned, result, bytes)
             return held.release
           })
           // A response that is not over would go on into the next turn.
           const evict = Effect.suspend(() => exchange.isFinished() ? Effect.void : held.evict(connection))
-          const leave = Effect.zipRight(onEarlyEnd === "close" ? evict : Effect.sync(exchange.abandon), release)
+          const leave = Effect.suspend(() => {
+            exchange.abandon()
+            return onEarlyEnd === "close" ? Effect.zipRight(evict, release) : release
+          })
 
           yield* Effect.addFinalizer(() => leave)
           const id = yield* restore(exchange.started).pipe(
@@ -67,6 +73,7 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
             events: exchange.events(release)
           }
         })
+      }
 
       const attempt = Effect.flatMap(restore(held.get), (connection) => {
         const planned = heads.take(connection, request)
