@@ -332,6 +332,29 @@ describe("exclusivity", () => {
       })
   )
 
+  socket(
+    "an open that fails in a scope that lives on gives the permit back at once",
+    (server) =>
+      Effect.gen(function*() {
+        server.plan(error401)
+        yield* Effect.flip(Responses.open(request))
+        yield* firstTurn(server)
+      })
+  )
+
+  socket(
+    "a caller interrupted while its request is being written gives the connection up",
+    (server) =>
+      Effect.gen(function*() {
+        server.hangSends(1)
+        const fiber = yield* Effect.fork(run())
+        const connection = yield* server.connection
+        yield* Fiber.interrupt(fiber)
+        yield* connection.closed
+        yield* firstTurn(server)
+      })
+  )
+
   socket("whoever reacts to the last event may ask again from within", (server) =>
     Effect.gen(function*() {
       const fiber = yield* Responses.stream(request).pipe(

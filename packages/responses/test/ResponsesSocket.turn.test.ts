@@ -297,7 +297,7 @@ describe("a turn", () => {
       yield* connection.send(FakeServer.created("resp_1"))
       yield* Fiber.join(early)
       const fiber = yield* Effect.fork(collect(Responses.stream(request)))
-      yield* Effect.yieldNow()
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
       yield* connection.send(FakeServer.delta("late"), FakeServer.completed("resp_1"))
       yield* connection.request
       yield* connection.send(...FakeServer.answer("resp_2"))

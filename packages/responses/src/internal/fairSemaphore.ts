@@ -31,9 +31,9 @@ export const make = (): FairSemaphore => {
           if (first() === grant) callback(Effect.void)
           else resume = callback
         }),
+        // Granting a second time does nothing, so it need not matter who leaves.
         leave: Effect.sync(() => {
-          const held = first() === grant
-          if (places.delete(grant) && held) first()?.()
+          if (places.delete(grant)) first()?.()
         })
       }
     }

@@ -35,6 +35,8 @@ export interface FakeServer {
   readonly open: () => number
   /** The next requests are not taken by the network. */
   readonly failSends: (times: number) => void
+  /** The next request is never taken by the network, and never refused: completes when it is being written. */
+  readonly hangSend: Effect.Effect<Effect.Effect<void>>
   readonly layer: (
     options?: Partial<ResponsesSocket.Options>
   ) => Layer.Layer<Layer.Layer.Success<ReturnType<typeof ResponsesSocket.layer>>>
@@ -46,6 +48,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
   let dials = 0
   let open = 0
   let failing = 0
+  let hanging: Deferred.Deferred<void> | undefined
 
   const accept = (target: Target, listener: Listener) =>
     Effect.gen(function*() {
@@ -85,6 +88,11 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
       return {
         send: (text: string) =>
           Effect.suspend(() => {
+            if (hanging !== undefined) {
+              const writing = hanging
+              hanging = undefined
+              return Effect.zipRight(Deferred.succeed(writing, undefined), Effect.never)
+            }
             if (failing > 0) {
               failing--
               end(1006, "")
@@ -120,6 +128,10 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
     },
     dials: () => dials,
     open: () => open,
+    hangSend: Effect.map(Deferred.make<void>(), (writing) => {
+      hanging = writing
+      return Deferred.await(writing)
+    }),
     failSends: (times) => {
       failing = times
     },
