@@ -346,9 +346,10 @@ describe("exclusivity", () => {
     "a caller interrupted while its request is being written gives the connection up",
     (server) =>
       Effect.gen(function*() {
-        server.hangSends(1)
+        const isWriting = yield* server.hangSend
         const fiber = yield* Effect.fork(run())
         const connection = yield* server.connection
+        yield* isWriting
         yield* Fiber.interrupt(fiber)
         yield* connection.closed
         yield* firstTurn(server)
