@@ -3,7 +3,10 @@ import type { ViteUserConfig } from "vitest/config"
 /** What every package's `vitest.config.ts` starts from. */
 const shared: ViteUserConfig = {
   test: {
-    include: ["test/**/*.test.ts"]
+    include: ["test/**/*.test.ts"],
+    // Catches a hang; a busy machine must not look like one.
+    testTimeout: 30_000,
+    hookTimeout: 30_000
   }
 }
 
