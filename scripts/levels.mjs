@@ -37,6 +37,8 @@ const L2 = {
     "internal/fairSemaphore",
     "internal/exchange",
     "internal/connection",
+    "internal/httpFailure",
+    "internal/httpEvents",
     "internal/heads",
     "internal/lease",
     "internal/turn"

@@ -1,0 +1,104 @@
+/** Why an HTTP request has no events: it was not answered, or answered with a status that says no. */
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type { Credentials } from "../Endpoint.ts"
+import type { ResponseRequest } from "../ResponseRequest.ts"
+import { ConnectionError, type ResponsesError } from "../ResponsesError.ts"
+import * as wireError from "./wireError.ts"
+
+/** In characters. */
+export const maxErrorSize = 64 * 1024
+
+const errorTimeout = Duration.seconds(10)
+
+type Scrub = Credentials["scrub"]
+
+interface Reason {
+  readonly code: string | undefined
+  readonly syscall: string | undefined
+  readonly message: string
+}
+
+/** Clients wrap what happened: the innermost error, or the first of several, names it. */
+export const reasonOf = (error: unknown, depth = 0): Reason => {
+  const { cause, code, errors, message, syscall } = (Predicate.isObject(error) ? error : {}) as {
+    readonly [field: string]: unknown
+  }
+  const inner = Array.isArray(errors) && errors.length > 0 ? errors[0] : cause
+  if (Predicate.isObject(inner) && depth < 8) return reasonOf(inner, depth + 1)
+  if (Predicate.isString(error)) return { code: undefined, syscall: undefined, message: error }
+  const name = Predicate.isString(code) ? code : undefined
+  return {
+    code: name,
+    syscall: Predicate.isString(syscall) ? syscall : undefined,
+    message: Predicate.isString(message) && message.trim() !== "" ? message.trim() : name ?? "no reason is known"
+  }
+}
+
+/** Failures of finding, reaching and trusting the server, which all come before the first byte of a request. */
+const connecting =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused|FailedToOpenSocket|CERT_\w+|UNABLE_TO_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|ERR_TLS_CERT_\w+|ERR_SSL_WRONG_VERSION_NUMBER)$/
+
+/** A client may have been told to take these statuses for failures. */
+export const isStatusError = (error: HttpClientError.HttpClientError): error is HttpClientError.ResponseError =>
+  error._tag === "ResponseError" && error.reason === "StatusCode"
+
+const isUnsent = (error: HttpClientError.HttpClientError, { code, syscall }: Reason): boolean =>
+  (error._tag === "RequestError" && error.reason !== "Transport") ||
+  syscall === "connect" || syscall === "getaddrinfo" || (code !== undefined && connecting.test(code))
+
+/** The client's own error is left behind: it holds the request with its headers. */
+export const fromUnanswered = (error: HttpClientError.HttpClientError, scrub: Scrub): ConnectionError => {
+  const reason = reasonOf(error.cause)
+  const unsent = isUnsent(error, reason)
+  return new ConnectionError({
+    reason: unsent ? "Unreachable" : "Lost",
+    delivery: unsent ? "unsent" : "unacknowledged",
+    description: `${unsent ? "The server cannot be reached" : "The connection was lost"}: ${scrub(reason.message)}`,
+    code: reason.code
+  })
+}
+
+/** As much of a body as is wanted. */
+export const readText = (
+  answer: HttpClientResponse.HttpClientResponse,
+  limit: number
+): Effect.Effect<string, HttpClientError.HttpClientError> =>
+  Effect.suspend(() => {
+    let text = ""
+    return Stream.decodeText(answer.stream).pipe(
+      Stream.runForEachWhile((piece) => Effect.sync(() => (text += piece).length < limit)),
+      Effect.map(() => text.slice(0, limit))
+    )
+  })
+
+/** The server said no, or pointed elsewhere. */
+export const fromRefusal = (
+  answer: HttpClientResponse.HttpClientResponse,
+  request: ResponseRequest,
+  scrub: Scrub
+): Effect.Effect<ResponsesError> =>
+  answer.status < 400
+    // A browser hides the status of a redirect that it was told not to follow, and says 0.
+    ? Effect.succeed(
+      new ConnectionError({
+        reason: "Refused",
+        delivery: "unsent",
+        description: "The server redirects the request, which is not followed because it carries credentials",
+        status: answer.status
+      })
+    )
+    : readText(answer, maxErrorSize).pipe(
+      Effect.timeout(errorTimeout),
+      // The status says enough.
+      Effect.orElseSucceed(() => ""),
+      Effect.map((body) =>
+        wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body: scrub(body) }, {
+          previousResponseId: request.previous_response_id ?? undefined
+        })
+      )
+    )
