@@ -26,6 +26,9 @@ export interface Options {
 
 const maxRefusalBody = 64 * 1024
 
+/** In milliseconds. */
+const refusalBodyTimeout = 2000
+
 const unreachable = (cause: Error): ConnectionError =>
   new ConnectionError({
     reason: "Unreachable",
@@ -35,11 +38,11 @@ const unreachable = (cause: Error): ConnectionError =>
   })
 
 /** Listening for `unexpected-response` makes the failed upgrade ours to end. */
-const onRefused = (ws: WS.WebSocket, fail: (error: ConnectionError) => void) =>
+const onRefused = (ws: WS.WebSocket, scrub: (text: string) => string, fail: (error: ConnectionError) => void) =>
   ws.once("unexpected-response", (_request: Http.ClientRequest, response: Http.IncomingMessage) => {
     let body = ""
     const end = () => {
-      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body }))
+      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body: scrub(body) }))
       response.destroy()
       ws.terminate()
     }
@@ -48,15 +51,18 @@ const onRefused = (ws: WS.WebSocket, fail: (error: ConnectionError) => void) =>
       body += text
       if (body.length >= maxRefusalBody) end()
     })
+    // The status says enough, should the body not end.
+    const timer = setTimeout(end, refusalBodyTimeout)
+    response.once("close", () => clearTimeout(timer))
     response.once("end", end)
     response.once("error", end)
   })
 
-const opened = (ws: WS.WebSocket): Effect.Effect<void, ConnectionError> =>
+const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effect<void, ConnectionError> =>
   Effect.async((resume) => {
     ws.once("open", () => resume(Effect.void))
     ws.once("error", (error) => resume(Effect.fail(unreachable(error))))
-    onRefused(ws, (error) => resume(Effect.fail(error)))
+    onRefused(ws, scrub, (error) => resume(Effect.fail(error)))
   })
 
 const send = (ws: WS.WebSocket): Socket["send"] => (text) =>
@@ -106,10 +112,16 @@ export const make = (options: Options = {}): Connect => {
           catch: (cause) => unreachable(cause instanceof Error ? cause : new Error(String(cause)))
         })
         // For the socket's whole life: without a listener a late error would end the process.
-        ws.on("error", () => {})
+        let failure: Error | undefined
+        ws.on("error", (error) => {
+          failure = error
+        })
         ws.on("message", (data: Buffer, isBinary) => listener.onMessage(isBinary ? data : data.toString()))
-        ws.once("close", (code, reason) => listener.onClose({ code, reason: reason.toString() }))
-        yield* restore(opened(ws)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
+        ws.once(
+          "close",
+          (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
+        )
+        yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
         yield* Effect.addFinalizer(() => close(ws))
         const socket: Socket = { send: send(ws), pause: () => ws.pause(), resume: () => ws.resume() }
         return socket

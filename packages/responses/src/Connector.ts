@@ -18,6 +18,8 @@ export interface Target {
   readonly url: string
   /** Names in lower case. They hold the key: never log them. */
   readonly headers: Readonly<Record<string, string>>
+  /** Takes the key out of what a server says, before it gets into an error. */
+  readonly scrub: (text: string) => string
 }
 
 /**

@@ -115,6 +115,8 @@ export type FullReason =
   | { readonly _tag: "PendingCalls"; readonly callIds: Arr.NonEmptyReadonlyArray<string> }
   /** Given by transports: the connection that had the head is gone. */
   | { readonly _tag: "NewConnection" }
+  /** Given by transports: the turn before, on the same connection, has not ended well. */
+  | { readonly _tag: "AfterFailure" }
   /** Given by transports: the server does not know the response any more. */
   | { readonly _tag: "Forgotten" }
   /** Given by transports: HTTP continues nothing by itself. */

@@ -184,9 +184,10 @@ export const make = <E = never, R = never>(
     const exclusive = Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         const place = semaphore.enter()
-        return Effect.addFinalizer(() => place.leave).pipe(
+        const leave = () => Effect.sync(place.leave)
+        return Effect.addFinalizer(leave).pipe(
           Effect.zipRight(restore(place.granted)),
-          Effect.onInterrupt(() => place.leave)
+          Effect.onInterrupt(leave)
         )
       })
     )

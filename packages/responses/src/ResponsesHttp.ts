@@ -149,7 +149,7 @@ export const make = (
           queued: Duration.zero,
           firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
-          events: exchange.events(Effect.void)
+          events: exchange.events
         } satisfies Responses.OpenResponse
       }).pipe(inOwnScope)
 

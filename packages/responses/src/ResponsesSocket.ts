@@ -125,7 +125,7 @@ const openAhead = (lease: Lease.Lease<Connection.Connection, ConnectionError>) =
     return held.granted.pipe(
       Effect.zipRight(held.get),
       Effect.catchAll((error) => Effect.logDebug("No connection yet: the first request will try again", error)),
-      Effect.ensuring(held.release)
+      Effect.ensuring(Effect.sync(held.release))
     )
   }).pipe(Effect.interruptible, Effect.forkScoped)
 

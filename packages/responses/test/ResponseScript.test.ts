@@ -251,6 +251,44 @@ describe("steps", () => {
       "completed",
       "done"
     ]],
+    ["no end", S.turn([S.text("x"), S.unfinished]), ["created", "in_progress", ...message]],
+    ["two ends", S.turn([S.text("x"), S.completed, S.completed]), [
+      "created",
+      "in_progress",
+      ...message,
+      "completed",
+      "completed"
+    ]],
+    ["queued", S.turn([S.text("x")], { queued: true }), [
+      "created",
+      "queued",
+      "in_progress",
+      ...message,
+      "completed"
+    ]],
+    ["slow deltas", S.text("abc", { chunkSize: 2, deltaDelay: 5 }), [
+      "created",
+      "in_progress",
+      ...message.slice(0, 2),
+      "<Wait>",
+      "output_text.delta",
+      "<Wait>",
+      ...message.slice(2),
+      "completed"
+    ]],
+    [
+      "what a server does besides sending",
+      S.turn([S.forget("all"), S.text("x"), S.expire(), S.pings(false, { after: 1 })]),
+      [
+        "<Forget>",
+        "created",
+        "<Pings>",
+        "in_progress",
+        ...message,
+        "<Expire>",
+        "completed"
+      ]
+    ],
     ["a pause", S.turn([S.wait("1 second", { after: 1 }), S.text("x"), S.completed]), [
       "created",
       "<Wait>",
@@ -262,6 +300,65 @@ describe("steps", () => {
 
   it.each(ends)("%s", (_, turn, expected) => {
     assert.deepStrictEqual(outline(turn), expected)
+  })
+
+  it("a cut within a frame has the frame and the bytes", () => {
+    const last = (turn: S.Turn) => steps(turn, { stream_id: "a" }).at(-1)
+    const within = last(S.turn([S.text("x"), S.drop({ after: 1, bytes: 3 })]))
+    assert(within?._tag === "Cut")
+    assert.strictEqual(within.bytes, 3)
+    const fields: Readonly<Record<string, unknown>> = { ...Object(within.frame) }
+    assert.deepInclude(fields, { type: "response.in_progress", sequence_number: 1, stream_id: "a" })
+    assert.deepStrictEqual(last(S.turn([S.text("x"), S.drop({ after: 99, bytes: 3 })])), { _tag: "Cut" })
+    const alone = last(S.drop({ bytes: 3 }))
+    assert(alone?._tag === "Cut")
+    assert.strictEqual(Reflect.get(Object(alone.frame), "type"), "response.created")
+  })
+
+  it("bad frames", () => {
+    const frame = (turn: S.Turn) => {
+      const step = steps(turn)[0]
+      assert(step?._tag === "Send" && typeof step.frame === "string")
+      return { text: step.frame, binary: step.binary }
+    }
+    const parse = (kind: S.BadFrame): unknown => JSON.parse(frame(S.badFrame(kind)).text)
+    for (const kind of ["notJson", "truncated"] as const) assert.throws(() => parse(kind))
+    assert.isArray(parse("notObject"))
+    assert.notProperty(parse("notEvent"), "type")
+    assert.isTrue(frame(S.badFrame("binary")).binary)
+    assert.strictEqual(frame(S.badFrame("huge")).text.length, 20_000_000)
+    assert.strictEqual(frame(S.badFrame("huge", { bytes: 1000 })).text.length, 1000)
+  })
+
+  it("max_output_tokens: what is over is cut, and nothing comes after it", () => {
+    const turn = S.turn([S.text("x".repeat(20)), S.toolCall({ name: "f", arguments: "y".repeat(100) }), S.text("z")])
+    const within = (max_output_tokens: number) => last(turn, { max_output_tokens })
+    const { incomplete_details, output, usage } = within(10)
+    assert.deepStrictEqual(incomplete_details, { reason: "max_output_tokens" })
+    assert.deepStrictEqual(output.map((item) => item.content?.[0]?.text ?? item.arguments), [
+      "x".repeat(20),
+      "y".repeat(19)
+    ])
+    assert.strictEqual(usage.output_tokens, 10)
+    assert.strictEqual(within(5).output.length, 1)
+    assert.strictEqual(within(2).output[0]?.content?.[0]?.text, "x".repeat(8))
+    assert.strictEqual(within(1000).status, "completed")
+    const fault = S.turn([turn, S.drop({ after: 3 })])
+    assert.deepStrictEqual(outline(fault, { max_output_tokens: 10 }).at(-1), "<Cut>")
+  })
+
+  it("a seed gives deltas of sizes of its own, always the same", () => {
+    const deltas = (seed: number | undefined) =>
+      ResponseSteps.steps(S.text("x".repeat(200)), { ...context(), ...(seed === undefined ? {} : { seed }) }).flatMap(
+        (step) => {
+          const delta: unknown = step._tag === "Send" ? Reflect.get(Object(step.frame), "delta") : undefined
+          return typeof delta === "string" ? [delta] : []
+        }
+      )
+    assert.deepStrictEqual(deltas(1), deltas(1))
+    assert.notDeepEqual(deltas(1), deltas(2))
+    assert.notDeepEqual(deltas(1), deltas(undefined))
+    assert.strictEqual(deltas(1).join(""), "x".repeat(200))
   })
 
   it("incomplete and failed tell why", () => {

@@ -6,8 +6,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import * as Responses from "../src/Responses.ts"
-import { ConnectionError } from "../src/ResponsesError.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { begin, collect, firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
@@ -376,16 +376,131 @@ describe("a turn", () => {
       assert.notInclude(`${String(error)} ${error.message} ${JSON.stringify(error)}`, "sk-secret")
     }))
 
-  socket("a key that a refused upgrade quotes is taken out of the error", (server) =>
+  socket("no part of a key gets into an error, wherever a frame is cut", (server) =>
     Effect.gen(function*() {
-      server.plan(
-        new ConnectionError({ reason: "Refused", delivery: "unsent", status: 401, description: "Bad sk-secret" })
-      )
-      const error = yield* Effect.flip(Effect.scoped(Responses.open(request)))
-      assert(error._tag === "ConnectionError")
-      assert.notInclude(`${String(error)} ${error.message} ${JSON.stringify(error)}`, "sk-secret")
-      assert.strictEqual(error.status, 401)
+      for (let before = 150; before < 200; before++) {
+        const { error } = yield* failed(server, `not JSON ${"x".repeat(before)}sk-secret`)
+        assert(error._tag === "MalformedEvent")
+        assert.notMatch(error.frame, /sk-/)
+      }
     }))
+
+  for (const onEarlyEnd of ["close", "drain"] as const) {
+    socket(
+      `what follows a malformed frame never reaches the next in line (${onEarlyEnd})`,
+      (server) =>
+        Effect.gen(function*() {
+          const slow = yield* Deferred.make<void>()
+          const first = yield* Responses.stream(request).pipe(
+            Stream.tap(() => Deferred.await(slow)),
+            Stream.runDrain,
+            Effect.flip,
+            Effect.fork
+          )
+          const connection = yield* server.connection
+          yield* connection.request
+          const second = yield* Effect.fork(collect(Responses.stream(request)))
+          yield* connection.send(FakeServer.created("resp_1"))
+          yield* Effect.repeatN(Effect.yieldNow(), 20)
+          yield* connection.send("garbage")
+          const next = yield* server.connection
+          yield* next.request
+          yield* connection.send(FakeServer.delta("of the first"), FakeServer.completed("resp_1"))
+          yield* next.send(...FakeServer.answer("resp_2"))
+          assert.deepStrictEqual(yield* Fiber.join(second), FakeServer.answer("resp_2"))
+          yield* Deferred.succeed(slow, undefined)
+          assert.strictEqual((yield* Fiber.join(first))._tag, "MalformedEvent")
+        }),
+      { onEarlyEnd }
+    )
+  }
+
+  socket(
+    "a consumer that takes its time does not hold up the next: the server is done",
+    (server) =>
+      Effect.gen(function*() {
+        const slow = yield* Deferred.make<void>()
+        const first = yield* Effect.fork(
+          Stream.runDrain(Stream.tap(Responses.stream(request), () => Deferred.await(slow)))
+        )
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.created("resp_1"))
+        yield* Effect.repeatN(Effect.yieldNow(), 20)
+        yield* connection.send(FakeServer.delta("x"), FakeServer.completed("resp_1"))
+        assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+        yield* Deferred.succeed(slow, undefined)
+        yield* Fiber.join(first)
+      })
+  )
+
+  socket(
+    "a server that never sends the rest of a drained answer holds up the next for 30 seconds at most",
+    (server) =>
+      Effect.gen(function*() {
+        const early = yield* Effect.fork(Stream.runDrain(Stream.take(Responses.stream(request), 1)))
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.created("resp_1"))
+        yield* Fiber.join(early)
+        const fiber = yield* Effect.fork(collect(Responses.stream(request)))
+        yield* TestClock.adjust("30 seconds")
+        const next = yield* server.connection
+        yield* next.request
+        yield* next.send(...FakeServer.answer("resp_2"))
+        assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_2"))
+      }),
+    { onEarlyEnd: "drain" }
+  )
+
+  socket("events can be read once, and say so", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const { response } = yield* begin(connection, "resp_2")
+      yield* connection.send(FakeServer.completed("resp_2"))
+      yield* Stream.runDrain(response.events)
+      const exit = yield* Effect.exit(Stream.runDrain(response.events))
+      assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+    }))
+
+  socket(
+    "a server that does not say response.created is waited for, however much comes before the end",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection, outcome } = yield* connected(server)
+        yield* connection.send(FakeServer.delta("x".repeat(2_000_000)))
+        assert.isFalse(connection.isPaused())
+        yield* connection.send(FakeServer.completed("resp_1"))
+        assert.strictEqual((yield* outcome)._tag, "Right")
+      })
+  )
+
+  socket("a server that names a lane of its own is served all the same", (server) =>
+    Effect.gen(function*() {
+      const { connection, outcome } = yield* connected(server)
+      yield* connection.send(...FakeServer.answer("resp_1").map((event) => ({ ...event, stream_id: "default" })))
+      assert.strictEqual((yield* outcome)._tag, "Right")
+    }))
+
+  for (
+    const [what, frame] of [
+      ["the age limit", {
+        type: "error",
+        status: 400,
+        error: { code: "websocket_connection_limit_reached", message: "old" }
+      }],
+      ["a rate limit", { type: "response.failed", response: { id: "resp_1", error: { code: "rate_limit_exceeded" } } }]
+    ] as const
+  ) {
+    socket(`${what} after the server has begun is no proof that nothing ran`, (server) =>
+      Effect.gen(function*() {
+        const { connection, outcome } = yield* connected(server)
+        yield* connection.send(FakeServer.created("resp_1"), frame)
+        const either = yield* outcome
+        assert(either._tag === "Left" && "delivery" in either.left)
+        assert.strictEqual(either.left.delivery, "unacknowledged")
+      }))
+  }
 
   socket("a warm-up asks for no output and gives the id to chain from", (server) =>
     Effect.gen(function*() {

@@ -35,7 +35,7 @@ describe("an exchange", () => {
         for (const event of whole) exchange.offer(event, 1)
       })
       return exchange.started.pipe(
-        Effect.zipRight(Stream.runCount(exchange.events(Effect.void))),
+        Effect.zipRight(Stream.runCount(exchange.events)),
         Effect.withScheduler(scheduler),
         Effect.fork,
         Effect.flatMap((fiber) =>

@@ -1,5 +1,6 @@
 /** One open WebSocket: one reader for its whole life, which gives each frame to the exchange it belongs to. */
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
@@ -23,6 +24,8 @@ export interface Connection {
 export interface RequestOptions {
   readonly lane: string | undefined
   readonly previousResponseId: string | undefined
+  /** A response that had begun has ended, well or not; told before anybody can take the end. */
+  readonly onEnd: (exchange: Exchange.Exchange) => void
 }
 
 export interface Sent {
@@ -30,26 +33,13 @@ export interface Sent {
   readonly bytes: number
 }
 
+const drainTimeout = Duration.seconds(30)
+
 const lost = (description: string) => (delivery: Delivery) =>
   new ConnectionError({ reason: "Lost", delivery, description })
 
-/** What a server says in a refusal may quote the key it refused. */
-const scrubbed = (scrub: (text: string) => string) => (error: ConnectionError) => {
-  const { description } = error
-  return description === scrub(description) ? error : new ConnectionError({
-    reason: error.reason,
-    delivery: error.delivery,
-    description: scrub(description),
-    status: error.status,
-    closeCode: error.closeCode,
-    code: error.code,
-    requestId: error.requestId,
-    retryAfter: error.retryAfter
-  })
-}
-
 const closed = (delivery: Delivery) =>
-  new ConnectionError({ reason: "Closed", delivery, description: "The Layer that owns the connection was closed" })
+  new ConnectionError({ reason: "Closed", delivery, description: "The connection was closed by its owner" })
 
 /** Opens a connection that is closed with its scope. */
 export const open = (
@@ -84,16 +74,17 @@ export const open = (
       finish(
         error._tag === "ConnectionError"
           ? () => error
-          : lost(`The server gave up the idle connection: ${error.description}`)
+          : lost(scrub(`The server gave up the idle connection: ${error.description}`))
       )
     }
 
-    /** A failure that names no lane belongs to the only request there is. */
-    const exchangeOf = (event: ResponseEvent.ServerEvent): Exchange.Exchange | undefined =>
-      lanes.get(event.stream_id ?? "") ??
-        (ResponseEvent.isFailure(event) && event.stream_id === undefined && lanes.size === 1
-          ? lanes.values().next().value
-          : undefined)
+    /** Where only one request runs, what names no lane that was ever used can only be its own. */
+    const exchangeOf = (event: ResponseEvent.ServerEvent): Exchange.Exchange | undefined => {
+      const found = lanes.get(event.stream_id ?? "")
+      if (found !== undefined || lanes.size !== 1) return found
+      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : latest.has(event.stream_id)
+      return isStray ? undefined : lanes.values().next().value
+    }
 
     /** Some servers send a `response.done` or a second end after the end, which must not begin the next response. */
     const isLate = (event: ResponseEvent.ServerEvent, exchange: Exchange.Exchange): boolean => {
@@ -118,36 +109,51 @@ export const open = (
       if (error?._tag === "ConnectionError") finish(() => error)
     }
 
-    const onMalformed = (error: MalformedEvent) => {
-      if (lanes.size === 0) return finish(lost(`The server sent ${error.description} on the idle connection`))
-      failAll((delivery) => new MalformedEvent({ description: error.description, frame: scrub(error.frame), delivery }))
+    /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
+    const onMalformed = (description: string, data: string) => {
+      const frame = scrub(data.slice(0, 2000)).slice(0, 200)
+      failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
+      finish(lost(`The server sent ${description}`))
     }
 
-    const socket = yield* connect({ url: endpoint.socketUrl, headers }, {
+    const socket = yield* connect({ url: endpoint.socketUrl, headers, scrub }, {
       onMessage: (data) => {
         if (end !== undefined) return
         heard = true
         if (typeof data !== "string") {
-          return onMalformed(new MalformedEvent({ description: "a binary message", frame: "", delivery: "partial" }))
+          return onMalformed("a binary message", "")
         }
         const decoded = ResponseEvent.decode(data, "partial")
-        return Either.isLeft(decoded) ? onMalformed(decoded.left) : onEvent(decoded.right, data.length)
+        return Either.isLeft(decoded)
+          ? onMalformed(decoded.left.description, data)
+          : onEvent(decoded.right, data.length)
       },
       onClose: (close) => {
         const refused = !heard && close.code === 1008
         finish((delivery) => refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, delivery))
       }
-    }).pipe(Effect.mapError(scrubbed(scrub)))
+    })
     yield* Effect.addFinalizer(() => Effect.sync(() => finish(closed)))
 
-    const request: Connection["request"] = (frame, { lane = "", previousResponseId }) =>
+    /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */
+    const drained = (exchange: Exchange.Exchange) =>
+      Effect.timeoutTo(exchange.ended, {
+        duration: drainTimeout,
+        onSuccess: () => {},
+        onTimeout: () => finish(lost("The rest of an answer that was given up did not come"))
+      })
+
+    const request: Connection["request"] = (frame, { lane = "", onEnd, previousResponseId }) =>
       Effect.suspend(() => {
         if (end !== undefined) return Effect.fail(end("unsent"))
         const before = lanes.get(lane)
-        if (before !== undefined) return Effect.zipRight(before.ended, request(frame, { lane, previousResponseId }))
+        if (before !== undefined) {
+          return Effect.zipRight(drained(before), request(frame, { lane, onEnd, previousResponseId }))
+        }
         const exchange = Exchange.make({
           previousResponseId,
           scrub,
+          onEnd: () => onEnd(exchange),
           onPressure: (behind) => behind ? socket.pause() : socket.resume()
         })
         lanes.set(lane, exchange)
@@ -156,7 +162,13 @@ export const open = (
             onSuccess: (bytes) => ({ exchange, bytes }),
             onFailure: (error) => end?.("unsent") ?? error
           }),
-          Effect.tapError(() => Effect.sync(() => lanes.delete(lane)))
+          Effect.tapError((error) =>
+            Effect.sync(() => {
+              lanes.delete(lane)
+              // A socket that takes nothing any more may not have said so yet.
+              finish(() => error)
+            })
+          )
         )
       })
 

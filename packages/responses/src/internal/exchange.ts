@@ -15,6 +15,8 @@ export interface Options {
   readonly onPressure: (behind: boolean) => void
   /** Takes the key out of what a server says. */
   readonly scrub: (text: string) => string
+  /** A response that had begun has ended, well or not. Called once, before anybody can take the end. */
+  readonly onEnd?: (() => void) | undefined
 }
 
 export interface Exchange {
@@ -32,8 +34,8 @@ export interface Exchange {
   readonly result: () => Result | undefined
   /** Waits until the server begins to answer. */
   readonly started: Effect.Effect<string, ResponsesError>
-  /** `onEnd` is run when the last event has come, before it is handed on. */
-  readonly events: (onEnd: Effect.Effect<void>) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+  /** Can be run once. */
+  readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /** Nobody takes any more: what has come and what still comes is thrown away, and the reader need not wait. */
   readonly abandon: () => void
   /** Waits for the end of an abandoned exchange. */
@@ -44,6 +46,8 @@ export interface Result {
   readonly response: ResponseEvent.Response
   readonly output: ReadonlyArray<ResponseItem>
 }
+
+const readTwice = "The events of a response can be read once"
 
 const readTooLate = "The events of a response were read after its scope was closed"
 
@@ -60,6 +64,7 @@ export const make = (options: Options): Exchange => {
   let end: End | undefined
   let finished = false
   let abandoned = false
+  let read = false
   let response: ResponseEvent.Response | undefined
   const output = Output.make()
   let wake: (() => void) | undefined
@@ -84,6 +89,7 @@ export const make = (options: Options): Exchange => {
   const finish = (how: End) => {
     if (end !== undefined) return
     end = how
+    if (id !== undefined) options.onEnd?.()
     wake?.()
   }
 
@@ -94,7 +100,11 @@ export const make = (options: Options): Exchange => {
     if (end !== undefined) return
     if (ResponseEvent.isFailure(event)) {
       finished = true
-      const error = wireError.fromFrame(scrubbed(event), { delivery, previousResponseId: options.previousResponseId })
+      const error = wireError.fromFrame(scrubbed(event), {
+        delivery,
+        hasBegun: id !== undefined,
+        previousResponseId: options.previousResponseId
+      })
       return finish({ _tag: "Failed", error })
     }
     id ??= ResponseEvent.responseId(event)
@@ -109,7 +119,8 @@ export const make = (options: Options): Exchange => {
       response = event.response
       return finish({ _tag: "Done" })
     }
-    if (size >= highWaterMark) options.onPressure(true)
+    // Before the response has begun nobody takes anything, and its beginning may be what is still to come.
+    if (size >= highWaterMark && id !== undefined) options.onPressure(true)
     wake?.()
   }
 
@@ -126,26 +137,22 @@ export const make = (options: Options): Exchange => {
     return end?._tag === "Failed" ? Effect.fail(end.error) : Effect.zipRight(until(hasStarted), started)
   })
 
-  const events: Exchange["events"] = (onEnd) => {
-    const next: Channel.Channel<
-      Chunk.Chunk<ResponseEvent.ResponseEvent>,
-      unknown,
-      ResponsesError,
-      unknown,
-      void
-    > = Channel.suspend(() => {
-      if (abandoned) return Channel.fromEffect(Effect.dieMessage(readTooLate))
-      if (!hasEvents()) return Channel.flatMap(Channel.fromEffect(until(hasEvents)), () => next)
-      const chunk = Channel.write(Chunk.unsafeFromArray(take()))
-      if (end === undefined) return Channel.flatMap(chunk, () => next)
-      const last = end._tag === "Failed" ? Channel.fail(end.error) : Channel.void
-      return Channel.fromEffect(onEnd).pipe(
-        Channel.flatMap(() => chunk),
-        Channel.flatMap(() => last)
-      )
-    })
+  const next: Channel.Channel<Chunk.Chunk<ResponseEvent.ResponseEvent>, unknown, ResponsesError, unknown, void> =
+    Channel
+      .suspend(() => {
+        if (abandoned) return Channel.fromEffect(Effect.dieMessage(readTooLate))
+        if (!hasEvents()) return Channel.flatMap(Channel.fromEffect(until(hasEvents)), () => next)
+        const chunk = Channel.write(Chunk.unsafeFromArray(take()))
+        if (end === undefined) return Channel.flatMap(chunk, () => next)
+        const last = end._tag === "Failed" ? Channel.fail(end.error) : Channel.void
+        return Channel.flatMap(chunk, () => last)
+      })
+
+  const events: Exchange["events"] = Stream.suspend(() => {
+    if (read) return Stream.dieMessage(readTwice)
+    read = true
     return Stream.fromChannel(next)
-  }
+  })
 
   const ended: Exchange["ended"] = Effect.suspend(() =>
     hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended)

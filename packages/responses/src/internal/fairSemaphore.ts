@@ -13,7 +13,7 @@ export interface Place {
   /** Waits until this place is the first one. */
   readonly granted: Effect.Effect<void>
   /** Gives the permit to the next one, or leaves the queue. Only the first time counts. */
-  readonly leave: Effect.Effect<void>
+  readonly leave: () => void
 }
 
 export const make = (): FairSemaphore => {
@@ -32,9 +32,9 @@ export const make = (): FairSemaphore => {
           else resume = callback
         }),
         // Granting a second time does nothing, so it need not matter who leaves.
-        leave: Effect.sync(() => {
+        leave: () => {
           if (places.delete(grant)) first()?.()
-        })
+        }
       }
     }
   }

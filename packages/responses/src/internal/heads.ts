@@ -17,7 +17,7 @@ export interface Heads {
     request: ResponseRequest.ResponseRequest,
     forgotten: string | undefined
   ) => Planned
-  readonly commit: (connection: Connection, planned: Planned, result: Result, bytesSent: number) => void
+  readonly commit: (connection: Connection, planned: Planned, result: Result, frameSize: number) => void
 }
 
 export interface Planned {
@@ -42,52 +42,82 @@ const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
     onRight: (frame) => frame.length
   })
 
-/** How many stored responses are remembered. A forgotten one costs one request in full. */
-const maxStored = 64
+/** What is remembered of stored responses at the most. A forgotten one costs one request in full. */
+const maxStored = { count: 64, bytes: 32 * 1024 * 1024 }
+
+/** A connection has this many named lanes, and the unnamed one. */
+const maxLanes = 33
 
 export const make = (rule: Continuation.Rule): Heads => {
-  const byConnection = new WeakMap<Connection, Map<string, Kept>>()
+  // A lane whose last turn has not ended well has no head.
+  const byConnection = new WeakMap<Connection, Map<string, Kept | undefined>>()
   const stored = new Map<string, Kept>()
   let any = false
   let owner: string | undefined
 
-  const lanes = (connection: Connection) => {
+  const lanesOf = (connection: Connection) => {
     let found = byConnection.get(connection)
     if (found === undefined) byConnection.set(connection, found = new Map())
     return found
   }
 
-  /** Newest first, the request's own lane before the others. */
-  const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
-    const here = lanes(connection)
-    const own = here.get(laneOf(request))
-    return [...new Set([...own === undefined ? [] : [own], ...here.values(), ...[...stored.values()].toReversed()])]
+  /** The latest comes last, and the oldest goes first. */
+  const setLane = (connection: Connection, request: ResponseRequest.ResponseRequest, kept: Kept | undefined) => {
+    const lanes = lanesOf(connection)
+    lanes.delete(laneOf(request))
+    lanes.set(laneOf(request), kept)
+    const [oldest] = lanes.keys()
+    if (lanes.size > maxLanes && oldest !== undefined) lanes.delete(oldest)
   }
 
-  const take: Heads["take"] = (connection, request) => {
-    // What one caller stored is unknown, and none of the business, of another.
-    if (owner !== connection.identity) stored.clear()
-    owner = connection.identity
-    const kept = candidates(connection, request)
-    const found = rule.plan(kept.map(({ head }) => head), request)
-    const plan = found._tag === "Full" && found.reason._tag === "First" && any
-      ? { ...found, reason: { _tag: "NewConnection" } as const }
-      : found
-    const parent = plan.snapshot === undefined
-      ? undefined
-      : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
-    lanes(connection).delete(laneOf(request))
-    return { plan, parent, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
+  const store = (kept: Kept) => {
+    stored.delete(kept.head.responseId)
+    stored.set(kept.head.responseId, kept)
+    let bytes = 0
+    for (const [index, { head, inputBytes }] of [...stored.values()].toReversed().entries()) {
+      bytes += inputBytes
+      if (index >= maxStored.count || bytes > maxStored.bytes) stored.delete(head.responseId)
+    }
+  }
+
+  /** The request's own lane first, then the others, then what is stored from the newest on. */
+  const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
+    const lanes = lanesOf(connection)
+    const all = [lanes.get(laneOf(request)), ...lanes.values(), ...[...stored.values()].toReversed()]
+    return [...new Set(all.filter((kept) => kept !== undefined))]
+  }
+
+  /** Why there is nothing to continue from, which only this place knows. */
+  const explained = (
+    plan: Continuation.Plan,
+    connection: Connection,
+    request: ResponseRequest.ResponseRequest
+  ): Continuation.Plan => {
+    if (plan._tag === "Delta" || plan.reason._tag !== "First") return plan
+    const lanes = lanesOf(connection)
+    if (lanes.has(laneOf(request))) return { ...plan, reason: { _tag: "AfterFailure" } }
+    return any && lanes.size === 0 ? { ...plan, reason: { _tag: "NewConnection" } } : plan
   }
 
   return {
-    take,
+    take: (connection, request) => {
+      // What one caller stored is unknown, and none of the business, of another.
+      if (owner !== connection.identity) stored.clear()
+      owner = connection.identity
+      const kept = candidates(connection, request)
+      const plan = explained(rule.plan(kept.map(({ head }) => head), request), connection, request)
+      const parent = plan.snapshot === undefined
+        ? undefined
+        : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
+      setLane(connection, request, undefined)
+      return { plan, parent, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
+    },
     takeFull: (connection, request, forgotten) => {
       if (forgotten !== undefined) stored.delete(forgotten)
-      lanes(connection).delete(laneOf(request))
+      setLane(connection, request, undefined)
       return { plan: Continuation.full(request, { _tag: "Forgotten" }), bytesSaved: 0, parent: undefined }
     },
-    commit: (connection, { parent, plan }, result, bytesSent) => {
+    commit: (connection, { parent, plan }, result, frameSize) => {
       const head = rule.commit(plan, result)
       if (head === undefined) return
       any = true
@@ -95,15 +125,11 @@ export const make = (rule: Continuation.Rule): Heads => {
       const kept: Kept = {
         head,
         otherBytes,
-        inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, bytesSent - otherBytes) +
+        inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, frameSize - otherBytes) +
           JSON.stringify(result.output).length
       }
-      lanes(connection).set(laneOf(plan.request), kept)
-      if (!head.stored) return
-      stored.delete(head.responseId)
-      stored.set(head.responseId, kept)
-      const oldest = stored.size > maxStored ? stored.keys().next().value : undefined
-      if (oldest !== undefined) stored.delete(oldest)
+      setLane(connection, plan.request, kept)
+      if (head.stored) store(kept)
     }
   }
 }

@@ -44,9 +44,9 @@ const makeParser = (onData: (data: string) => void, onOverflow: () => void): Par
 
 export type ReadError = MalformedEvent | HttpClientError.HttpClientError
 
-/** The delivery is the exchange's to say. */
+/** The delivery is the exchange's to say, and the frame is cut once the key is out of it. */
 const malformed = (description: string, frame: string) =>
-  new MalformedEvent({ description, frame: frame.slice(0, 200), delivery: "unacknowledged" })
+  new MalformedEvent({ description, frame: frame.slice(0, 2000), delivery: "unacknowledged" })
 
 /** Reads on after the end of the response: a body that was read to its end leaves its connection to the next request. */
 const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exchange.Exchange, gate: Effect.Latch) =>
@@ -58,7 +58,7 @@ const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exc
         if (data === "[DONE]") return exchange.fail(lost("The server ended the events before the response had ended"))
         Either.match(ResponseEvent.decode(data, "unacknowledged"), {
           onLeft: (error) => {
-            failure = error
+            failure = malformed(error.description, data)
           },
           onRight: (event) => exchange.offer(event, data.length)
         })
@@ -125,7 +125,7 @@ export const endOf = (exit: Exit.Exit<void, ReadError>, scrub: Scrub) => (delive
   if (Cause.isInterruptedOnly(exit.cause)) return lost("The response was given up, its scope is closed")(delivery)
   const error = Cause.squash(exit.cause)
   return error instanceof MalformedEvent
-    ? new MalformedEvent({ description: error.description, frame: scrub(error.frame), delivery })
+    ? new MalformedEvent({ description: error.description, frame: scrub(error.frame).slice(0, 200), delivery })
     : lost(
       `The connection was lost: ${
         scrub(reasonOf(HttpClientError.isHttpClientError(error) ? error.cause : error).message)

@@ -35,7 +35,7 @@ export interface Held<A, E> {
   /** Gives a resource up, without waiting for it to be closed: the next `get` opens another one. */
   readonly evict: (resource: A) => Effect.Effect<void>
   /** Only the first time counts. */
-  readonly release: Effect.Effect<void>
+  readonly release: () => void
 }
 
 interface Entry<A> {
@@ -78,11 +78,18 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
           const successor = yield* restore(openEntry)
           const place = semaphore.enter()
           yield* restore(place.granted).pipe(
-            Effect.onInterrupt(() => Effect.zipRight(place.leave, close(successor)))
+            Effect.onInterrupt(() => {
+              place.leave()
+              return close(successor)
+            })
           )
-          yield* current === entry || current === undefined ? install(successor) : close(successor)
-          options.onReplaced()
-          yield* place.leave
+          if (current === entry || current === undefined) {
+            yield* install(successor)
+            options.onReplaced()
+          } else {
+            yield* close(successor)
+          }
+          place.leave()
           yield* close(entry)
           return true
         })

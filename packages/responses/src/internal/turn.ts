@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
@@ -30,7 +31,7 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
     Effect.gen(function*() {
       yield* ResponseRequest.validate(request)
       const held = lease.enter()
-      yield* Effect.addFinalizer(() => held.release)
+      yield* Effect.addFinalizer(() => Effect.sync(held.release))
       const recoveries: Array<Recovery> = []
       let bytesSent = 0
 
@@ -38,26 +39,26 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
         const { bytesSaved, plan } = planned
         // Written in the same step as the plan: the items are the caller's, who may change them in place.
         const frame = ResponseRequest.toFrame(plan.request)
+        const frameSize = Either.match(frame, { onLeft: () => 0, onRight: (text) => text.length })
         const previousResponseId = plan.request.previous_response_id ?? undefined
         return Effect.gen(function*() {
-          const { bytes, exchange } = yield* restore(
-            connection.request(yield* frame, { lane: request.stream_id, previousResponseId })
-          ).pipe(Effect.onInterrupt(() => held.evict(connection)))
+          const { bytes, exchange } = yield* restore(connection.request(yield* frame, {
+            lane: request.stream_id,
+            previousResponseId,
+            onEnd: (exchange) => {
+              const result = exchange.result()
+              if (result !== undefined) heads.commit(connection, planned, result, frameSize)
+              held.release()
+            }
+          })).pipe(Effect.onInterrupt(() => held.evict(connection)))
           bytesSent += bytes
 
-          let isOver = false
-          const release = Effect.suspend(() => {
-            const result = isOver ? undefined : exchange.result()
-            isOver = true
-            if (result !== undefined) heads.commit(connection, planned, result, bytes)
-            return held.release
-          })
           // A response that is not over would go on into the next turn.
           const evict = Effect.suspend(() => exchange.isFinished() ? Effect.void : held.evict(connection))
           const leave = Effect.suspend(() => {
             exchange.abandon()
-            return onEarlyEnd === "close" ? Effect.zipRight(evict, release) : release
-          })
+            return onEarlyEnd === "close" ? evict : Effect.void
+          }).pipe(Effect.zipRight(Effect.sync(held.release)))
 
           yield* Effect.addFinalizer(() => leave)
           const id = yield* restore(exchange.started).pipe(
@@ -70,7 +71,7 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
             input: previousResponseId === undefined ? "full" : "delta",
             reason: plan._tag === "Full" ? plan.reason : undefined,
             bytesSaved,
-            events: exchange.events(release)
+            events: exchange.events
           }
         })
       }
@@ -90,21 +91,22 @@ export const make = ({ heads, lease, onEarlyEnd }: Options): Responses.Service["
         return attempt
       })
 
-      const asked = yield* Clock.currentTimeMillis
-      return yield* restore(held.granted).pipe(
-        Effect.zipRight(Clock.currentTimeMillis),
-        Effect.bindTo("granted"),
-        Effect.bind("begun", () => repaired),
-        Effect.bind("answered", () => Clock.currentTimeMillis),
-        Effect.map(({ answered, begun, granted }): Responses.OpenResponse => ({
+      const turn = Effect.gen(function*() {
+        const asked = yield* Clock.currentTimeMillis
+        yield* restore(held.granted)
+        const granted = yield* Clock.currentTimeMillis
+        const begun = yield* repaired
+        const opened: Responses.OpenResponse = {
           ...begun,
           bytesSent,
           queued: Duration.millis(granted - asked),
-          firstEvent: Duration.millis(answered - granted),
+          firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - granted),
           recoveries
-        })),
-        Effect.onError(() => held.release)
-      )
+        }
+        return opened
+      })
+
+      return yield* Effect.onError(turn, () => Effect.sync(held.release))
     })
   )
 

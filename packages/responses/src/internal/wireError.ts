@@ -13,6 +13,8 @@ type Json = Readonly<Record<string, unknown>>
 
 export interface RequestContext {
   readonly delivery: Delivery
+  /** The server has said that it is at work on the request. Default: `false` */
+  readonly hasBegun?: boolean | undefined
   readonly previousResponseId?: string | undefined
 }
 
@@ -109,6 +111,7 @@ const saysNotFound = (text: string | undefined): boolean =>
   text !== undefined && /\bresponse with id\b.*\bnot found\b/i.test(text)
 
 const fromDetails = (found: Details, frame: Json, context: RequestContext): ResponsesError => {
+  const hasBegun = context.hasBegun === true || context.delivery === "partial"
   const { requestId, status } = found
   if (
     found.code === "previous_response_not_found" ||
@@ -124,7 +127,7 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
   if (found.code === "websocket_connection_limit_reached") {
     return new ConnectionError({
       reason: "Expired",
-      delivery: context.delivery === "partial" ? "partial" : "unsent",
+      delivery: hasBegun ? context.delivery : "unsent",
       description: found.description ?? "The connection reached the server's age limit",
       code: found.code,
       status,
@@ -134,9 +137,7 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
   return new ResponseFailed({
     ...found,
     // A refusal in answer to the request itself says that nothing ran; a fault of the server's says nothing.
-    delivery: context.delivery === "unacknowledged" && status !== undefined && status < 500
-      ? "unsent"
-      : context.delivery,
+    delivery: !hasBegun && status !== undefined && status < 500 ? "unsent" : context.delivery,
     description: found.description ?? (found.code === undefined
       ? "The server reported a failure and gave no reason"
       : `The server reported ${found.code}`),

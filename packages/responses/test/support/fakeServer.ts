@@ -95,7 +95,6 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
             }
             if (failing > 0) {
               failing--
-              end(1006, "")
               return Effect.fail(
                 new ConnectionError({ reason: "Lost", delivery: "unsent", description: "write failed" })
               )
