@@ -8,7 +8,7 @@ const greet = (name: string) =>
     Effect.catchTag("ResponseFailed", (error) => Effect.succeed(error.retryable ? -1 : -2))
   )
 
-it.effect("greets, and survives an overloaded server", () =>
+it.effect("greets, and tells an overloaded server from a refusal", () =>
   Effect.gen(function*() {
     assert.strictEqual(yield* greet("Ada"), 1)
     assert.strictEqual(yield* greet("Grace"), -1)

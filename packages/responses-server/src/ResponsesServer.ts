@@ -13,21 +13,23 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { IncomingMessage } from "node:http"
-import { type Core, isAuthorized, recordable } from "./internal/core.ts"
+import * as Conversations from "./internal/conversations.ts"
+import { type Core, recordable } from "./internal/core.ts"
 import * as Engine from "./internal/engine.ts"
-import * as Http from "./internal/http.ts"
 import * as Listener from "./internal/listener.ts"
 import { makeStore } from "./internal/memory.ts"
 import { model as builtIn } from "./internal/model.ts"
+import * as Records from "./internal/records.ts"
+import * as Routes from "./internal/routes.ts"
 import * as Socket from "./internal/socket.ts"
-import { notFound, wrongKey } from "./internal/validate.ts"
-import type { Observation, RecordedRequest } from "./Observation.ts"
+import * as Upgrades from "./internal/upgrades.ts"
+import type { Observation, RecordedRequest, SeenContext, Stats } from "./Observation.ts"
+import * as TestClient from "./TestClient.ts"
+import type * as Upgrade from "./Upgrade.ts"
 
 /**
  * @since 0.1.0
@@ -47,15 +49,34 @@ export interface Options {
    * answers.
    */
   readonly script?: ResponseScript.Script | undefined
-  /** The time before each delta. Default: none */
+  /** What becomes of requests for a WebSocket. Default: all are accepted that have the right path and key. */
+  readonly upgrades?: Upgrade.Upgrades | undefined
+  /**
+   * With one, the same requests in the same order get the same ids, times and deltas, byte for byte. Without one, ids are
+   * the server's own and times those of the clock.
+   */
+  readonly seed?: number | undefined
+  /** The time before each delta, where a turn says nothing of it. Default: none */
   readonly deltaDelay?: Duration.DurationInput | undefined
-  /** A larger frame closes the connection with 1009. In bytes. Default: 100 MiB */
+  /** A larger frame closes the connection with 1009, a larger body is answered with 413. In bytes. Default: 100 MiB */
   readonly maxFrame?: number | undefined
+  /** Responses that one connection gives at once; what is asked beyond that waits. Default: 16 */
+  readonly maxInFlight?: number | undefined
+  /** Names of lanes that one connection takes. Default: 32 */
+  readonly maxLanes?: number | undefined
+  /** Which models can be steered. Default: all */
+  readonly canSteer?: ((model: string) => boolean) | undefined
+  /** How many submissions can be pending for one response. Default: 8 */
+  readonly maxSteers?: number | undefined
   /** How many stored responses are kept; the oldest go first. Default: 1000 */
   readonly storeLimit?: number | undefined
-  /** How many requests and observations are kept; the oldest go first. Default: 10000 */
+  /** How large their contexts may be together; the oldest go first. In bytes. Default: 512 MiB */
+  readonly storeBytes?: number | undefined
+  /** How many requests, contexts and observations are kept; the oldest go first. Default: 10000 */
   readonly recordLimit?: number | undefined
-  /** What response ids begin with after `resp_`. Default: random, so that no server knows the ids of another. */
+  /** How large the requests that are kept may be together. In bytes. Default: 64 MiB */
+  readonly recordBytes?: number | undefined
+  /** What response ids begin with after `resp_`. Default: random or from the seed: no server knows the ids of another. */
   readonly idPrefix?: string | undefined
 }
 
@@ -65,11 +86,7 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface Refusal {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Sent as JSON unless it is a string. */
-  readonly body?: unknown
+export interface Refusal extends Omit<Extract<Upgrade.Upgrade, { readonly _tag: "Refuse" }>, "_tag"> {
   /** How many upgrades are refused. Default: all, until `acceptUpgrades` */
   readonly times?: number | undefined
 }
@@ -83,9 +100,12 @@ export interface Service {
   readonly url: string
   /** In the order of arrival. */
   readonly requests: Effect.Effect<ReadonlyArray<RecordedRequest>>
+  /** What the model saw, in the order in which it saw it. */
+  readonly contexts: Effect.Effect<ReadonlyArray<SeenContext>>
   /** How many WebSockets were ever opened, and how many are open now. */
-  readonly connections: Effect.Effect<{ readonly opened: number; readonly open: number }>
-  /** Everything since the start of the server, and then what comes. Every run begins at the start. */
+  readonly connections: Effect.Effect<Stats["connections"]>
+  readonly stats: Effect.Effect<Stats>
+  /** Everything since the start of the server, as far as it is kept, and then what comes. Every run begins at the start. */
   readonly events: Stream.Stream<Observation>
   /** Waits until there have been `count` observations of a kind since the start, and gives the last of them. */
   readonly waitFor: <Tag extends Observation["_tag"]>(
@@ -94,9 +114,15 @@ export interface Service {
   ) => Effect.Effect<Extract<Observation, { readonly _tag: Tag }>>
   /** Forgets responses, stored ones and the ones that connections hold. `latest`: the one that ended last. */
   readonly forget: (what: "all" | "latest" | { readonly responseId: string }) => Effect.Effect<void>
+  /** What becomes of the next upgrades, whoever asks. Default for `times`: all, until `acceptUpgrades` */
+  readonly onUpgrade: (
+    upgrade: Upgrade.Upgrade,
+    options?: { readonly times?: number | undefined }
+  ) => Effect.Effect<void>
   /** Every open connection reaches its age limit now. */
   readonly expire: Effect.Effect<void>
   readonly refuseUpgrades: (refusal: Refusal) => Effect.Effect<void>
+  /** Back to what the options say. */
   readonly acceptUpgrades: Effect.Effect<void>
   /** Closes every open connection, idle or not; `cut` without a close frame. */
   readonly disconnect: (
@@ -115,16 +141,9 @@ export class ResponsesServer extends Context.Tag("effect-responses-server/Respon
   Service
 >() {}
 
-const toAnswer = (refusal: Omit<Refusal, "times">, requestId: string): Listener.Answer => ({
-  status: refusal.status,
-  headers: { "x-request-id": requestId, ...refusal.headers },
-  body: typeof refusal.body === "string" ? refusal.body : JSON.stringify(refusal.body ?? {})
-})
+const prefix = (number: number): string => `${number.toString(16).padStart(6, "0")}_`
 
-const randomPrefix = Effect.map(
-  Random.nextIntBetween(0, 0xffffff),
-  (number) => `${number.toString(16).padStart(6, "0")}_`
-)
+const randomPrefix = Effect.map(Random.nextIntBetween(0, 0xffffff), prefix)
 
 /**
  * The model that serves without a script: it calls the offered tools as often as the user's text says ("3 tool calls",
@@ -156,109 +175,120 @@ export const model: (request: ResponseRequest.ResponseRequest, context: Response
 export const make: (options?: Options) => Effect.Effect<Service, HttpServerError.ServeError, Scope.Scope> = Effect
   .fnUntraced(function*(options: Options = {}) {
     const host = options.host ?? "127.0.0.1"
-    const recordLimit = options.recordLimit ?? 10_000
-    const observations = yield* PubSub.unbounded<Observation>({ replay: recordLimit })
-    const requests: Array<RecordedRequest> = []
-    const connections = new Set<Socket.Connection>()
-    let opened = 0
+    const { seed } = options
+    const records = Records.make({
+      limit: options.recordLimit ?? 10_000,
+      bytes: options.recordBytes ?? 64 * 1024 * 1024
+    })
+    const connections = new Set<Socket.Served>()
+    const idPrefix = options.idPrefix ?? (seed === undefined ? yield* randomPrefix : prefix(seed >>> 0))
+    const conversations = Conversations.make({ idPrefix, limit: options.storeLimit ?? 1000 })
+    const store = makeStore({
+      responses: options.storeLimit ?? 1000,
+      bytes: options.storeBytes ?? 512 * 1024 * 1024
+    })
+    const engine = Engine.make({
+      script: options.script ?? model,
+      idPrefix,
+      seed,
+      deltaDelay: Duration.toMillis(options.deltaDelay ?? 0),
+      conversations,
+      onContext: records.addContext
+    })
     let requestIds = 0
-    let refusal: Refusal | undefined
-    let refused = 0
 
     const core: Core = {
-      engine: Engine.make({
-        script: options.script ?? model,
-        idPrefix: options.idPrefix ?? (yield* randomPrefix)
-      }),
-      store: makeStore(options.storeLimit ?? 1000),
+      engine,
+      store,
+      conversations,
+      idPrefix,
       apiKey: options.apiKey,
-      deltaDelay: Duration.toMillis(options.deltaDelay ?? 0),
+      limits: {
+        frame: options.maxFrame ?? 100 * 1024 * 1024,
+        inFlight: options.maxInFlight ?? 16,
+        lanes: options.maxLanes ?? 32,
+        steers: options.maxSteers ?? 8
+      },
+      canSteer: options.canSteer ?? (() => true),
       nextRequestId: () => `req_${++requestIds}`,
-      publish: (observation) => {
-        if (observation._tag === "RequestReceived") {
-          requests.push(observation.request)
-          if (requests.length > recordLimit) requests.shift()
-        }
-        observations.unsafeOffer(observation)
+      publish: records.add,
+      forget: (what, previousId) => {
+        const isMeant = Socket.forgotten(what, engine.latest(), previousId)
+        store.forget(isMeant)
+        for (const connection of connections) Socket.forget(connection, isMeant)
       }
     }
 
-    const refusalOf = (request: IncomingMessage): Omit<Refusal, "times"> | undefined => {
-      if (refusal !== undefined && refused < (refusal.times ?? Number.POSITIVE_INFINITY)) {
-        refused++
-        return refusal
-      }
-      const { pathname } = new URL(request.url ?? "/", "http://localhost")
-      if (pathname !== "/v1/responses") return { status: notFound.status, body: Http.errorBody(notFound) }
-      if (isAuthorized(core, request.headers.authorization)) return undefined
-      return { status: wrongKey.status, body: Http.errorBody(wrongKey) }
-    }
-
+    const upgrades = Upgrades.make(core, options.upgrades ?? [])
     const run = yield* FiberSet.makeRuntime<never>()
     const port = yield* Listener.listen({
       port: options.port ?? 0,
       host,
-      maxFrame: options.maxFrame ?? 100 * 1024 * 1024,
-      onRequest: yield* NodeHttpServer.makeHandler(Http.app(core)),
-      refusal: (request) => {
-        const found = refusalOf(request)
-        if (found === undefined) return undefined
-        core.publish({ _tag: "ConnectionRefused", status: found.status })
-        return toAnswer(found, core.nextRequestId())
-      },
-      onSocket: (ws, request) => {
-        const connection = Socket.serve(core, ws, {
-          number: ++opened,
-          headers: recordable(request.headers),
-          ageLimit: options.ageLimit ?? Duration.minutes(60),
-          connections
-        })
-        run(Effect.interruptible(Effect.scoped(connection)))
+      maxFrame: core.limits.frame,
+      onRequest: yield* NodeHttpServer.makeHandler(Routes.app(core)),
+      onUpgrade: (request) => {
+        const upgrade = upgrades.decide(request)
+        const { _tag } = upgrade
+        if (_tag === "Accept" || _tag === "Close") {
+          return {
+            _tag: "Open",
+            onSocket: (ws, socket) => {
+              const connection = Socket.serve(core, ws, {
+                number: records.nextConnection(),
+                socket,
+                headers: recordable(request.headers),
+                ageLimit: options.ageLimit ?? Duration.minutes(60),
+                connections,
+                pings: _tag === "Close" || upgrade.pings !== false,
+                greeting: _tag === "Close" ? [] : upgrade.greeting ?? []
+              })
+              run(Effect.interruptible(Effect.scoped(connection)))
+              if (_tag === "Close") ws.close(upgrade.code, upgrade.reason)
+            }
+          }
+        }
+        records.add({ _tag: "ConnectionRefused", status: _tag === "Refuse" ? upgrade.status : 0 })
+        return _tag === "Refuse"
+          ? { _tag: "Answer", answer: Listener.answer(upgrade, core.nextRequestId()) }
+          : _tag === "Stall"
+          ? { _tag: "Answer", answer: undefined }
+          : { _tag: "Cut" }
       }
     })
 
-    const each = (f: (connection: Socket.Connection) => void) => Effect.sync(() => [...connections].forEach(f))
-    const events = Stream.fromPubSub(observations)
+    const each = (f: (connection: Socket.Served) => void) => Effect.sync(() => [...connections].forEach(f))
+    const onUpgrade: Service["onUpgrade"] = (upgrade, more) =>
+      Effect.sync(() => upgrades.order(upgrade, more?.times ?? Number.POSITIVE_INFINITY))
 
     return {
       url: `http://${host}:${port}/v1`,
-      requests: Effect.sync(() => [...requests]),
-      connections: Effect.sync(() => ({ opened, open: connections.size })),
-      events,
+      requests: Effect.sync(records.requests),
+      contexts: Effect.sync(records.contexts),
+      connections: Effect.sync(() => ({ opened: records.opened(), open: connections.size })),
+      stats: Effect.sync(() => records.stats(connections, store)),
+      events: records.events,
       waitFor: <Tag extends Observation["_tag"]>(tag: Tag, count = 1) =>
-        events.pipe(
-          Stream.filter((event): event is Extract<Observation, { readonly _tag: Tag }> => event._tag === tag),
-          Stream.drop(count - 1),
+        Stream.unwrap(Effect.sync(() =>
+          records.events.pipe(
+            Stream.filter((event): event is Extract<Observation, { readonly _tag: Tag }> => event._tag === tag),
+            Stream.drop(Math.max(0, count - 1 - records.dropped(tag)))
+          )
+        )).pipe(
           Stream.runHead,
           Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
         ),
-      forget: (what) =>
-        Effect.sync(() => {
-          const wanted = what === "latest" ? core.engine.latest() : what === "all" ? undefined : what.responseId
-          const isWanted = (id: string) => what === "all" || id === wanted
-          core.store.forget(isWanted)
-          for (const { lanes } of connections) {
-            for (const lane of lanes.values()) {
-              if (lane.latest !== undefined && isWanted(lane.latest.id)) lane.latest = undefined
-            }
-          }
-        }),
+      forget: (what) => Effect.sync(() => core.forget(what)),
       expire: each((connection) => connection.expire()),
-      refuseUpgrades: (next) =>
-        Effect.sync(() => {
-          refusal = next
-          refused = 0
-        }),
-      acceptUpgrades: Effect.sync(() => {
-        refusal = undefined
-      }),
+      onUpgrade,
+      refuseUpgrades: ({ times, ...refusal }) => onUpgrade({ _tag: "Refuse", ...refusal }, { times }),
+      acceptUpgrades: Effect.sync(upgrades.reset),
       disconnect: (how) =>
         each((connection) =>
           connection.close(how === "cut" ? undefined : { code: how.code, reason: how.reason ?? "" })
         ),
       sendToIdle: (frame) =>
         Effect.sync(() => {
-          const idle = [...connections].filter((connection) => connection.isIdle())
+          const idle = [...connections].filter(({ lanes }) => lanes.inFlight() + lanes.queued() === 0)
           for (const connection of idle) connection.send(frame)
           return idle.length
         })
@@ -285,3 +315,33 @@ export const make: (options?: Options) => Effect.Effect<Service, HttpServerError
  */
 export const layer = (options?: Options): Layer.Layer<ResponsesServer, HttpServerError.ServeError> =>
   Layer.scoped(ResponsesServer, make(options))
+
+/**
+ * A server on a free port, and a client that is connected to it by a WebSocket.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ResponseScript } from "effect-responses"
+ * import { ResponsesServer, TestClient } from "effect-responses-server"
+ *
+ * export const program = Effect.gen(function*() {
+ *   const client = yield* TestClient.TestClient
+ *   const frames = yield* client.create({ model: "test", input: "Hi" })
+ *   return frames.map((frame) => frame["type"])
+ * }).pipe(Effect.provide(ResponsesServer.layerTest({ script: [ResponseScript.text("Hello")] })))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTest = (
+  options?: Omit<Options, "port">
+): Layer.Layer<ResponsesServer | TestClient.TestClient, HttpServerError.ServeError | TestClient.ConnectError> =>
+  Layer.provideMerge(
+    Layer.scoped(
+      TestClient.TestClient,
+      Effect.flatMap(ResponsesServer, ({ url }) => TestClient.connect(url, { apiKey: options?.apiKey }))
+    ),
+    layer(options)
+  )

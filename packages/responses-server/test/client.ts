@@ -2,6 +2,7 @@
 import { Data, Deferred, Effect, Queue } from "effect"
 import type { ResponseItem } from "effect-responses"
 import { WebSocket } from "ws"
+import { problem } from "./support/judge.ts"
 
 export interface Item {
   readonly type: string
@@ -44,12 +45,12 @@ export class Refused extends Data.TaggedError("Refused")<{
 }> {}
 
 export const connect = Effect.fnUntraced(function*(url: string, headers: Record<string, string> = {}) {
-  const frames = yield* Queue.unbounded<Frame>()
+  const frames = yield* Queue.unbounded<Frame | Error>()
   const closed = yield* Deferred.make<{ readonly code: number; readonly reason: string }>()
   const ws = yield* Effect.acquireRelease(
     Effect.async<WebSocket, Refused>((resume) => {
       const ws = new WebSocket(`${url.replace(/^http/, "ws")}/responses`, { headers, perMessageDeflate: false })
-      ws.on("message", (data: Buffer) => frames.unsafeOffer(JSON.parse(data.toString("utf8"))))
+      ws.on("message", (data: Buffer) => frames.unsafeOffer(judged(data.toString("utf8"))))
       ws.on("close", (code, reason) => Deferred.unsafeDone(closed, Effect.succeed({ code, reason: String(reason) })))
       ws.on("error", () => {})
       ws.on("open", () => resume(Effect.succeed(ws)))
@@ -68,7 +69,10 @@ export const connect = Effect.fnUntraced(function*(url: string, headers: Record<
     Effect.sync(() =>
       ws.send(typeof message === "string" || message instanceof Uint8Array ? message : JSON.stringify(message))
     )
-  const next = Queue.take(frames)
+  const next = Effect.flatMap(
+    Queue.take(frames),
+    (frame) => frame instanceof Error ? Effect.die(frame) : Effect.succeed(frame)
+  )
   /** Up to the frame that ends a response. */
   const rest = Effect.gen(function*() {
     const all: Array<Frame> = []
@@ -81,6 +85,19 @@ export const connect = Effect.fnUntraced(function*(url: string, headers: Record<
   const turn = (body: object) => Effect.zipRight(send({ type: "response.create", model: "test", ...body }), rest)
   return { ws, send, next, rest, turn, closed: Deferred.await(closed) }
 })
+
+/** A published event that is not valid fails the test that reads it. */
+const judged = (text: string): Frame | Error => {
+  const frame: Frame = JSON.parse(text)
+  const found = problem(frame)
+  return found === undefined ? frame : new Error(`${text.slice(0, 300)}\n${found}`)
+}
+
+const valid = (text: string): Frame => {
+  const frame = judged(text)
+  if (frame instanceof Error) throw frame
+  return frame
+}
 
 const isTerminal = ({ type }: Frame) =>
   type === undefined || ["response.completed", "response.incomplete", "response.failed", "error"].includes(type)
@@ -121,9 +138,7 @@ export const parseSse = (body: string) =>
 export const stream = (url: string, body: object) =>
   post(url, { ...body, stream: true }).pipe(
     Effect.flatMap((answer) => Effect.promise(() => answer.text())),
-    Effect.map((body) =>
-      parseSse(body).filter(({ data }) => data !== "[DONE]").map(({ data }): Frame => JSON.parse(data))
-    )
+    Effect.map((body) => parseSse(body).filter(({ data }) => data !== "[DONE]").map(({ data }) => valid(data)))
   )
 
 export const output = (callId: string, output: string): ResponseItem.FunctionCallOutput => ({

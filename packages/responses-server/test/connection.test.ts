@@ -211,85 +211,7 @@ describe("connections", () => {
     }))
 })
 
-describe("validation", () => {
-  const table: ReadonlyArray<
-    readonly [name: string, message: object | string, code: string | null, param: string | null, text: RegExp]
-  > = [
-    ["not JSON", "{", "invalid_json", null, /not valid JSON/],
-    ["no object", "[1]", "invalid_json", null, /not valid JSON/],
-    ["a type it does not know", { type: "response.cancel" }, "invalid_message_type", "type", /response\.cancel/],
-    ["no type", { model: "test" }, "missing_required_parameter", "type", /type/],
-    ["no model", { type: "response.create" }, "missing_required_parameter", "model", /'model'/],
-    [
-      "a bad lane",
-      { type: "response.create", model: "test", stream_id: "a b" },
-      "invalid_stream_id",
-      "stream_id",
-      /256/
-    ],
-    [
-      "an empty lane",
-      { type: "response.create", model: "test", stream_id: "" },
-      "invalid_stream_id",
-      "stream_id",
-      /256/
-    ],
-    ["stream", { type: "response.create", model: "test", stream: true }, "unknown_parameter", "stream", /'stream'/],
-    ["input", { type: "response.create", model: "test", input: 1 }, "invalid_type", "input", /array/],
-    ["an item", { type: "response.create", model: "test", input: [1] }, "invalid_type", "input[0]", /object/],
-    [
-      "conversation",
-      {
-        type: "response.create",
-        model: "test",
-        conversation: "c",
-        previous_response_id: "resp_1"
-      },
-      "mutually_exclusive_parameters",
-      "previous_response_id",
-      /together/
-    ],
-    [
-      "an output without its call",
-      {
-        type: "response.create",
-        model: "test",
-        input: [{ type: "function_call_output", call_id: "c1", output: "x" }]
-      },
-      null,
-      "input",
-      /^No tool call found for function call output with call_id c1\.$/
-    ],
-    [
-      "a call without its output",
-      {
-        type: "response.create",
-        model: "test",
-        input: [{ type: "function_call", call_id: "c1", name: "f", arguments: "{}" }, { role: "user", content: "Go" }]
-      },
-      null,
-      "input",
-      /^No tool output found for function call c1\.$/
-    ]
-  ]
-
-  it.scoped.each(table)(
-    "%s: an error frame, and the connection goes on",
-    ([, message, code, param, text]) =>
-      Effect.gen(function*() {
-        const server = yield* ResponsesServer.make({ script: hello })
-        const client = yield* connect(server.url)
-        yield* client.send(message)
-        const frame = yield* client.next
-        assert.strictEqual(frame.type, "error")
-        assert.strictEqual(frame.status, 400)
-        assert.strictEqual(frame.error.code, code)
-        assert.strictEqual(frame.error.param, param)
-        assert.match(frame.error.message, text)
-        assert.strictEqual(end(yield* client.turn({ input: "Hi" })).type, "response.completed")
-      })
-  )
-
+describe("errors", () => {
   it.scoped("a binary frame: an error frame, and the connection goes on", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make({ script: hello })
@@ -305,26 +227,6 @@ describe("validation", () => {
       const client = yield* connect(server.url)
       const frame = end(yield* client.turn({ stream_id: "a", input: 1 }))
       assert.strictEqual(frame.stream_id, "a")
-    }))
-
-  it.scoped("over HTTP: as a status", () =>
-    Effect.gen(function*() {
-      const server = yield* ResponsesServer.make({ script: hello })
-      const bodies: ReadonlyArray<readonly [body: object | string, code: string | null]> = [
-        ["{", "invalid_json"],
-        [{ model: undefined }, "missing_required_parameter"],
-        [{ stream_id: "a" }, "unknown_parameter"],
-        [{ generate: false }, "unknown_parameter"],
-        [{ stream: true, input: [{ type: "function_call_output", call_id: "c", output: "" }] }, null]
-      ]
-      for (const [body, code] of bodies) {
-        const answer = yield* post(server.url, body)
-        assert.strictEqual(answer.status, 400)
-        const { error } = yield* json(answer)
-        assert.strictEqual(error.code, code)
-        assert.strictEqual(error.type, "invalid_request_error")
-        assert.isNotEmpty(error.message)
-      }
     }))
 
   it.scoped("scripted errors: a status over HTTP before the first event, an error event after it", () =>

@@ -25,19 +25,21 @@ import * as ResponseTool from "./ResponseTool.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options<out E = never, out R = never>
+export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = readonly []>
   extends Omit<ResponseRequest, "input" | "previous_response_id" | "conversation" | "generate" | "tools">
 {
   /** What was said before. Default: nothing */
   readonly history?: ReadonlyArray<ResponseItem.ResponseItem> | undefined
   /** Tools that `run` answers by itself. */
-  readonly tools?: ReadonlyArray<ResponseTool.ResponseTool<E, R>> | undefined
+  readonly tools?: Tools | undefined
   /** Tools that the server runs, or that the program answers itself with `send`. */
   readonly otherTools?: ResponseRequest["tools"]
   /** How many calls of one response run at once. Default: all */
   readonly concurrency?: number | undefined
   /** How often `run` asks the model, at the most. Default: 100 */
   readonly maxRounds?: number | undefined
+  /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
+  readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   /** A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. Default: `output` */
   readonly onToolFailure?: "output" | "fail" | undefined
 }
@@ -78,11 +80,18 @@ export interface Conversation<out R = never> {
   readonly send: (input: Input) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. The history grows whenever a response
-   * and the outputs of its calls are complete, so after a failure `run([])` goes on from there.
+   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`. A tool
+   * must not ask its own conversation, which is busy.
    */
   readonly run: (
     input: Input
   ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R>
+  /** Goes on with a `run` that failed or was interrupted, from the last complete round. */
+  readonly resume: Stream.Stream<
+    ResponseEvent.ResponseEvent,
+    ResponsesError | ResponseTool.ToolFailed | TooManyRounds,
+    R
+  >
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /** A conversation of its own that shares the past. */
   readonly fork: Effect.Effect<Conversation<R>>
@@ -161,22 +170,27 @@ const unanswered = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyAr
  * @since 0.1.0
  * @category constructors
  */
-export const make = <E = never, R = never>(
-  options: Options<E, R>
-): Effect.Effect<Conversation<R>, never, Responses.Responses> =>
+export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly []>(
+  options: Options<Tools>
+): Effect.Effect<Conversation<ResponseTool.Requirements<Tools[number]>>, never, Responses.Responses> =>
   Effect.map(Effect.context<Responses.Responses>(), (context) => {
     const {
       concurrency,
       history: past = [],
       maxRounds = 100,
+      onOpen,
       onToolFailure = "output",
       otherTools,
-      tools = [],
+      tools: given,
       ...settings
     } = options
+    type R = ResponseTool.Requirements<Tools[number]>
+    const tools: ReadonlyArray<Tools[number]> = given ?? []
     const definitions = [...tools.map((tool) => tool.definition), ...otherTools ?? []]
     const semaphore = FairSemaphore.make()
     let history = past
+    /** The input of a `run` that is not in the history yet. */
+    let unfinished: ReadonlyArray<ResponseItem.ResponseItem> = []
 
     const toKeep = (output: ReadonlyArray<ResponseItem.ResponseItem>) =>
       options.store === false ? withoutNames(withoutFragments(output)) : withoutFragments(output)
@@ -214,7 +228,7 @@ export const make = <E = never, R = never>(
           )
         }
         const output = Output.make()
-        return Responses.stream(toRequest(items)).pipe(
+        return Responses.stream(toRequest(items), { onOpen }).pipe(
           Stream.mapChunks((chunk) => {
             Chunk.forEach(chunk, (event) => {
               output.add(event)
@@ -231,6 +245,11 @@ export const make = <E = never, R = never>(
       number: number
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R> => {
       if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
+      unfinished = items
+      const keep = (more: ReadonlyArray<ResponseItem.ResponseItem>) => {
+        history = [...history, ...items, ...more]
+        unfinished = []
+      }
       let output: ReadonlyArray<ResponseItem.ResponseItem> = []
       const answers = Effect.suspend(() =>
         Effect.forEach(unanswered(output), (call) => ResponseTool.answer(tools, call, onToolFailure), {
@@ -240,11 +259,11 @@ export const make = <E = never, R = never>(
       return Stream.concat(
         ask(items, (whole) => {
           output = toKeep(whole)
-          if (unanswered(output).length === 0) history = [...history, ...items, ...output]
+          if (unanswered(output).length === 0) keep(output)
         }),
         Stream.unwrap(Effect.map(answers, (outputs) => {
           if (outputs.length === 0) return Stream.empty
-          history = [...history, ...items, ...output, ...outputs]
+          keep([...output, ...outputs])
           return round([], number + 1)
         }))
       )
@@ -261,6 +280,7 @@ export const make = <E = never, R = never>(
             history = [...history, ...items, ...toKeep(output)]
           })
         })),
+      resume: exclusively(Stream.suspend(() => round(unfinished, 1))),
       run: (input) => exclusively(Stream.suspend(() => round(toItems(input), 1))),
       history: Effect.sync(() => history),
       fork: Effect.suspend(() => Effect.provide(make({ ...options, history }), context)),

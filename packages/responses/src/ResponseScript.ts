@@ -4,101 +4,22 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
-import type { Usage } from "./ResponseEvent.ts"
+import { completed } from "./ResponseFault.ts"
 import type { ContentPart, ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
-
-/**
- * How a server words its errors. All three shapes occur in production.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ErrorDetails {
-  /** `nested`: `{type, error: {…}}`; `flat`: `{type, code, message, …}`; `untyped`: `{error: {…}}`. Default: `nested` */
-  readonly shape?: "nested" | "flat" | "untyped" | undefined
-  readonly status?: number | undefined
-  /** Some servers send `status_code` instead of `status`. */
-  readonly statusCode?: number | undefined
-  readonly type?: string | undefined
-  readonly code?: string | null | undefined
-  readonly message?: string | undefined
-  readonly param?: string | null | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-}
+import { type Context, type Turn, turn, type TurnOptions } from "./ResponseTurn.ts"
 
 /**
  * @since 0.1.0
- * @category models
+ * @category re-exports
  */
-export interface EventFrame {
-  readonly type: string
-  readonly [field: string]: unknown
-}
-
-/**
- * One step of a turn. `after` counts frames from the beginning of the turn; left out, the part stands where it is listed.
- *
- * @since 0.1.0
- * @category models
- */
-export type Part =
-  | { readonly _tag: "Item"; readonly item: ResponseItem }
-  | { readonly _tag: "Raw"; readonly frames: ReadonlyArray<object | string>; readonly after?: number | undefined }
-  | { readonly _tag: "Events"; readonly events: ReadonlyArray<EventFrame>; readonly after?: number | undefined }
-  | { readonly _tag: "Wait"; readonly millis: number; readonly after?: number | undefined }
-  | { readonly _tag: "Completed" }
-  | { readonly _tag: "Incomplete"; readonly reason: string }
-  | { readonly _tag: "Failed"; readonly code: string; readonly message: string }
-  | { readonly _tag: "Error"; readonly error: ErrorDetails; readonly after?: number | undefined }
-  | { readonly _tag: "Silence"; readonly after?: number | undefined }
-  | { readonly _tag: "Close"; readonly code: number; readonly reason: string; readonly after?: number | undefined }
-  | { readonly _tag: "Drop"; readonly after?: number | undefined }
-
-/**
- * What a server does for one request. Plain data: it can be written as JSON.
- *
- * Without an end among its parts a turn is completed. `response.created` and `response.in_progress` come before the first
- * item or end; raw frames listed before that come before them.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Turn extends TurnOptions {
-  readonly parts: ReadonlyArray<Part>
-}
+export * from "./ResponseFault.ts"
 
 /**
  * @since 0.1.0
- * @category models
+ * @category re-exports
  */
-export interface TurnOptions {
-  /** Characters per delta. Default: 16 */
-  readonly chunkSize?: number | undefined
-  /** Default: a count of tokens made up from the lengths of input and output. */
-  readonly usage?: Usage | undefined
-}
-
-/**
- * What a server knows when it takes a turn. Ids and times come from here, so that a turn always gives the same frames.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Context {
-  readonly request: ResponseRequest
-  /** `resp_…` */
-  readonly responseId: string
-  /** In seconds since 1970. */
-  readonly createdAt: number
-  /** How many turns were taken before. Warm-ups are not counted. */
-  readonly index: number
-  /** What the model sees: the context of the previous response, where the server has it, and the input. */
-  readonly input: ReadonlyArray<ResponseItem>
-  /** Added to the metadata of the request. */
-  readonly metadata?: Readonly<Record<string, string>> | undefined
-}
+export * from "./ResponseTurn.ts"
 
 /**
  * One turn per request, or a function that gives the turn for any request. Warm-ups (`generate: false`) take no turn from
@@ -112,45 +33,12 @@ export type Script =
   | ((request: ResponseRequest, context: Context) => Turn)
 
 /**
- * Turns one after the other, as one turn. The options of later ones win.
- *
- * @example
- * ```ts
- * import { ResponseScript } from "effect-responses"
- *
- * export const script: ResponseScript.Script = [
- *   ResponseScript.turn([
- *     ResponseScript.reasoning("I need the weather."),
- *     ResponseScript.toolCall({ name: "get_weather", arguments: { city: "Oslo" } })
- *   ]),
- *   ResponseScript.turn([ResponseScript.text("It is"), ResponseScript.drop()]),
- *   ResponseScript.text("It is sunny.")
- * ]
- * ```
- *
- * @since 0.1.0
- * @category constructors
- */
-export const turn = (turns: ReadonlyArray<Turn>, options?: TurnOptions): Turn => ({
-  ...Object.assign({}, ...turns),
-  ...options,
-  parts: turns.flatMap((turn) => turn.parts)
-})
-
-const single = (part: Part): Turn => ({ parts: [part] })
-
-const placed = (
-  part: Extract<Part, { readonly after?: number | undefined }>,
-  options: { readonly after?: number } | undefined
-): Turn => single(options?.after === undefined ? part : { ...part, after: options.after })
-
-/**
  * Any item. An id and a status are put in where they are missing.
  *
  * @since 0.1.0
  * @category items
  */
-export const item = (item: ResponseItem): Turn => single({ _tag: "Item", item })
+export const item = (item: ResponseItem): Turn => ({ parts: [{ _tag: "Item", item }] })
 
 /**
  * A message of the model's.
@@ -216,94 +104,6 @@ export const reasoning = (summary: string, options?: { readonly encrypted?: stri
     summary: summary === "" ? [] : [{ type: "summary_text", text: summary }],
     ...(options?.encrypted === undefined ? {} : { encrypted_content: options.encrypted })
   })
-
-/**
- * Frames sent word for word: objects without number and lane, strings that need not be JSON. After an end they trail it.
- *
- * @since 0.1.0
- * @category frames
- */
-export const raw = (frames: ReadonlyArray<object | string>, options?: { readonly after?: number }): Turn =>
-  placed({ _tag: "Raw", frames }, options)
-
-/**
- * Events of one's own, with `sequence_number` and the lane put in.
- *
- * @since 0.1.0
- * @category frames
- */
-export const events = (
-  events: ReadonlyArray<EventFrame>,
-  options?: { readonly after?: number }
-): Turn => placed({ _tag: "Events", events }, options)
-
-/**
- * Time that passes on the clock of the program: a `TestClock` holds it.
- *
- * @since 0.1.0
- * @category frames
- */
-export const wait = (duration: Duration.DurationInput, options?: { readonly after?: number }): Turn =>
-  placed({ _tag: "Wait", millis: Duration.toMillis(duration) }, options)
-
-/**
- * `response.completed`. Only needed where something trails it.
- *
- * @since 0.1.0
- * @category ends
- */
-export const completed: Turn = single({ _tag: "Completed" })
-
-/**
- * `response.incomplete`, after the items listed before it.
- *
- * @since 0.1.0
- * @category ends
- */
-export const incomplete = (reason: string = "max_output_tokens"): Turn => single({ _tag: "Incomplete", reason })
-
-/**
- * `response.failed`, after the items listed before it.
- *
- * @since 0.1.0
- * @category ends
- */
-export const failed = (error: { readonly code: string; readonly message: string }): Turn =>
-  single({ _tag: "Failed", ...error })
-
-/**
- * An `error` frame. On its own it answers the request; after items, or with `after`, it breaks a response off.
- *
- * @since 0.1.0
- * @category ends
- */
-export const error = (error: ErrorDetails, options?: { readonly after?: number }): Turn =>
-  placed({ _tag: "Error", error }, options)
-
-/**
- * The server goes quiet: no end, and the connection stays.
- *
- * @since 0.1.0
- * @category ends
- */
-export const silence = (options?: { readonly after?: number }): Turn => placed({ _tag: "Silence" }, options)
-
-/**
- * The server closes the connection. Over HTTP the body ends.
- *
- * @since 0.1.0
- * @category ends
- */
-export const close = (options: { readonly code: number; readonly reason?: string; readonly after?: number }): Turn =>
-  placed({ _tag: "Close", code: options.code, reason: options.reason ?? "" }, options)
-
-/**
- * The connection breaks: 1006 on a socket, a reset over HTTP.
- *
- * @since 0.1.0
- * @category ends
- */
-export const drop = (options?: { readonly after?: number }): Turn => placed({ _tag: "Drop" }, options)
 
 /**
  * The turn of a script for a request; `undefined` when a list has run out.

@@ -3,27 +3,16 @@
  *
  * @since 0.1.0
  */
-import { itemFrames } from "./internal/itemFrames.ts"
+import { badFrame } from "./internal/badFrames.ts"
+import { itemFrames, type Size } from "./internal/itemFrames.ts"
+import { numbers } from "./internal/random.ts"
 import { errorFrame, madeUpUsage, resource } from "./internal/responseFrames.ts"
 import * as Timeline from "./internal/timeline.ts"
+import * as Tokens from "./internal/tokens.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
-import type { Context, Turn } from "./ResponseScript.ts"
+import type { Context, Step, Turn } from "./ResponseTurn.ts"
 
-/**
- * What a transport does, one after the other. A list that has no `Close` or `Cut` leaves the connection open; after
- * `Silence` nothing comes any more, and the request has no end.
- *
- * @since 0.1.0
- * @category models
- */
-export type Step =
-  | { readonly _tag: "Send"; readonly frame: object | string }
-  | { readonly _tag: "Wait"; readonly millis: number }
-  | { readonly _tag: "Silence" }
-  | { readonly _tag: "Close"; readonly code: number; readonly reason: string }
-  | { readonly _tag: "Cut" }
-
-type Status = "in_progress" | "completed" | "incomplete" | "failed"
+type Status = "queued" | "in_progress" | "completed" | "incomplete" | "failed"
 
 /** Fills in the call id that a constructor left open. */
 const withCallId = (item: ResponseItem, suffix: string): ResponseItem =>
@@ -32,6 +21,13 @@ const withCallId = (item: ResponseItem, suffix: string): ResponseItem =>
     : item
 
 const numbered = (frame: object): Timeline.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
+
+const sizes = (turn: Turn, seed: number | undefined): Size => {
+  const { chunkSize } = turn
+  if (chunkSize !== undefined || seed === undefined) return () => chunkSize ?? 16
+  const next = numbers(seed)
+  return () => 1 + Math.floor(next() * 32)
+}
 
 /**
  * The life cycle of a response as a server sends it. The same turn and context always give the same steps.
@@ -43,11 +39,14 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   const { request, responseId } = context
   const warmUp = request.generate === false
   const suffix = responseId.replace(/^resp_/, "")
+  const size = sizes(turn, context.seed)
   const entries: Array<Timeline.Entry> = []
   const insertions: Array<{ readonly after: number; readonly entries: ReadonlyArray<Timeline.Entry> }> = []
   const output: Array<ResponseItem> = []
+  let tokensLeft = request.max_output_tokens ?? Number.POSITIVE_INFINITY
   let begun = false
   let ended = false
+  let exhausted = false
 
   const lifeCycle = (
     status: Status,
@@ -60,7 +59,7 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
       metadata: context.metadata ?? {},
       status,
       output: [...output],
-      usage: status === "in_progress" ? null : turn.usage ?? madeUpUsage(context.input, output),
+      usage: status === "in_progress" || status === "queued" ? null : turn.usage ?? madeUpUsage(context, output),
       error: more?.error ?? null,
       incompleteReason: more?.reason ?? null
     })
@@ -69,13 +68,20 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   const begin = () => {
     if (begun) return
     begun = true
-    lifeCycle("in_progress", { type: "response.created" })
+    lifeCycle(turn.queued === true ? "queued" : "in_progress", { type: "response.created" })
+    if (turn.queued === true) lifeCycle("queued")
     if (!warmUp) lifeCycle("in_progress")
   }
   const end = (status: Status, more?: Parameters<typeof lifeCycle>[1]) => {
+    if (exhausted) return
     begin()
     lifeCycle(status, more)
     ended = true
+  }
+  const put = (item: ResponseItem, at: string) => {
+    const made = itemFrames(item, { suffix: at, index: output.length, size })
+    output.push(made.item)
+    entries.push(...made.frames.map(numbered))
   }
   const place = (after: number | undefined, more: ReadonlyArray<Timeline.Entry>) => {
     if (after === undefined) entries.push(...more)
@@ -93,20 +99,32 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
     entries.push(entry)
     ended = true
   }
+  const breakOffWithin = (after: number | undefined, bytes: number) => {
+    insertAll()
+    const at = after ?? Timeline.count(entries)
+    // So that there is a frame to break off in.
+    if (!ended) end("completed")
+    Timeline.cutWithin(entries, at, bytes)
+    ended = true
+  }
 
   for (const part of turn.parts) {
     switch (part._tag) {
       case "Item": {
-        if (warmUp) break
+        if (warmUp || exhausted) break
         begin()
         const at = `${suffix}_${output.length}`
-        const { frames, item } = itemFrames(withCallId(part.item, at), {
-          suffix: at,
-          index: output.length,
-          chunkSize: turn.chunkSize ?? 16
-        })
-        output.push(item)
-        entries.push(...frames.map(numbered))
+        const item = withCallId(part.item, at)
+        const tokens = Tokens.ofItem(item)
+        if (tokens <= tokensLeft) {
+          tokensLeft -= tokens
+          put(item, at)
+          break
+        }
+        const rest = Tokens.cut(item, tokensLeft)
+        if (rest !== undefined) put(rest, at)
+        end("incomplete", { reason: "max_output_tokens" })
+        exhausted = true
         break
       }
       case "Raw":
@@ -115,8 +133,20 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
       case "Events":
         place(part.after, part.events.map(numbered))
         break
+      case "BadFrame":
+        place(part.after, [{ _tag: "Send", envelope: "none", ...badFrame(part.kind, part.bytes) }])
+        break
       case "Wait":
         place(part.after, [{ _tag: "Wait", millis: part.millis }])
+        break
+      case "Forget":
+        place(part.after, [{ _tag: "Forget", what: part.what }])
+        break
+      case "Expire":
+        place(part.after, [{ _tag: "Expire" }])
+        break
+      case "Pings":
+        place(part.after, [{ _tag: "Pings", answered: part.answered }])
         break
       case "Completed":
         end("completed")
@@ -126,6 +156,10 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
         break
       case "Failed":
         end("failed", { error: { code: part.code, message: part.message } })
+        break
+      case "Unfinished":
+        begin()
+        ended = true
         break
       case "Error": {
         const { shape } = part.error
@@ -140,11 +174,13 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
         breakOff(part.after, { _tag: "Close", code: part.code, reason: part.reason })
         break
       case "Drop":
-        breakOff(part.after, { _tag: "Cut" })
+        if (part.bytes === undefined) breakOff(part.after, { _tag: "Cut" })
+        else breakOffWithin(part.after, part.bytes)
         break
     }
   }
   if (!ended) end("completed")
   insertAll()
-  return Timeline.number(entries, request.stream_id)
+  const { deltaDelay = 0 } = turn
+  return Timeline.number(deltaDelay > 0 ? Timeline.slow(entries, deltaDelay) : entries, request.stream_id)
 }

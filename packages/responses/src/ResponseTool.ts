@@ -4,8 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import * as JSONSchema from "effect/JSONSchema"
 import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type {
   ContentPart,
@@ -42,6 +44,20 @@ export interface ResponseTool<out E, out R> {
 }
 
 /**
+ * @since 0.1.0
+ * @category models
+ */
+export type Any = ResponseTool<unknown, unknown>
+
+/**
+ * What the handler of a tool needs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Requirements<T> = T extends ResponseTool<infer _E, infer R> ? R : never
+
+/**
  * A tool could not answer: its handler failed, there is no tool of that name, or the arguments do not fit.
  *
  * @since 0.1.0
@@ -62,18 +78,27 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-responses
 const failed = (call: Call, reason: ToolFailed["reason"], description: string, cause?: unknown): ToolFailed =>
   new ToolFailed({ name: call.name, callId: call.call_id, reason, description, cause })
 
+const describe = (error: unknown): string =>
+  error instanceof Error ? error.message || error.name : Inspectable.toStringUnknown(error)
+
 const inputOf = (call: Call): string => call.type === "function_call" ? call.arguments : call.input
 
+const partTypes: ReadonlySet<unknown> = new Set(["input_text", "input_image", "input_file"])
+
+const isParts = (value: unknown): value is ReadonlyArray<ContentPart> =>
+  Array.isArray(value) && value.length > 0 &&
+  value.every((part) => Predicate.isRecord(part) && partTypes.has(part["type"]))
+
 /** A handler may give text, content parts, or anything that can be written as JSON. */
-const toOutput = (call: Call, value: unknown): Effect.Effect<string, ToolFailed> =>
-  typeof value === "string" ? Effect.succeed(value) : Effect.try({
+const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed> =>
+  typeof value === "string" || isParts(value) ? Effect.succeed(value) : Effect.try({
     try: () => JSON.stringify(value) ?? "null",
     catch: (cause) => failed(call, "BadOutput", "its result cannot be written as JSON", cause)
   })
 
 /**
  * A function with typed arguments. The model gets the JSON Schema of `parameters`; what it sends is decoded with it
- * before the handler runs. The result is sent as it is if it is a string, as JSON otherwise.
+ * before the handler runs. The result is sent as it is if it is a string or a list of content parts, as JSON otherwise.
  *
  * @example
  * ```ts
@@ -161,12 +186,12 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
  * @since 0.1.0
  * @category running
  */
-export const answer = <E, R>(
-  tools: ReadonlyArray<ResponseTool<E, R>>,
+export const answer = <T extends Any>(
+  tools: ReadonlyArray<T>,
   call: Call,
   onFailure: "output" | "fail"
-): Effect.Effect<CallOutput, ToolFailed, R> => {
-  const tool = tools.find(({ name }) => name === call.name)
+): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
+  const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
   const handled = tool === undefined
     ? Effect.fail(
       failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)
@@ -174,7 +199,7 @@ export const answer = <E, R>(
     : Effect.mapError(tool.handle(call), (error) =>
       error instanceof ToolFailed
         ? error
-        : failed(call, "HandlerFailed", error instanceof Error ? error.message || error.name : String(error), error))
+        : failed(call, "HandlerFailed", describe(error), error))
   return handled.pipe(
     onFailure === "fail"
       ? (self) => self

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type * as ConfigError from "effect/ConfigError"
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -118,6 +118,12 @@ const isPassing = (error: ConnectionError): boolean =>
   error.reason === "Unreachable" ||
   (error.reason === "Refused" && error.status !== undefined && (error.status >= 500 || error.status === 429))
 
+const duration = (
+  option: string,
+  input: Duration.DurationInput
+): Effect.Effect<Duration.Duration, ConfigError.ConfigError> =>
+  Effect.mapError(Duration.decodeUnknown(input), () => ConfigError.InvalidData([option], "is not a duration"))
+
 /** In the background: a program must come up, and fall back to HTTP, without the server too. */
 const openAhead = (lease: Lease.Lease<Connection.Connection, ConnectionError>) =>
   Effect.suspend(() => {
@@ -139,7 +145,7 @@ export const make = (
   Effect.gen(function*() {
     const connect = yield* Connector
     const endpoint = yield* Endpoint.make(options)
-    const connectTimeout = Duration.decode(options.connectTimeout ?? "10 seconds")
+    const connectTimeout = yield* duration("connectTimeout", options.connectTimeout ?? "10 seconds")
     const reconnect = options.reconnect ?? defaultReconnect
     const totals = {
       connections: 0,

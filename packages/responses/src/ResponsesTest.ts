@@ -51,8 +51,15 @@ const runOut = (index: number) =>
 
 const byteLength = (text: string): number => new TextEncoder().encode(text).length
 
+const expired = {
+  type: "invalid_request_error",
+  code: "websocket_connection_limit_reached",
+  message: "ResponsesTest: the connection has reached its age limit.",
+  param: null
+}
+
 /** Does what a connection does with the steps of a server. */
-const play = (exchange: Exchange.Exchange) => (step: ResponseSteps.Step): Effect.Effect<void> =>
+const play = (exchange: Exchange.Exchange) => (step: ResponseScript.Step): Effect.Effect<void> =>
   Effect.suspend(() => {
     switch (step._tag) {
       case "Send": {
@@ -71,6 +78,13 @@ const play = (exchange: Exchange.Exchange) => (step: ResponseSteps.Step): Effect
         return Effect.never
       case "Close":
         exchange.fail((delivery) => wireError.fromClose(step, delivery))
+        return Effect.void
+      // Nothing here outlives a turn but the contexts, and nobody pings.
+      case "Forget":
+      case "Pings":
+        return Effect.void
+      case "Expire":
+        exchange.offer({ type: "error", status: 400, error: expired }, 0)
         return Effect.void
       default:
         exchange.fail((delivery) => wireError.fromClose({ code: 1006, reason: "" }, delivery))
@@ -112,41 +126,43 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         return Effect.succeed({ input: context.input, steps: ResponseSteps.steps(turn, context) })
       })
 
-    const respond = Effect.fnUntraced(
-      function*(request: ResponseRequest.ResponseRequest, release: Effect.Effect<void>) {
-        const { input, steps } = yield* take(request, yield* Clock.currentTimeMillis)
-        const exchange = Exchange.make({
-          previousResponseId: request.previous_response_id ?? undefined,
-          onPressure: () => {},
-          scrub: (text) => text
-        })
-        let left = true
-        const ended = Effect.suspend(() => {
+    const respond = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest, release: () => void) {
+      const { input, steps } = yield* take(request, yield* Clock.currentTimeMillis)
+      let left = true
+      const exchange = Exchange.make({
+        previousResponseId: request.previous_response_id ?? undefined,
+        onPressure: () => {},
+        scrub: (text) => text,
+        onEnd: () => {
           left = false
           const result = exchange.result()
           if (result !== undefined) contexts.set(result.response.id, [...input, ...result.output])
-          return release
+          release()
+        }
+      })
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          if (left) abandoned++
+          release()
         })
-        yield* Effect.addFinalizer(() =>
-          Effect.suspend(() => {
-            if (left) abandoned++
-            return release
-          })
-        )
-        yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(Effect.interruptible, Effect.forkScoped)
-        const id = yield* Effect.tapError(exchange.started, () => ended)
-        return { id, events: exchange.events(ended) }
-      }
-    )
+      )
+      yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(Effect.interruptible, Effect.forkScoped)
+      const id = yield* Effect.tapError(exchange.started, () =>
+        Effect.sync(() => {
+          left = false
+        }))
+      return { id, events: exchange.events }
+    })
 
     const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
       yield* ResponseRequest.validate(request)
       const frame = yield* ResponseRequest.toFrame(request)
       const asked = yield* Clock.currentTimeMillis
-      const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), (place) => place.leave)
-      yield* Effect.onInterrupt(place.granted, () => place.leave)
+      const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), ({ leave }) => Effect.sync(leave))
+      const leave = () => Effect.sync(place.leave)
+      yield* Effect.onInterrupt(place.granted, leave)
       const sent = yield* Clock.currentTimeMillis
-      const response = yield* Effect.onError(respond(request, place.leave), () => place.leave)
+      const response = yield* Effect.onError(respond(request, place.leave), leave)
       return {
         ...response,
         transport: "websocket" as const,

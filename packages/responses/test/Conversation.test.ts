@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -285,7 +286,7 @@ describe("run", () => {
   )
 
   mocked(
-    "after a failure in a later round what was done is kept, and run([]) goes on",
+    "after a failure in a later round what was done is kept, and resume goes on",
     [
       call("add", { a: 1, b: 2 }),
       ResponsesTest.drop(),
@@ -295,7 +296,7 @@ describe("run", () => {
       const conversation = yield* Conversation.make({ ...settings, tools: [add] })
       yield* Effect.flip(run(conversation.run("1 + 2?")))
       assert.deepStrictEqual(yield* history(conversation), ["message", "function_call", "function_call_output"])
-      yield* run(conversation.run([]))
+      yield* run(conversation.resume)
       assert.deepStrictEqual(yield* history(conversation), [
         "message",
         "function_call",
@@ -304,6 +305,51 @@ describe("run", () => {
       ])
     })
   )
+
+  mocked(
+    "after a failure in the first round resume asks again, and nothing is said twice",
+    [
+      ResponsesTest.drop(),
+      text("Hi")
+    ],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, tools: [add] })
+      yield* Effect.flip(run(conversation.run("Hello")))
+      yield* run(conversation.resume)
+      assert.deepStrictEqual((yield* conversation.history).map(ResponseItem.text), ["Hello", "Hi"])
+    })
+  )
+
+  it.effect("tools that fail and need different things go together, and may answer with parts", () =>
+    Effect.gen(function*() {
+      class Shop extends Context.Tag("Shop")<Shop, string>() {}
+      class Camera extends Context.Tag("Camera")<Camera, string>() {}
+      const buy = ResponseTool.make({
+        name: "buy",
+        parameters: Schema.Struct({}),
+        handler: () =>
+          Effect.flatMap(Shop, (shop) => shop === "" ? Effect.fail("closed" as const) : Effect.succeed(shop))
+      })
+      const look = ResponseTool.make({
+        name: "look",
+        parameters: Schema.Struct({}),
+        handler: () =>
+          Effect.flatMap(
+            Camera,
+            (image_url) =>
+              image_url === "" ? Effect.fail(404 as const) : Effect.succeed([{ type: "input_image", image_url }])
+          )
+      })
+      const conversation = yield* Conversation.make({ ...settings, tools: [buy, look] })
+      yield* run(conversation.run("go")).pipe(
+        Effect.provideService(Shop, "shoes"),
+        Effect.provideService(Camera, "data:x")
+      )
+      const outputs = (yield* conversation.history).flatMap((item) =>
+        item.type === "function_call_output" ? [item.output] : []
+      )
+      assert.deepStrictEqual<unknown>(outputs, ["shoes", [{ type: "input_image", image_url: "data:x" }]])
+    }).pipe(Effect.provide(ResponsesTest.layer([turn([call("buy"), call("look")]), text("done")]))))
 
   it.effect("interrupting while a tool runs stops the tool and leaves whole groups", () =>
     Effect.gen(function*() {

@@ -1,16 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { Connector } from "../src/Connector.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
-import { ResponsesSocket } from "../src/ResponsesSocket.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { begin, firstTurn, request, run, serve, socket, types, wholeAnswer } from "./support/socket.ts"
 
@@ -30,7 +33,7 @@ describe("the connection's life", () => {
       const connection = yield* firstTurn(server)
       assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
       assert.strictEqual(server.dials(), 1)
-      assert.strictEqual((yield* Effect.flatMap(ResponsesSocket, (service) => service.stats)).connections, 1)
+      assert.strictEqual((yield* Effect.flatMap(ResponsesSocket.ResponsesSocket, (service) => service.stats)).connections, 1)
     }))
 
   socket("opens when the Layer is built, if eager", (server) =>
@@ -134,6 +137,16 @@ describe("the connection's life", () => {
       assert(error._tag === "ConnectionError")
       assert.deepStrictEqual([error.reason, error.delivery], ["OpenTimeout", "unsent"])
       yield* firstTurn(server)
+    }))
+
+  it.effect("an option that is no duration is a ConfigError that names it", () =>
+    Effect.gen(function*() {
+      const error = yield* ResponsesSocket.make({ apiKey: Redacted.make("k"), connectTimeout: "soon" as "1 second" }).pipe(
+        Effect.provideService(Connector, () => Effect.never),
+        Effect.scoped,
+        Effect.flip
+      )
+      assert.include(Cause.pretty(Cause.fail(error)), "connectTimeout")
     }))
 
   socket("a passing refusal is tried again with backoff", (server) =>

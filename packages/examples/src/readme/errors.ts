@@ -10,9 +10,9 @@ export const continueFrom = (
   const settings: ResponseRequest.ResponseRequest = { model: "gpt-5.5", store: true }
   return Responses.create({ ...settings, previous_response_id, input: [next] }).pipe(
     Effect.catchTag("PreviousResponseNotFound", () => Responses.create({ ...settings, input: [...history, next] })),
-    // Overload and rate limits pass; a request that may have run is not sent again.
+    // Overload and rate limits pass. What was already answered in part is not asked for again.
     Effect.retry({
-      while: (error) => error._tag === "ResponseFailed" && error.retryable && error.delivery === "unsent",
+      while: (error) => error._tag === "ResponseFailed" && error.retryable && error.delivery !== "partial",
       schedule: Schedule.jittered(Schedule.exponential("1 second")),
       times: 3
     })

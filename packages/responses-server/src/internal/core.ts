@@ -1,25 +1,46 @@
 /** What the socket and HTTP share. */
+import type { ResponseScript } from "effect-responses"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type { IncomingHttpHeaders } from "node:http"
 import type { Observation, RecordedRequest } from "../Observation.ts"
+import type { Conversations } from "./conversations.ts"
 import type { Engine } from "./engine.ts"
 import type { Store } from "./memory.ts"
+import { noKey, type Problem, wrongKey } from "./problems.ts"
+
+export interface Limits {
+  /** Larger frames and bodies are refused. In bytes. */
+  readonly frame: number
+  readonly inFlight: number
+  readonly lanes: number
+  readonly steers: number
+}
 
 export interface Core {
   readonly engine: Engine
   readonly store: Store
+  readonly conversations: Conversations
+  readonly idPrefix: string
   readonly apiKey: Redacted.Redacted | undefined
-  /** In milliseconds. */
-  readonly deltaDelay: number
+  readonly limits: Limits
+  /** Whether responses of a model can be steered. */
+  readonly canSteer: (model: string) => boolean
   readonly publish: (observation: Observation) => void
   readonly nextRequestId: () => string
+  readonly forget: (what: ResponseScript.Forgotten | { readonly responseId: string }, previousId?: unknown) => void
 }
 
 export type Json = Readonly<Record<string, unknown>>
 
-export const isAuthorized = (core: Core, authorization: string | undefined): boolean =>
-  core.apiKey === undefined || authorization === `Bearer ${Redacted.value(core.apiKey)}`
+/** What is wrong with the key of a request. Azure's clients send it in a header of their own. */
+export const keyProblem = (core: Core, headers: IncomingHttpHeaders | Json): Problem | undefined => {
+  if (core.apiKey === undefined) return undefined
+  const { "api-key": bare, authorization } = headers
+  if (authorization === undefined && bare === undefined) return noKey
+  const key = Redacted.value(core.apiKey)
+  return authorization === `Bearer ${key}` || bare === key ? undefined : wrongKey
+}
 
 const secret: ReadonlySet<string> = new Set(["authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"])
 
@@ -36,5 +57,20 @@ export const received = (core: Core, request: Omit<RecordedRequest, "body"> & { 
   core.publish({
     _tag: "RequestReceived",
     request: { ...request, body: request.body as unknown as RecordedRequest["body"] }
+  })
+}
+
+/** A request that no response came of. */
+export const refused = (
+  core: Core,
+  problem: Problem,
+  from: { readonly transport: "websocket" | "http"; readonly connection?: number; readonly what: string }
+): void => {
+  core.publish({
+    _tag: "RequestRefused",
+    ...from,
+    status: problem.status,
+    code: problem.code,
+    message: problem.message
   })
 }

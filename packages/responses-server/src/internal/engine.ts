@@ -1,28 +1,26 @@
 /** One request to one response: what the model sees, what it does, and what is remembered of it. Knows no transport. */
-import { ResponseEvent, type ResponseItem, ResponseRequest, ResponseScript, ResponseSteps } from "effect-responses"
+import { type ResponseItem, type ResponseRequest, ResponseScript, ResponseSteps } from "effect-responses"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Context from "../Context.ts"
-import type { Outcome } from "../Observation.ts"
+import type { SeenContext } from "../Observation.ts"
+import { compacted } from "./compaction.ts"
+import type { Conversations } from "./conversations.ts"
 import type { Memory } from "./memory.ts"
-import { previousNotFound, type Problem, type Transport, unpaired, validate } from "./validate.ts"
-
-export interface Run {
-  readonly responseId: string
-  readonly steps: ReadonlyArray<ResponseSteps.Step>
-  /** To be told of each frame before it is sent: whoever reads the last one may continue from it at once. */
-  readonly observe: (frame: object | string) => void
-  readonly outcome: () => Outcome | undefined
-}
+import type { Problem } from "./problems.ts"
+import { resolve, type Resolved } from "./resolve.ts"
+import * as Run from "./run.ts"
+import { type Transport, validate } from "./validate.ts"
 
 export interface Engine {
   readonly respond: (
     body: Readonly<Record<string, unknown>>,
     transport: Transport,
     memory: Memory
-  ) => Effect.Effect<Run>
+  ) => Effect.Effect<Run.Run>
+  /** The response that ended last. */
   readonly latest: () => string | undefined
 }
 
@@ -36,22 +34,54 @@ const exhausted = (index: number): ResponseScript.Turn =>
 const broken = (cause: unknown): ResponseScript.Turn =>
   ResponseScript.error({ status: 500, code: "script_failed", message: `The script failed: ${String(cause)}` })
 
-/** What the model sees, or why it never does. */
-const contextOf = (
-  request: ResponseRequest.ResponseRequest,
+/** The usage that steps would count, for a response that ends before them. */
+export const usage =
+  (context: ResponseScript.Context) => (output: ReadonlyArray<ResponseItem.ResponseItem>): object => {
+    const last = ResponseSteps.steps(
+      { parts: output.map((item) => ({ _tag: "Item", item })) },
+      { ...context, request: { ...context.request, max_output_tokens: null, generate: true } }
+    ).at(-1)
+    const response: unknown = last?._tag === "Send" && typeof last.frame === "object"
+      ? Reflect.get(last.frame, "response")
+      : undefined
+    return Predicate.isRecord(response) && Predicate.isRecord(response["usage"]) ? response["usage"] : {}
+  }
+
+const refused = (
+  problem: Problem,
+  at: Omit<ResponseScript.Context, "request" | "input">,
+  body: Readonly<Record<string, unknown>>,
   memory: Memory
-): Either.Either<ReadonlyArray<ResponseItem.ResponseItem>, Problem> => {
-  const { previous_response_id: previousId } = request
-  const previous = Predicate.isNullable(previousId) ? undefined : memory.find(previousId)
-  if (Predicate.isNotNullable(previousId) && previous === undefined) return Either.left(previousNotFound(previousId))
-  const items = [...previous?.items ?? [], ...ResponseRequest.items(request)]
-  const elsewhere = Predicate.isNotNullable(request.conversation) ||
-    items.some((item) => String(item.type) === "item_reference")
-  const found = elsewhere ? undefined : unpaired(items, request.generate !== false)
-  return found === undefined ? Either.right(items) : Either.left(found)
+): Run.Run => {
+  const { previous_response_id: previousId, stream_id } = body
+  const lane = Predicate.isString(stream_id) ? { stream_id } : {}
+  return Run.make({
+    responseId: at.responseId,
+    request: undefined,
+    steps: ResponseSteps.steps(ResponseScript.error(problem), { ...at, request: { model: "", ...lane }, input: [] }),
+    usage: () => ({}),
+    onEnd: () => {
+      if (Predicate.isString(previousId)) memory.evict(previousId)
+    }
+  })
 }
 
-export const make = (options: { readonly script: ResponseScript.Script; readonly idPrefix: string }): Engine => {
+export interface Options {
+  readonly script: ResponseScript.Script
+  readonly idPrefix: string
+  /** Makes times and the sizes of deltas repeat. */
+  readonly seed: number | undefined
+  /** In milliseconds, where a turn says nothing of it. */
+  readonly deltaDelay: number
+  readonly conversations: Conversations
+  readonly onContext: (seen: SeenContext) => void
+}
+
+/** With a seed time stands still here, and goes on by a second with every response. */
+const seededTime = 1_700_000_000
+
+export const make = (options: Options): Engine => {
+  const { conversations, seed } = options
   let responses = 0
   let turns = 0
   let latest: string | undefined
@@ -62,62 +92,80 @@ export const make = (options: { readonly script: ResponseScript.Script; readonly
       onRight: (turn) => turn ?? exhausted(context.index)
     })
 
-  const respond: Engine["respond"] = (body, transport, memory) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const responseId = `resp_${options.idPrefix}${++responses}`
-      const lane = Predicate.isString(body["stream_id"]) ? { stream_id: body["stream_id"] } : {}
-      const at = { responseId, createdAt: Math.floor(now / 1000), index: turns }
-      const checked = Either.flatMap(validate(body, transport), (request) =>
-        Either.map(contextOf(request, memory), (input) => ({ request, input })))
-
-      if (Either.isLeft(checked)) {
-        const context = { ...at, request: { model: "", ...lane }, input: [] }
-        const steps = ResponseSteps.steps(ResponseScript.error(checked.left), context)
-        return { responseId, steps, ...observer(body["previous_response_id"], [], false, memory) }
-      }
-
-      const { input, request } = checked.right
-      const context: ResponseScript.Context = {
-        ...at,
-        request,
-        input,
-        metadata: { context_items: String(input.length), context_hash: Context.hash(input) }
-      }
-      const turn = take(context)
-      if (request.generate !== false) {
-        turns++
-      }
-      return {
-        responseId,
-        steps: ResponseSteps.steps(turn, context),
-        ...observer(request.previous_response_id, input, request.store ?? true, memory)
+  const accepted = (
+    request: ResponseRequest.ResponseRequest,
+    resolved: Resolved,
+    at: Omit<ResponseScript.Context, "request" | "input">,
+    memory: Memory,
+    bytes: number
+  ): Run.Run => {
+    const { responseId } = at
+    const { conversation, items: input } = resolved
+    const contextHash = Context.hash(input)
+    const context: ResponseScript.Context = {
+      ...at,
+      request,
+      input,
+      cached: resolved.cached,
+      metadata: { context_items: String(input.length), context_hash: contextHash }
+    }
+    const compaction = compacted(request, input, responseId)
+    const picked = take(context)
+    const turn = compaction === undefined ? picked : ResponseScript.turn([ResponseScript.item(compaction), picked])
+    if (request.generate !== false) turns++
+    options.onContext({
+      responseId,
+      previousResponseId: request.previous_response_id ?? undefined,
+      items: input.length,
+      hash: contextHash
+    })
+    const previousId = request.previous_response_id
+    return Run.make({
+      responseId,
+      request,
+      steps: ResponseSteps.steps({ deltaDelay: options.deltaDelay, ...turn }, context),
+      usage: usage(context),
+      onEnd: ({ outcome, output, response }) => {
+        if (response === undefined || outcome === "failed") {
+          if (Predicate.isNotNullable(previousId)) memory.evict(previousId)
+          return
+        }
+        latest = responseId
+        const items = compaction === undefined ? [...input, ...output] : output
+        const kept = {
+          id: responseId,
+          input,
+          items,
+          response,
+          bytes: resolved.cachedBytes + bytes + JSON.stringify(output).length
+        }
+        memory.keep(kept, request.store ?? true)
+        if (conversation !== undefined) conversation.items = items
       }
     })
-
-  const observer = (
-    previousId: unknown,
-    input: ReadonlyArray<ResponseItem.ResponseItem>,
-    stored: boolean,
-    memory: Memory
-  ): Pick<Run, "observe" | "outcome"> => {
-    let outcome: Outcome | undefined
-    return {
-      outcome: () => outcome,
-      observe: (frame) => {
-        if (typeof frame === "string" || outcome !== undefined) return
-        const event = frame as ResponseEvent.ServerEvent
-        if (!ResponseEvent.isTerminal(event) || (event.type === undefined && !("error" in event))) return
-        if (ResponseEvent.isEnd(event)) {
-          outcome = event.type === "response.completed" ? "completed" : "incomplete"
-          latest = event.response.id
-          memory.keep({ id: latest, items: [...input, ...event.response.output ?? []] }, stored)
-        } else {
-          outcome = event.type === "response.failed" ? "failed" : "error"
-          if (Predicate.isString(previousId)) memory.evict(previousId)
-        }
-      }
-    }
   }
+
+  const respond: Engine["respond"] = (body, transport, memory) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const number = ++responses
+      const responseId = `resp_${options.idPrefix}${number}`
+      const at = {
+        responseId,
+        createdAt: seed === undefined ? Math.floor(now / 1000) : seededTime + number,
+        index: turns,
+        ...(seed === undefined ? {} : { seed: seed + number })
+      }
+      const checked = Either.flatMap(validate(body, transport), (request) =>
+        Either.map(
+          resolve(request, memory, conversations, `${options.idPrefix}${number}`),
+          (resolved) => ({ request, resolved })
+        ))
+      return Either.match(checked, {
+        onLeft: (problem) => refused(problem, at, body, memory),
+        onRight: ({ request, resolved }) =>
+          accepted(request, resolved, at, memory, JSON.stringify(request.input ?? "").length)
+      })
+    })
 
   return { respond, latest: () => latest }
 }

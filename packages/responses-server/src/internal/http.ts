@@ -1,27 +1,19 @@
-/** `POST /v1/responses`: as server-sent events or, without `stream`, as one JSON body. */
+/** One answer over HTTP: as server-sent events or, without `stream`, as one JSON body. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import * as HttpRouter from "@effect/platform/HttpRouter"
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { ResponseEvent } from "effect-responses"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { Buffer } from "node:buffer"
 import type { Outcome } from "../Observation.ts"
-import { type Core, isAuthorized, type Json, received, recordable } from "./core.ts"
-import type { Run } from "./engine.ts"
-import { type Portion, portions, toText } from "./play.ts"
-import { notFound, notJson, type Problem, wrongKey } from "./validate.ts"
+import type { Core, Json } from "./core.ts"
+import { type Frame, type Portion, portions, toText } from "./play.ts"
+import type { Run } from "./run.ts"
 
 const record = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
-
-export const errorBody = (problem: Problem): Json => {
-  const { code, message, param, type } = problem
-  return { error: { message, type, param, code } }
-}
 
 const textFields = (value: unknown): Record<string, string> =>
   Object.fromEntries(
@@ -60,10 +52,20 @@ interface Exchange {
   cut: boolean
 }
 
-const cut = (exchange: Exchange) =>
+const socketOf = ({ request }: Exchange) => NodeHttpServerRequest.toIncomingMessage(request).socket
+
+const cut = (exchange: Exchange, portion: Portion & { readonly _tag: "Cut" }) =>
   Effect.suspend(() => {
     exchange.cut = true
-    NodeHttpServerRequest.toIncomingMessage(exchange.request).socket.destroySoon()
+    const socket = socketOf(exchange)
+    const { bytes, frame } = portion
+    // A piece of the chunked body that says it is longer than what comes.
+    if (frame !== undefined) {
+      const text = Buffer.from(sse(frame))
+      socket.write(`${text.length.toString(16)}\r\n`)
+      socket.write(text.subarray(0, bytes))
+    }
+    socket.destroySoon()
     return Effect.never
   })
 
@@ -79,27 +81,34 @@ const ended = (exchange: Exchange) =>
   })
 
 /** `none` ends the body. */
-const play =
-  (exchange: Exchange) => (portion: Portion): Effect.Effect<Option.Option<ReadonlyArray<object | string>>> => {
-    switch (portion._tag) {
-      case "Send":
-        return Effect.sync(() => {
-          portion.frames.forEach(exchange.run.observe)
-          return Option.some(portion.frames)
-        })
-      case "Wait":
-        return Effect.as(Effect.sleep(portion.millis), Option.some([]))
-      case "Silence":
-        return Effect.never
-      case "Close":
-        return Effect.sync(() => {
-          exchange.cut = true
-          return Option.none()
-        })
-      default:
-        return cut(exchange)
-    }
+const play = (exchange: Exchange) => (portion: Portion): Effect.Effect<Option.Option<ReadonlyArray<Frame>>> => {
+  switch (portion._tag) {
+    case "Send":
+      return Effect.sync(() =>
+        Option.some(portion.frames.map(({ frame, ...more }) => ({ ...more, frame: exchange.run.send(frame) })))
+      )
+    case "Wait":
+      return Effect.as(Effect.sleep(portion.millis), Option.some([]))
+    case "Silence":
+      return Effect.never
+    case "Close":
+      return Effect.sync(() => {
+        exchange.cut = true
+        return Option.none()
+      })
+    case "Cut":
+      return cut(exchange, portion)
+    case "Forget":
+      return Effect.sync(() => {
+        exchange.core.forget(portion.what, exchange.run.request?.previous_response_id)
+        return Option.some([])
+      })
+    // A socket's own.
+    case "Expire":
+    case "Pings":
+      return Effect.succeed(Option.some([]))
   }
+}
 
 const frames = (exchange: Exchange, portions: ReadonlyArray<Portion>) =>
   Stream.fromIterable(portions).pipe(
@@ -116,7 +125,7 @@ const streamed = (exchange: Exchange, rest: ReadonlyArray<Portion>): HttpServerR
   )
   const end = Stream.suspend(() => exchange.cut ? Stream.empty : Stream.make(done))
   const body = flushed.pipe(
-    Stream.concat(Stream.map(frames(exchange, rest), (frames) => frames.map(sse).join(""))),
+    Stream.concat(Stream.map(frames(exchange, rest), (frames) => frames.map(({ frame }) => sse(frame)).join(""))),
     Stream.concat(end),
     Stream.filter((text) => text !== ""),
     Stream.ensuring(ended(exchange)),
@@ -131,7 +140,7 @@ const whole = (exchange: Exchange, rest: ReadonlyArray<Portion>) =>
   frames(exchange, rest).pipe(
     Stream.runCollect,
     Effect.map((all) => {
-      const terminal = [...all].flat().find((frame): frame is Json =>
+      const terminal = [...all].flat().map(({ frame }) => frame).find((frame): frame is Json =>
         typeof frame === "object" && ResponseEvent.isTerminal(frame as ResponseEvent.ServerEvent)
       )
       if (terminal === undefined) return HttpServerResponse.empty({ status: 502 })
@@ -140,52 +149,27 @@ const whole = (exchange: Exchange, rest: ReadonlyArray<Portion>) =>
     Effect.ensuring(ended(exchange))
   )
 
-const answer = Effect.fnUntraced(function*(core: Core, request: HttpServerRequest.HttpServerRequest) {
-  const text = yield* Effect.orElseSucceed(request.text, () => "")
-  const parsed = Either.getOrElse(Either.try(() => JSON.parse(text) as unknown), () => undefined)
-  if (!Predicate.isRecord(parsed)) return HttpServerResponse.unsafeJson(errorBody(notJson), { status: notJson.status })
-  received(core, {
-    body: parsed,
-    transport: "http",
-    bytes: Buffer.byteLength(text),
-    headers: recordable(request.headers)
-  })
-  const { stream, ...body } = parsed
-  const run = yield* core.engine.respond(body, "http", core.store)
-  const exchange: Exchange = { core, request, run, cut: false }
-  const all = portions(run.steps, core.deltaDelay)
-  const waits = all.findIndex((portion) => portion._tag !== "Wait")
-  for (const wait of all.slice(0, waits)) yield* Effect.onInterrupt(play(exchange)(wait), () => ended(exchange))
-  const [first, ...rest] = all.slice(waits)
-  if (first?._tag === "Send") {
-    const [frame] = first.frames
-    if (frame !== undefined && isError(frame)) {
-      run.observe(frame)
-      yield* ended(exchange)
-      return fromErrorFrame(frame)
+/** What a server does with a request that it has read. */
+export const answer = Effect.fnUntraced(
+  function*(core: Core, request: HttpServerRequest.HttpServerRequest, parsed: Json) {
+    const { stream, ...body } = parsed
+    const run = yield* core.engine.respond(Predicate.isBoolean(stream) ? body : parsed, "http", core.store)
+    const exchange: Exchange = { core, request, run, cut: false }
+    const all = portions(run.steps)
+    const waits = all.findIndex((portion) => portion._tag !== "Wait")
+    for (const wait of all.slice(0, waits)) yield* Effect.onInterrupt(play(exchange)(wait), () => ended(exchange))
+    const [first, ...rest] = all.slice(waits)
+    if (first?._tag === "Send") {
+      const [begin] = first.frames
+      if (begin !== undefined && isError(begin.frame)) {
+        run.send(begin.frame)
+        yield* ended(exchange)
+        return fromErrorFrame(begin.frame)
+      }
+    } else if (first?._tag === "Cut") {
+      return yield* Effect.onInterrupt(cut(exchange, first), () => ended(exchange))
     }
-  } else if (first?._tag === "Cut") {
-    return yield* Effect.onInterrupt(cut(exchange), () => ended(exchange))
+    const portionsLeft = first === undefined ? rest : [first, ...rest]
+    return stream === true ? streamed(exchange, portionsLeft) : yield* whole(exchange, portionsLeft)
   }
-  const portionsLeft = first === undefined ? rest : [first, ...rest]
-  return stream === true ? streamed(exchange, portionsLeft) : yield* whole(exchange, portionsLeft)
-})
-
-/** The HTTP side of a server, but for the upgrade. */
-export const app = (core: Core) =>
-  HttpRouter.empty.pipe(
-    HttpRouter.post(
-      "/v1/responses",
-      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-        isAuthorized(core, request.headers["authorization"])
-          ? answer(core, request)
-          : Effect.succeed(HttpServerResponse.unsafeJson(errorBody(wrongKey), { status: wrongKey.status })))
-    ),
-    HttpRouter.all(
-      "*",
-      Effect.succeed(HttpServerResponse.unsafeJson(errorBody(notFound), { status: notFound.status }))
-    ),
-    Effect.map((response) =>
-      HttpServerResponse.setHeader(response, "x-request-id", core.nextRequestId())
-    )
-  )
+)

@@ -7,13 +7,32 @@ import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { type WebSocket, WebSocketServer } from "ws"
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
+/** What to do with an upgrade. `undefined` as the answer: none ever. */
+export type Verdict =
+  | { readonly _tag: "Open"; readonly onSocket: (ws: WebSocket, socket: Socket) => void }
+  | { readonly _tag: "Answer"; readonly answer: Answer | undefined }
+  | { readonly _tag: "Cut" }
+
 const ignore = () => {}
+
+export const answer = (
+  refusal: {
+    readonly status: number
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    readonly body?: unknown
+  },
+  requestId: string
+): Answer => ({
+  status: refusal.status,
+  headers: { "x-request-id": requestId, ...refusal.headers },
+  body: typeof refusal.body === "string" ? refusal.body : JSON.stringify(refusal.body ?? {})
+})
 
 /** A plain HTTP answer in place of the 101. */
 const refuse = (socket: Duplex, { body, headers, status }: Answer): void => {
@@ -33,12 +52,15 @@ export const listen = Effect.fnUntraced(function*(options: {
   readonly host: string
   readonly maxFrame: number
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
-  /** `undefined` lets the upgrade go ahead. */
-  readonly refusal: (request: IncomingMessage) => Answer | undefined
-  readonly onSocket: (ws: WebSocket, request: IncomingMessage) => void
+  readonly onUpgrade: (request: IncomingMessage) => Verdict
 }) {
   const sockets = new Set<Socket>()
-  const upgrades = new WebSocketServer({ noServer: true, maxPayload: options.maxFrame, perMessageDeflate: false })
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    maxPayload: options.maxFrame,
+    perMessageDeflate: false,
+    autoPong: false
+  })
   const server = yield* Effect.acquireRelease(
     Effect.sync(() => createServer(options.onRequest)),
     (server) =>
@@ -53,9 +75,18 @@ export const listen = Effect.fnUntraced(function*(options: {
   })
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", ignore)
-    const refusal = options.refusal(request)
-    if (refusal !== undefined) refuse(socket, refusal)
-    else upgrades.handleUpgrade(request, socket, head, (ws) => options.onSocket(ws, request))
+    const verdict = options.onUpgrade(request)
+    switch (verdict._tag) {
+      case "Open":
+        upgrades.handleUpgrade(request, socket, head, (ws) => verdict.onSocket(ws, request.socket))
+        break
+      case "Answer":
+        if (verdict.answer !== undefined) refuse(socket, verdict.answer)
+        break
+      case "Cut":
+        socket.destroy()
+        break
+    }
   })
   yield* Effect.async<void, ServeError.ServeError>((resume) => {
     const onError = (cause: Error) => resume(Effect.fail(new ServeError.ServeError({ cause })))

@@ -48,12 +48,32 @@ const callable = (tool: ResponseRequest.Tool): ReadonlyArray<Callable> => {
     : []
 }
 
-const offered = (request: ResponseRequest.ResponseRequest): ReadonlyArray<Callable> => {
-  const { tool_choice, tools } = request
-  if (tool_choice === "none") return []
+interface Offer {
+  readonly tools: ReadonlyArray<Callable>
+  /** Whether this answer has to call one, however many calls there were. */
+  readonly mustCall: boolean
+}
+
+const namesOf = (tools: unknown): ReadonlyArray<unknown> =>
+  (Array.isArray(tools) ? tools : []).map((tool: unknown) => Predicate.isRecord(tool) ? tool["name"] : undefined)
+
+const offered = ({ tool_choice: choice, tools }: ResponseRequest.ResponseRequest): Offer => {
   const all = (tools ?? []).flatMap(callable)
-  const chosen: unknown = Predicate.isRecord(tool_choice) ? tool_choice["name"] : undefined
-  return Predicate.isString(chosen) ? all.filter(({ name }) => name === chosen) : all
+  if (!Predicate.isRecord(choice)) return { tools: choice === "none" ? [] : all, mustCall: choice === "required" }
+  const isAllowed = choice["type"] === "allowed_tools"
+  const names = isAllowed ? namesOf(choice["tools"]) : [choice["name"]]
+  return {
+    tools: all.filter(({ name }) => names.includes(name)),
+    mustCall: !isAllowed || choice["mode"] === "required"
+  }
+}
+
+/** What the text of an answer must be, when the caller gave a schema for it. */
+const formatted = (request: ResponseRequest.ResponseRequest, seed: number): string | undefined => {
+  const format: unknown = Predicate.isRecord(request.text) ? request.text["format"] : undefined
+  if (!Predicate.isRecord(format)) return undefined
+  if (format["type"] === "json_schema") return JSON.stringify(sample(format["schema"], seed))
+  return format["type"] === "json_object" ? JSON.stringify({ answer: `answer ${seed + 1}` }) : undefined
 }
 
 const excerpt = (text: string, length: number): string => text.length <= length ? text : `${text.slice(0, length - 1)}…`
@@ -96,11 +116,11 @@ export const model = (
   const question = input[asked]
   const text = question !== undefined && isUser(question) ? contentText(question.content) : ""
   const outputs = input.slice(asked + 1).filter(isOutput)
-  const tools = offered(request)
-  const missing = tools.length === 0 ? 0 : wanted(text) - outputs.length
-  if (missing <= 0) return ResponseScript.text(answer(input, text, outputs))
-
+  const { mustCall, tools } = offered(request)
+  const missing = tools.length === 0 ? 0 : Math.max(wanted(text) - outputs.length, mustCall ? 1 : 0)
   const before = input.filter(isCall).length
+  if (missing <= 0) return ResponseScript.text(formatted(request, before) ?? answer(input, text, outputs))
+
   // Every third time two at once, so that callers meet parallel calls.
   const count = request.parallel_tool_calls !== false && before % 3 === 2 ? Math.min(2, missing) : 1
   const calls = Array.from({ length: count }, (_, index) => {

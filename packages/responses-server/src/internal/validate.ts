@@ -1,68 +1,46 @@
-/** What a server says of a request before the model sees it, in the words and codes of the published API. */
-import type { ResponseItem, ResponseRequest, ResponseScript } from "effect-responses"
+/** What a server says of a request before the model sees it. */
+import type { ResponseItem, ResponseRequest } from "effect-responses"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import { fields, isField } from "./fields.ts"
+import { invalid, missing, type Problem, unknown, wrongType } from "./problems.ts"
 
 export type Transport = "websocket" | "http"
 
 type Json = Readonly<Record<string, unknown>>
 
-const invalid = (code: string | null, message: string, param: string | null = null, status = 400) =>
-  ({ status, type: "invalid_request_error", code, message, param }) satisfies ResponseScript.ErrorDetails
-
-export type Problem = ReturnType<typeof invalid>
-
-export const binaryFrame = invalid("invalid_message", "Binary messages are not supported. Send JSON text.")
-
-export const notJson = invalid("invalid_json", "The message is not valid JSON.")
-
-export const unknownType = (type: unknown) =>
-  Predicate.isString(type)
-    ? invalid("invalid_message_type", `Unknown message type: '${type}'.`, "type")
-    : invalid("missing_required_parameter", "Missing required parameter: 'type'.", "type")
-
-export const badStreamId = invalid(
-  "invalid_stream_id",
-  "stream_id must be 1 to 256 characters of A-Z, a-z, 0-9, '_', '.' and '-'.",
-  "stream_id"
-)
-
-export const wrongKey = invalid("invalid_api_key", "Incorrect API key provided.", null, 401)
-
-export const notFound = invalid(null, "Not found. The API is at /v1/responses.", null, 404)
-
-export const ageLimitReached = {
-  ...invalid(
-    "websocket_connection_limit_reached",
-    "Responses websocket connection limit reached (60 minutes). Create a new websocket connection to continue."
-  )
-}
-
-export const previousNotFound = (id: string) =>
-  invalid("previous_response_not_found", `Previous response with id '${id}' not found.`, "previous_response_id")
-
 export const isStreamId = (value: unknown): value is string =>
   Predicate.isString(value) && /^[A-Za-z0-9_.-]{1,256}$/.test(value)
 
 /** Fields that belong to the other transport. */
-const misplaced: Record<Transport, ReadonlyArray<string>> = {
+const misplaced: Readonly<Record<Transport, ReadonlyArray<string>>> = {
   websocket: ["stream", "background"],
   http: ["stream_id", "generate"]
 }
 
-const wrongType = (field: string, expected: string) =>
-  invalid("invalid_type", `Invalid type for '${field}': expected ${expected}.`, field)
+const toolNames = (value: unknown): ReadonlyArray<unknown> =>
+  (Array.isArray(value) ? value : []).map((tool: unknown) => Predicate.isRecord(tool) ? tool["name"] : undefined)
+
+/** A choice names tools of the request. */
+const unknownChoice = ({ tool_choice, tools }: Json): Problem | undefined => {
+  if (!Predicate.isRecord(tool_choice)) return undefined
+  const names = toolNames(tool_choice["type"] === "allowed_tools" ? tool_choice["tools"] : [tool_choice])
+  const wrong = names.filter(Predicate.isString).find((name) => !toolNames(tools).includes(name))
+  return wrong === undefined
+    ? undefined
+    : invalid(null, `Tool choice '${wrong}' not found in 'tools' parameter.`, "tool_choice")
+}
 
 const problem = (body: Json, transport: Transport): Problem | undefined => {
-  const { conversation, generate, input, metadata, model, previous_response_id, tools } = body
-  if (Predicate.isNullable(model)) {
-    return invalid("missing_required_parameter", "Missing required parameter: 'model'.", "model")
-  }
-  if (!Predicate.isString(model) || model === "") return wrongType("model", "a non-empty string")
+  const { conversation, model, previous_response_id } = body
+  if (Predicate.isNullable(model)) return missing("model")
+  if (model === "") return wrongType("model", "a non-empty string", model)
   const other = misplaced[transport].find((field) => field in body)
-  if (other !== undefined) return invalid("unknown_parameter", `Unknown parameter: '${other}'.`, other)
-  if (Predicate.isNotNullable(previous_response_id) && !Predicate.isString(previous_response_id)) {
-    return wrongType("previous_response_id", "a string")
+  if (other !== undefined) return unknown(other)
+  for (const [name, value] of Object.entries(body)) {
+    if (!isField(name)) return unknown(name)
+    const found = Predicate.isNullable(value) ? undefined : fields[name](value, name)
+    if (found !== undefined) return found
   }
   if (Predicate.isNotNullable(previous_response_id) && Predicate.isNotNullable(conversation)) {
     return invalid(
@@ -71,19 +49,16 @@ const problem = (body: Json, transport: Transport): Problem | undefined => {
       "previous_response_id"
     )
   }
-  if (Predicate.isNotNullable(generate) && !Predicate.isBoolean(generate)) return wrongType("generate", "a boolean")
-  if (Predicate.isNotNullable(tools) && !Array.isArray(tools)) return wrongType("tools", "an array")
-  if (Predicate.isNotNullable(metadata) && !Predicate.isRecord(metadata)) return wrongType("metadata", "an object")
-  if (Predicate.isNullable(input) || Predicate.isString(input)) return undefined
-  if (!Array.isArray(input)) return wrongType("input", "a string or an array of items")
-  const index = input.findIndex((item) => !Predicate.isRecord(item))
-  return index < 0 ? undefined : wrongType(`input[${index}]`, "an object")
+  return unknownChoice(body)
 }
 
 /** The one place where a body becomes a request. */
 export const validate = (body: Json, transport: Transport): Either.Either<ResponseRequest.ResponseRequest, Problem> => {
-  const found = problem(body, transport)
-  return found === undefined ? Either.right(body as unknown as ResponseRequest.ResponseRequest) : Either.left(found)
+  // The vendor's own Agents SDK sends `stream: true` on the socket, where it can mean nothing else.
+  const { stream, ...rest } = body
+  const checked = transport === "websocket" && stream === true ? rest : body
+  const found = problem(checked, transport)
+  return found === undefined ? Either.right(checked as unknown as ResponseRequest.ResponseRequest) : Either.left(found)
 }
 
 /** Every tool output needs its call, and the model goes on only when every call has its output. */

@@ -5,19 +5,33 @@ export type Frame = { readonly type: string; readonly [field: string]: unknown }
 
 type Json = Readonly<Record<string, unknown>>
 
-/** By code points: half of a surrogate pair is no text. */
-const pieces = (text: string, size: number): ReadonlyArray<string> =>
-  text.length <= size
-    ? (text === "" ? [] : [text])
-    : text.match(new RegExp(`[^]{1,${Math.max(1, Math.floor(size))}}`, "gu")) ?? []
+/** How many characters the next delta has. */
+export type Size = () => number
 
-const deltas = (type: string, place: Json, text: string, size: number, more: Json = {}): ReadonlyArray<Frame> =>
+/** By code points: half of a surrogate pair is no text. */
+const pieces = (text: string, size: Size): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  let piece = ""
+  let left = 0
+  for (const character of text) {
+    if (left <= 0) {
+      if (piece !== "") found.push(piece)
+      piece = ""
+      left = Math.max(1, Math.floor(size()))
+    }
+    piece += character
+    left--
+  }
+  return piece === "" ? found : [...found, piece]
+}
+
+const deltas = (type: string, place: Json, text: string, size: Size, more: Json = {}): ReadonlyArray<Frame> =>
   pieces(text, size).map((delta) => ({ type, ...place, delta, ...more }))
 
 const outputPart = (part: ContentPart): ContentPart =>
   part.type === "output_text" ? { ...part, annotations: part.annotations ?? [], logprobs: part.logprobs ?? [] } : part
 
-const contentFrames = (part: Json, at: Json, size: number): ReadonlyArray<Frame> => {
+const contentFrames = (part: Json, at: Json, size: Size): ReadonlyArray<Frame> => {
   const whole = (begun: Json, inner: ReadonlyArray<Frame>): ReadonlyArray<Frame> => [
     { type: "response.content_part.added", ...at, part: begun },
     ...inner,
@@ -51,7 +65,7 @@ const contentFrames = (part: Json, at: Json, size: number): ReadonlyArray<Frame>
   return whole(part, [])
 }
 
-const summaryFrames = (text: string, at: Json, size: number): ReadonlyArray<Frame> => [
+const summaryFrames = (text: string, at: Json, size: Size): ReadonlyArray<Frame> => [
   { type: "response.reasoning_summary_part.added", ...at, part: { type: "summary_text", text: "" } },
   ...deltas("response.reasoning_summary_text.delta", at, text, size),
   { type: "response.reasoning_summary_text.done", ...at, text },
@@ -87,9 +101,9 @@ const finished = (item: ResponseItem, suffix: string): ResponseItem => {
 /** The frames from `output_item.added` to `output_item.done`, and the item as the response lists it. */
 export const itemFrames = (
   source: ResponseItem,
-  options: { readonly suffix: string; readonly index: number; readonly chunkSize: number }
+  options: { readonly suffix: string; readonly index: number; readonly size: Size }
 ): { readonly item: ResponseItem; readonly frames: ReadonlyArray<Frame> } => {
-  const { chunkSize, index } = options
+  const { index, size } = options
   const item = finished(source, options.suffix)
   const at = { item_id: item.id, output_index: index }
   const between = (begun: Json, inner: ReadonlyArray<Frame>) => ({
@@ -101,7 +115,7 @@ export const itemFrames = (
     ]
   })
   const contents = (content: ReadonlyArray<object>) =>
-    content.flatMap((part, content_index) => contentFrames({ ...part }, { ...at, content_index }, chunkSize))
+    content.flatMap((part, content_index) => contentFrames({ ...part }, { ...at, content_index }, size))
 
   switch (item.type) {
     case undefined:
@@ -112,17 +126,17 @@ export const itemFrames = (
       )
     case "function_call":
       return between({ status: "in_progress", arguments: "" }, [
-        ...deltas("response.function_call_arguments.delta", at, item.arguments, chunkSize),
+        ...deltas("response.function_call_arguments.delta", at, item.arguments, size),
         { type: "response.function_call_arguments.done", ...at, name: item.name, arguments: item.arguments }
       ])
     case "custom_tool_call":
       return between({ status: "in_progress", input: "" }, [
-        ...deltas("response.custom_tool_call_input.delta", at, item.input, chunkSize),
+        ...deltas("response.custom_tool_call_input.delta", at, item.input, size),
         { type: "response.custom_tool_call_input.done", ...at, input: item.input }
       ])
     case "reasoning":
       return between({ summary: [], ...(item.content === undefined ? {} : { content: [] }) }, [
-        ...item.summary.flatMap((part, summary_index) => summaryFrames(part.text, { ...at, summary_index }, chunkSize)),
+        ...item.summary.flatMap((part, summary_index) => summaryFrames(part.text, { ...at, summary_index }, size)),
         ...contents(item.content ?? [])
       ])
     default:

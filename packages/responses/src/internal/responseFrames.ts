@@ -2,12 +2,16 @@
 import type { Usage } from "../ResponseEvent.ts"
 import type { ResponseItem } from "../ResponseItem.ts"
 import type { ResponseRequest, Tool } from "../ResponseRequest.ts"
-import type { ErrorDetails } from "../ResponseScript.ts"
+import type { Context, ErrorDetails } from "../ResponseTurn.ts"
+import * as Tokens from "./tokens.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
 const publishedTool = (tool: Tool): object =>
   tool.type === "function" ? { description: null, parameters: null, strict: true, ...tool } : tool
+
+/** What a request asks for and what serves it are not the same names. */
+const tier: Readonly<Record<string, string>> = { auto: "default", fast: "priority" }
 
 /** Every field of the published resource, so that strict decoders take it. */
 export const resource = (options: {
@@ -15,7 +19,7 @@ export const resource = (options: {
   readonly createdAt: number
   readonly request: ResponseRequest
   readonly metadata: Readonly<Record<string, string>>
-  readonly status: "in_progress" | "completed" | "incomplete" | "failed"
+  readonly status: "queued" | "in_progress" | "completed" | "incomplete" | "failed"
   readonly output: ReadonlyArray<ResponseItem>
   readonly usage: Usage | null
   readonly error: { readonly code: string; readonly message: string } | null
@@ -27,9 +31,14 @@ export const resource = (options: {
     object: "response",
     created_at: options.createdAt,
     completed_at: status === "completed" ? options.createdAt : null,
+    access_programs: null,
     status,
     background: request.background ?? false,
+    conversation: typeof request.conversation === "string"
+      ? { id: request.conversation }
+      : request.conversation ?? null,
     error: options.error,
+    frequency_penalty: 0,
     incomplete_details: options.incompleteReason === null ? null : { reason: options.incompleteReason },
     instructions: request.instructions ?? null,
     max_output_tokens: request.max_output_tokens ?? null,
@@ -38,11 +47,14 @@ export const resource = (options: {
     model: request.model,
     output: options.output,
     parallel_tool_calls: request.parallel_tool_calls ?? true,
+    presence_penalty: 0,
     previous_response_id: request.previous_response_id ?? null,
+    prompt: request.prompt ?? null,
     prompt_cache_key: request.prompt_cache_key ?? null,
+    prompt_cache_retention: request.prompt_cache_retention ?? null,
     reasoning: { effort: null, summary: null, ...request.reasoning },
     safety_identifier: request.safety_identifier ?? null,
-    service_tier: request.service_tier ?? "default",
+    service_tier: tier[request.service_tier ?? "auto"] ?? request.service_tier,
     store: request.store ?? true,
     temperature: request.temperature ?? 1,
     text: { format: { type: "text" }, ...request.text },
@@ -56,15 +68,21 @@ export const resource = (options: {
   }
 }
 
-/** About four characters a token. */
-export const madeUpUsage = (input: unknown, output: unknown): Usage => {
-  const input_tokens = Math.ceil(JSON.stringify(input).length / 4)
-  const output_tokens = Math.ceil(JSON.stringify(output).length / 4)
+export const madeUpUsage = (
+  context: Pick<Context, "request" | "input" | "cached">,
+  output: ReadonlyArray<ResponseItem>
+): Usage & { readonly input_tokens_details: { readonly cache_write_tokens: number } } => {
+  const { cached = 0, input, request } = context
+  const cached_tokens = Tokens.ofItems(input.slice(0, cached))
+  const settings = Tokens.ofText(request.instructions ?? "") +
+    (request.tools ? Tokens.ofText(JSON.stringify(request.tools)) : 0)
+  const input_tokens = cached_tokens + Tokens.ofItems(input.slice(cached)) + settings
+  const output_tokens = Tokens.ofItems(output)
   return {
     input_tokens,
-    input_tokens_details: { cached_tokens: 0 },
+    input_tokens_details: { cached_tokens, cache_write_tokens: 0 },
     output_tokens,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: Tokens.ofItems(output.filter((item) => item.type === "reasoning")) },
     total_tokens: input_tokens + output_tokens
   }
 }
@@ -78,7 +96,9 @@ export const errorFrame = (error: ErrorDetails): Json => {
   const message = error.message ?? `The server reported ${error.code ?? "an error"}`
   const type = error.type ?? typeOfStatus(status ?? status_code)
   if (shape === "untyped") return { error: { message, type: error.type ?? "api_error", code: error.code, headers } }
-  return shape === "flat"
-    ? { type: "error", status, status_code, code: error.code ?? null, message, param, headers }
-    : { type: "error", status, status_code, error: { type, code: error.code ?? null, message, param, headers } }
+  const code = error.code ?? null
+  if (shape === "flat") return { type: "error", status, status_code, code, message, param, headers }
+  return error.headersAt === "frame"
+    ? { type: "error", status, status_code, headers, error: { type, code, message, param } }
+    : { type: "error", status, status_code, error: { type, code, message, param, headers } }
 }

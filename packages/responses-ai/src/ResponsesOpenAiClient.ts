@@ -1,0 +1,211 @@
+/**
+ * `OpenAiClient` of `@effect/ai-openai` over `Responses`: language models, chats and toolkits stay as they are, and go
+ * over a WebSocket.
+ *
+ * @since 0.1.0
+ */
+import * as OpenAiClient from "@effect/ai-openai/OpenAiClient"
+import * as AiError from "@effect/ai/AiError"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type { ResponseRequest } from "effect-responses/ResponseRequest"
+import * as Responses from "effect-responses/Responses"
+import { ResponsesSocket } from "effect-responses/ResponsesSocket"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Events from "./internal/events.ts"
+import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
+import { fromResponsesError } from "./ResponsesAiError.ts"
+
+type Options = Parameters<OpenAiClient.Service["createResponse"]>[0]
+
+/** `fileIdPrefixes` is a setting of the language model's that it forgets to take out. */
+const toRequest = (
+  { fileIdPrefixes: _prefixes, stream: _stream, ...body }: Options & { readonly fileIdPrefixes?: unknown },
+  config: ResponsesAiConfig.Service
+): ResponseRequest => ({
+  ...body as unknown as ResponseRequest,
+  ...config.previousResponseId === undefined ? {} : { previous_response_id: config.previousResponseId },
+  ...config.warmUp === true ? { generate: false } : {}
+})
+
+const refused = (method: string, description: string) =>
+  new AiError.MalformedInput({ module: "ResponsesOpenAiClient", method, description })
+
+/** `undefined`: the HTTP client of `@effect/ai-openai`. */
+type Route = Responses.Service | undefined
+
+interface Transports {
+  readonly auto: Responses.Service
+  readonly socket: Option.Option<Responses.Service>
+}
+
+/** A socket runs nothing in the background. */
+const routeOf = (
+  { auto, socket }: Transports,
+  config: ResponsesAiConfig.Service,
+  { background }: Options,
+  method: string
+): Effect.Effect<Route, AiError.AiError> => {
+  const { transport = background === true ? "http" : "auto", warmUp } = config
+  if (transport === "http") {
+    return warmUp === true
+      ? Effect.fail(refused(method, "A warm-up over HTTP would be an ordinary, paid request"))
+      : Effect.succeed(undefined)
+  }
+  if (background === true) return Effect.fail(refused(method, "A socket cannot run a response in the background"))
+  if (transport === "auto") return Effect.succeed(auto)
+  return Effect.mapError(socket, () => refused(method, "There is no ResponsesSocket for the transport \"socket\""))
+}
+
+const open = (
+  service: Responses.Service,
+  request: ResponseRequest,
+  config: ResponsesAiConfig.Service,
+  method: string
+) =>
+  Responses.open(request).pipe(
+    Effect.provideService(Responses.Responses, service),
+    Effect.mapError((error) => fromResponsesError(error, method)),
+    Effect.tap((response) => config.onOpen?.(response) ?? Effect.void)
+  )
+
+const defaultsOf = ({ model }: ResponseRequest): Effect.Effect<Events.Defaults> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({ model, createdAt: Math.floor(now / 1000) }))
+
+const logUnknown: NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> = (event) =>
+  Effect.logDebug("An event that @effect/ai-openai does not know", event).pipe(
+    Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
+  )
+
+/** Reads ahead of its consumer, who may call the model again before the rest is taken: that call waits for this one. */
+const streamOf = Effect.fnUntraced(function*(
+  service: Responses.Service,
+  options: Options,
+  config: ResponsesAiConfig.Service
+): Effect.fn.Return<
+  Stream.Stream<OpenAiClient.ResponseStreamEvent, AiError.AiError>,
+  AiError.AiError,
+  Scope.Scope
+> {
+  const method = "createResponseStream"
+  const { onUnknownEvent = logUnknown } = config
+  const request = toRequest(options, config)
+  const defaults = yield* defaultsOf(request)
+  const { events } = yield* open(service, request, config, method)
+  return events.pipe(
+    Stream.mapError((error) => fromResponsesError(error, method)),
+    Stream.buffer({ capacity: "unbounded" }),
+    Stream.tap((event) => Events.isKnown(event) ? Effect.void : onUnknownEvent(event)),
+    Stream.map((event) => Events.toStreamEvent(event, defaults))
+  )
+})
+
+const responseOf = Effect.fnUntraced(
+  function*(service: Responses.Service, options: Options, config: ResponsesAiConfig.Service) {
+    const method = "createResponse"
+    const request = toRequest(options, config)
+    const defaults = yield* defaultsOf(request)
+    const response = yield* open(service, request, config, method)
+    const final = yield* Effect.mapError(Responses.collect(response), (error) => fromResponsesError(error, method))
+    return Events.toResponse(final, defaults)
+  },
+  Effect.scoped
+)
+
+const overHttp = (options: Options, { previousResponseId }: ResponsesAiConfig.Service): Options =>
+  previousResponseId === undefined ? options : { ...options, previous_response_id: previousResponseId }
+
+const config = Effect.map(ResponsesAiConfig.ResponsesAiConfig.getOrUndefined, (config) => config ?? {})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<
+  OpenAiClient.Service,
+  never,
+  OpenAiClient.OpenAiClient | Responses.Responses
+> = Effect.gen(function*() {
+  const http = yield* OpenAiClient.OpenAiClient
+  const transports: Transports = {
+    auto: yield* Responses.Responses,
+    socket: yield* Effect.serviceOption(ResponsesSocket)
+  }
+  const routed = (options: Options, method: string) =>
+    Effect.flatMap(
+      config,
+      (config) => Effect.map(routeOf(transports, config, options, method), (route) => ({ config, route }))
+    )
+
+  return OpenAiClient.OpenAiClient.of({
+    ...http,
+    createResponse: (options) =>
+      Effect.flatMap(routed(options, "createResponse"), ({ config, route }) =>
+        route === undefined
+          ? http.createResponse(overHttp(options, config))
+          : responseOf(route, options, config)),
+    createResponseStream: (options) =>
+      Stream.unwrapScoped(
+        Effect.flatMap(routed(options, "createResponseStream"), ({ config, route }) =>
+          route === undefined
+            ? Effect.succeed(http.createResponseStream(overHttp(options, config)))
+            : streamOf(route, options, config))
+      )
+  })
+})
+
+/**
+ * Responses go over `Responses`. Everything else of the client (embeddings, `client`, `streamRequest`), and calls with the
+ * transport `http`, go over the `OpenAiClient` that this Layer is given.
+ *
+ * @example
+ * ```ts
+ * import { OpenAiClient, OpenAiLanguageModel } from "@effect/ai-openai"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { ResponsesOpenAiClient } from "effect-responses-ai"
+ * import { NodeResponses } from "effect-responses-node"
+ * import { Config, Layer } from "effect"
+ *
+ * const Http = OpenAiClient.layerConfig({ apiKey: Config.redacted("OPENAI_API_KEY") }).pipe(
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ *
+ * const Socket = ResponsesOpenAiClient.layer.pipe(Layer.provide([NodeResponses.layerConfig(), Http]))
+ *
+ * export const Model = OpenAiLanguageModel.layer({ model: "gpt-5.5" }).pipe(Layer.provide(Socket))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  OpenAiClient.OpenAiClient,
+  never,
+  OpenAiClient.OpenAiClient | Responses.Responses
+> = Layer.effect(OpenAiClient.OpenAiClient, make)
+
+const noHttp = HttpClient.make((request) =>
+  Effect.fail(
+    new HttpClientError.RequestError({
+      request,
+      reason: "Transport",
+      description: "ResponsesOpenAiClient.layerWithoutHttp goes over Responses only"
+    })
+  )
+)
+
+/**
+ * For programs that ask for responses only, and for tests with `ResponsesTest`: whatever would go over HTTP fails.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWithoutHttp: Layer.Layer<OpenAiClient.OpenAiClient, never, Responses.Responses> = Layer.provide(
+  layer,
+  Layer.provide(OpenAiClient.layer({}), Layer.succeed(HttpClient.HttpClient, noHttp))
+)

@@ -1,0 +1,83 @@
+/** Events and responses as `@effect/ai-openai` has them: decoded where its decoder takes them, made readable where not. */
+import * as Generated from "@effect/ai-openai/Generated"
+import { ResponseStreamEvent } from "@effect/ai-openai/OpenAiClient"
+import type * as ResponseEvent from "effect-responses/ResponseEvent"
+import type { FinalResponse } from "effect-responses/Responses"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+type Json = Readonly<Record<string, unknown>>
+
+/** What a server may leave out of a response, and the language model cannot do without. */
+export interface Defaults {
+  readonly model: string
+  /** In seconds. */
+  readonly createdAt: number
+}
+
+type Decode = (event: unknown) => Either.Either<ResponseStreamEvent, unknown>
+
+const decoders: ReadonlyMap<string, Decode> = new Map(
+  ResponseStreamEvent.members.map((member): [string, Decode] => [
+    member.fields.type.literals[0],
+    Schema.decodeUnknownEither<ResponseStreamEvent, unknown>(member as Schema.Schema<ResponseStreamEvent, unknown>)
+  ])
+)
+
+/** Whether `@effect/ai-openai` has a type for the event. */
+export const isKnown = (event: ResponseEvent.ResponseEvent): boolean => decoders.has(event.type)
+
+const idAt = (index: unknown): string => `item_${Predicate.isNumber(index) ? index : 0}`
+
+const readableItem = (item: Json, index: unknown): Json => ({
+  ...item,
+  id: Predicate.isString(item["id"]) ? item["id"] : idAt(index),
+  ...item["type"] === "reasoning" && !Array.isArray(item["summary"]) ? { summary: [] } : {},
+  ...item["type"] === "message" && Array.isArray(item["content"])
+    ? { content: item["content"].map((part: Json) => ({ annotations: [], ...part })) }
+    : {}
+})
+
+const readableResponse = (response: Json, { createdAt, model }: Defaults): Json => ({
+  ...response,
+  created_at: Predicate.isNumber(response["created_at"]) ? response["created_at"] : createdAt,
+  model: Predicate.isString(response["model"]) ? response["model"] : model,
+  output: Array.isArray(response["output"]) ? response["output"].map(readableItem) : []
+})
+
+const readable = (event: Json, defaults: Defaults): Json => {
+  const { item, item_id, output_index, response, summary_index } = event
+  if (Predicate.isRecord(response)) return { ...event, response: readableResponse(response, defaults) }
+  return {
+    ...event,
+    ...Predicate.isRecord(item) ? { item: readableItem(item, output_index) } : {},
+    item_id: item_id ?? idAt(output_index),
+    summary_index: summary_index ?? 0
+  }
+}
+
+/** Most of what comes, and no decoder makes anything else of it. */
+const isPlainDelta = (event: ResponseEvent.ResponseEvent): boolean =>
+  (event.type === "response.output_text.delta" || event.type === "response.function_call_arguments.delta") &&
+  Predicate.isString(event.item_id)
+
+/**
+ * What the decoder refuses is passed on too, in the type that it would have: the language model looks at few fields, and
+ * leaves alone what it does not know.
+ */
+export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defaults): ResponseStreamEvent => {
+  const decode = decoders.get(event.type)
+  const fallback = () => readable({ ...event }, defaults) as unknown as ResponseStreamEvent
+  if (decode === undefined) return event as unknown as ResponseStreamEvent
+  if (isPlainDelta(event)) return event as unknown as ResponseStreamEvent
+  return Either.getOrElse(decode(event), fallback)
+}
+
+const decodeResponse = Schema.decodeUnknownEither(Generated.Response)
+
+export const toResponse = (response: FinalResponse, defaults: Defaults): Generated.Response =>
+  Either.getOrElse(
+    decodeResponse(response),
+    () => readableResponse({ ...response }, defaults) as unknown as Generated.Response
+  )
