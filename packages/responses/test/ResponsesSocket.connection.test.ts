@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Chunk from "effect/Chunk"
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -33,7 +33,10 @@ describe("the connection's life", () => {
       const connection = yield* firstTurn(server)
       assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
       assert.strictEqual(server.dials(), 1)
-      assert.strictEqual((yield* Effect.flatMap(ResponsesSocket.ResponsesSocket, (service) => service.stats)).connections, 1)
+      assert.strictEqual(
+        (yield* Effect.flatMap(ResponsesSocket.ResponsesSocket, (service) => service.stats)).connections,
+        1
+      )
     }))
 
   socket("opens when the Layer is built, if eager", (server) =>
@@ -141,11 +144,12 @@ describe("the connection's life", () => {
 
   it.effect("an option that is no duration is a ConfigError that names it", () =>
     Effect.gen(function*() {
-      const error = yield* ResponsesSocket.make({ apiKey: Redacted.make("k"), connectTimeout: "soon" as "1 second" }).pipe(
-        Effect.provideService(Connector, () => Effect.never),
-        Effect.scoped,
-        Effect.flip
-      )
+      const error = yield* ResponsesSocket.make({ apiKey: Redacted.make("k"), connectTimeout: "soon" as "1 second" })
+        .pipe(
+          Effect.provideService(Connector, () => Effect.never),
+          Effect.scoped,
+          Effect.flip
+        )
       assert.include(Cause.pretty(Cause.fail(error)), "connectTimeout")
     }))
 
