@@ -179,6 +179,15 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
+/** A handler may fail with anything. */
+const handle = <R>(
+  tool: ResponseTool<unknown, R>,
+  call: Call
+): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+  Effect.mapError(tool.handle(call), (error) =>
+    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error))
+
 /**
  * Answers a call with the tool of its name. Any failure becomes `ToolFailed`, or with `onFailure: "output"` the text of
  * the output, so that the model can react.
@@ -196,10 +205,7 @@ export const answer = <T extends Any>(
     ? Effect.fail(
       failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)
     )
-    : Effect.mapError(tool.handle(call), (error) =>
-      error instanceof ToolFailed
-        ? error
-        : failed(call, "HandlerFailed", describe(error), error))
+    : handle(tool, call)
   return handled.pipe(
     onFailure === "fail"
       ? (self) => self
