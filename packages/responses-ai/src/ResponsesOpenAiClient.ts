@@ -11,6 +11,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { ResponseRequest } from "effect-responses/ResponseRequest"
 import * as Responses from "effect-responses/Responses"
 import { ResponsesSocket } from "effect-responses/ResponsesSocket"
+import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -100,8 +101,12 @@ const streamOf = Effect.fnUntraced(function*(
   return events.pipe(
     Stream.mapError((error) => fromResponsesError(error, method)),
     Stream.buffer({ capacity: "unbounded" }),
-    Stream.tap((event) => Events.isKnown(event) ? Effect.void : onUnknownEvent(event)),
-    Stream.map((event) => Events.toStreamEvent(event, defaults))
+    Stream.mapChunksEffect((chunk) =>
+      Effect.as(
+        Effect.forEach(Chunk.filter(chunk, Events.isUnknown), onUnknownEvent, { discard: true }),
+        Chunk.map(chunk, (event) => Events.toStreamEvent(event, defaults))
+      )
+    )
   )
 })
 

@@ -25,8 +25,8 @@ const decoders: ReadonlyMap<string, Decode> = new Map(
   ])
 )
 
-/** Whether `@effect/ai-openai` has a type for the event. */
-export const isKnown = (event: ResponseEvent.ResponseEvent): boolean => decoders.has(event.type)
+/** Whether `@effect/ai-openai` has no type for the event. */
+export const isUnknown = (event: ResponseEvent.ResponseEvent): boolean => !decoders.has(event.type)
 
 const idAt = (index: unknown): string => `item_${Predicate.isNumber(index) ? index : 0}`
 
