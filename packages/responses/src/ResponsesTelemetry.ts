@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricLabel from "effect/MetricLabel"
 import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
 import type { FullReason } from "./Continuation.ts"
@@ -50,7 +51,7 @@ export interface Sending {
 }
 
 /**
- * Responses that began, tagged with `transport` and `input`.
+ * Responses that began, tagged with `transport`, `input` and the `reason` why everything was sent, if it was.
  *
  * @since 0.1.0
  * @category metrics
@@ -123,7 +124,11 @@ export const firstEvent = Metric.histogram(
  */
 export const count = (sending: Sending): Effect.Effect<void> =>
   Effect.all([
-    Metric.increment(Metric.tagged(Metric.tagged(responses, "transport", sending.transport), "input", sending.input)),
+    Metric.increment(Metric.taggedWithLabels(responses, [
+      MetricLabel.make("transport", sending.transport),
+      MetricLabel.make("input", sending.input),
+      MetricLabel.make("reason", sending.reason?._tag ?? "")
+    ])),
     Metric.incrementBy(bytesSent, sending.bytesSent),
     Metric.incrementBy(bytesSaved, sending.bytesSaved),
     Metric.update(queued, Duration.toMillis(sending.queued)),
