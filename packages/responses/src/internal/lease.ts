@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as FairSemaphore from "./fairSemaphore.ts"
@@ -99,16 +100,21 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         )
       )
 
-    /** Lives in the owner's scope: a fiber that closes a scope must not live in it. */
+    /** In the owner's scope: a fiber that closes a scope must not live in it. */
     const watch = (entry: Entry<A>): Effect.Effect<void> =>
-      replace(entry).pipe(
-        Effect.schedule(Schedule.whileInput(options.recycle, (replaced: boolean | undefined) => replaced !== true)),
-        Effect.zipRight(Effect.never),
-        Effect.raceFirst(options.ended(entry.resource)),
-        Effect.zipRight(close(entry)),
-        Effect.interruptible,
-        Effect.forkIn(owner)
-      )
+      Effect.gen(function*() {
+        const recycler = yield* replace(entry).pipe(
+          Effect.schedule(Schedule.whileInput(options.recycle, (replaced: boolean | undefined) => replaced !== true)),
+          Effect.interruptible,
+          Effect.forkIn(owner)
+        )
+        yield* options.ended(entry.resource).pipe(
+          Effect.zipRight(Fiber.interruptFork(recycler)),
+          Effect.zipRight(close(entry)),
+          Effect.interruptible,
+          Effect.forkIn(owner)
+        )
+      })
 
     const install = (entry: Entry<A>) => {
       current = entry
