@@ -48,6 +48,8 @@ export interface Move {
 
 export interface Course {
   readonly store: boolean
+  /** The connection is replaced again and again, all the time. */
+  readonly restless: boolean
   readonly moves: ReadonlyArray<Move>
 }
 
@@ -107,12 +109,14 @@ const move = (faults: boolean): FastCheck.Arbitrary<Move> =>
 /** Anything may happen. */
 export const wild: FastCheck.Arbitrary<Course> = record({
   store: FastCheck.boolean(),
+  restless: FastCheck.boolean(),
   moves: FastCheck.array(move(true), { minLength: 1, maxLength: 9 })
 })
 
 /** One dialogue that only ever grows, and nothing breaks. */
 export const calm: FastCheck.Arbitrary<Course> = record({
   store: FastCheck.boolean(),
+  restless: constant(false),
   moves: FastCheck.array(oneof(say(1)).map((step): Move => ({ dialogue: 0, step, fault: undefined })), {
     minLength: 2,
     maxLength: 6
@@ -220,6 +224,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     apiKey,
     baseUrl: server.url,
     reconnect: Schedule.stop,
+    recycle: course.restless ? Schedule.spaced("3 millis") : Schedule.stop,
     continuation: rule
   })
   const sendings: Array<Responses.OpenResponse["input"]> = []
