@@ -29,13 +29,17 @@ const L0 = [
   "internal/textStream",
   "internal/timeline",
   "internal/tokens",
+  "internal/utf8",
   "internal/wireError"
 ]
-const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint"]
+const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
   internals: [
     "internal/fairSemaphore",
     "internal/exchange",
+    "internal/liveness",
+    "internal/rewarm",
+    "internal/watchdog",
     "internal/connection",
     "internal/httpFailure",
     "internal/httpEvents",

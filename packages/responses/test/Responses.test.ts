@@ -29,7 +29,8 @@ const opened = (transport: "websocket" | "http", events: Responses.OpenResponse[
   queued: Duration.zero,
   firstEvent: Duration.millis(5),
   recoveries: [],
-  events
+  events,
+  forEach: (onEvent) => Stream.runForEach(events, (event) => Effect.sync(() => onEvent(event)))
 })
 
 interface Transport extends Responses.Service {
