@@ -16,6 +16,11 @@ export * as Endpoint from "./Endpoint.ts"
 /**
  * @since 0.1.0
  */
+export * as Profile from "./Profile.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseEvent from "./ResponseEvent.ts"
 
 /**
