@@ -174,7 +174,10 @@ const hasCurrentKey = (endpoint: Endpoint.Endpoint): Effect.Effect<(connection: 
     ? endpoint.key.pipe(
       Effect.map((key) => (connection: Connection.Connection) => Equal.equals(connection.key, key)),
       Effect.catchAll((error) =>
-        Effect.as(Effect.logDebug("Whether there is a new key is not known: the connection serves on", error), constTrue)
+        Effect.as(
+          Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
+          constTrue
+        )
       )
     )
     : Effect.succeed(constTrue)

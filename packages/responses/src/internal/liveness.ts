@@ -42,7 +42,9 @@ export const make = (options: Options): Liveness => {
     waiting.add(answered)
     ping()
     return Effect.sync(() => waiting.delete(answered))
-  }).pipe(Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() }))
+  }).pipe(
+    Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
+  )
 
   const check = (silence: Duration.Duration) =>
     Effect.suspend(() =>
