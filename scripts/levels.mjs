@@ -23,6 +23,7 @@ const L0 = [
   "internal/itemMeaning",
   "internal/jsonText",
   "internal/meaning",
+  "internal/outage",
   "internal/output",
   "internal/random",
   "internal/responseFrames",
@@ -31,7 +32,7 @@ const L0 = [
   "internal/tokens",
   "internal/wireError"
 ]
-const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint"]
+const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint"]
 const L2 = {
   internals: [
     "internal/fairSemaphore",
