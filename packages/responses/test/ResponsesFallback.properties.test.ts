@@ -162,11 +162,11 @@ const follow = Effect.fnUntraced(
 describe("ResponsesFallback", () => {
   it.effect.prop(
     "in any course of requests, failures and probes: each request meets what the documentation says, one probe runs",
-    [array(step, { maxLength: 60, size: "max" })],
+    [array(step, { maxLength: 40, size: "max" })],
     ([steps]) => {
       const { clock, forward } = manualClock()
       return Effect.withClock(follow(steps, forward), clock)
     },
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: 200 } }
   )
 })

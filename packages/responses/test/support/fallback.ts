@@ -68,7 +68,7 @@ export const scripted = (transport: "websocket" | "http"): Scripted => {
 export const unjittered = Effect.withRandom(Random.fixed([0]))
 
 /** Lets the fibers in the background come to where they wait. */
-export const settle = Effect.repeatN(Effect.yieldNow(), 20)
+export const settle = Effect.repeatN(Effect.yieldNow(), 10)
 
 export interface Pair {
   readonly first: Scripted
