@@ -106,6 +106,12 @@ const moment = Effect.zipWith(now, Random.next, (time, random): Outage.Moment =>
 const says = ({ error, interval }: Outage.Outage) =>
   `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
 
+const began = (outage: Outage.Outage) =>
+  Effect.zipRight(Metric.increment(ResponsesTelemetry.fallback), Effect.logInfo(says(outage)))
+
+const ended = (...message: ReadonlyArray<unknown>) =>
+  Effect.zipRight(Metric.incrementBy(ResponsesTelemetry.fallback, -1), Effect.logInfo(...message))
+
 const countProbe = (outcome: "succeeded" | "failed") =>
   Metric.increment(Metric.tagged(ResponsesTelemetry.probes, "outcome", outcome))
 
@@ -135,12 +141,6 @@ export const make = (
     const memory = Outage.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
     let probing = false
-
-    const began = (outage: Outage.Outage) =>
-      Effect.zipRight(Metric.increment(ResponsesTelemetry.fallback), Effect.logInfo(says(outage)))
-
-    const ended = (...message: ReadonlyArray<unknown>) =>
-      Effect.zipRight(Metric.incrementBy(ResponsesTelemetry.fallback, -1), Effect.logInfo(...message))
 
     const tried: Responses.Service["open"] = (request) =>
       Effect.suspend(() => {
@@ -190,7 +190,7 @@ export const make = (
         return Effect.exit(Effect.interruptible(first.connect ?? Effect.void)).pipe(
           Effect.zip(moment),
           Effect.flatMap(([exit, moment]) => probed(outage, exit, moment)),
-          Effect.mapInputContext((_: Context.Context<never>) => context),
+          Effect.mapInputContext<never, Scope.Scope>(() => context),
           Effect.forkIn(scope)
         )
       }))

@@ -368,7 +368,7 @@ describe("the intervals", () => {
     ["factor", { factor: Number.POSITIVE_INFINITY }]
   ]
   for (const [option, probe] of wrong) {
-    it.scoped(`that are none are refused: ${option} ${probe[option]}`, () =>
+    it.scoped(`that are none are refused: ${option} ${String(probe[option])}`, () =>
       Effect.gen(function*() {
         const error: ConfigError.ConfigError = yield* Effect.flip(pair({ probe }))
         assert(error._op === "InvalidData")
