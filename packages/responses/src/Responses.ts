@@ -56,7 +56,10 @@ export interface Service {
    * scope: closing it early gives the response up.
    */
   readonly open: (request: ResponseRequest) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
-  /** Makes sure that requests can be served: opens the connection, for instance. Absent: they always can. */
+  /**
+   * Makes sure that requests can be served: opens the connection, for instance. Limits its own time. Absent: they always
+   * can.
+   */
   readonly connect?: Effect.Effect<void, ResponsesError> | undefined
 }
 
