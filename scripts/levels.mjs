@@ -25,6 +25,7 @@ const L0 = [
   "internal/itemMeaning",
   "internal/jsonText",
   "internal/meaning",
+  "internal/outage",
   "internal/output",
   "internal/random",
   "internal/responseFrames",
@@ -35,7 +36,7 @@ const L0 = [
   "internal/utf8",
   "internal/wireError"
 ]
-const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
+const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
   internals: [
     "internal/fairSemaphore",

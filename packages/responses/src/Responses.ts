@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
@@ -59,6 +58,11 @@ export interface Service {
    * scope: closing it early gives the response up.
    */
   readonly open: (request: ResponseRequest) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
+  /**
+   * Makes sure that requests can be served: opens the connection, for instance. Limits its own time. Absent: they always
+   * can.
+   */
+  readonly connect?: Effect.Effect<void, ResponsesError> | undefined
 }
 
 /**
@@ -221,7 +225,9 @@ export const warmUp = (request: ResponseRequest): Effect.Effect<string, Response
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,
  * 5xx, …), time-outs before sending, connections lost before sending. A 401 or 403 stays a failure, and so does whatever
- * happens once the request is on its way. Warm-ups stay where they are.
+ * happens once the request is on its way. Warm-ups stay where they are, and `connect` is that of `self`.
+ *
+ * Each request tries `self` anew; `ResponsesFallback` remembers that it could not.
  *
  * @since 0.1.0
  * @category combinators
@@ -230,6 +236,7 @@ export const orElse: {
   (that: Service): (self: Service) => Service
   (self: Service, that: Service): Service
 } = dual(2, (self: Service, that: Service): Service => ({
+  connect: self.connect,
   open: (request) =>
     request.generate === false
       ? self.open(request)
@@ -252,26 +259,3 @@ const fallBack = Effect.fnUntraced(function*(
   }
   return opened
 })
-
-/**
- * `orElse` for Layers. What else the first Layer provides is kept.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerOrElse: {
-  <E2, R2>(
-    that: Layer.Layer<Responses, E2, R2>
-  ): <A, E1, R1>(self: Layer.Layer<Responses | A, E1, R1>) => Layer.Layer<Responses | A, E1 | E2, R1 | R2>
-  <A, E1, R1, E2, R2>(
-    self: Layer.Layer<Responses | A, E1, R1>,
-    that: Layer.Layer<Responses, E2, R2>
-  ): Layer.Layer<Responses | A, E1 | E2, R1 | R2>
-} = dual(2, <A, E1, R1, E2, R2>(
-  self: Layer.Layer<Responses | A, E1, R1>,
-  that: Layer.Layer<Responses, E2, R2>
-): Layer.Layer<Responses | A, E1 | E2, R1 | R2> =>
-  Layer.scopedContext(
-    Effect.zipWith(Layer.build(self), Layer.build(that), (first, second) =>
-      Context.add(first, Responses, orElse(Context.get(first, Responses), Context.get(second, Responses))))
-  ))

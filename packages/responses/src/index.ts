@@ -56,6 +56,11 @@ export * as ResponsesError from "./ResponsesError.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponsesFallback from "./ResponsesFallback.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponsesFetch from "./ResponsesFetch.ts"
 
 /**
