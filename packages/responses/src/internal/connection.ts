@@ -9,6 +9,7 @@ import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import * as Exchange from "./exchange.ts"
+import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
 import * as wireError from "./wireError.ts"
 
@@ -185,7 +186,7 @@ export const open = (
         finish((delivery) => refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, delivery))
       }
     })
-    yield* Effect.addFinalizer(() => Effect.sync(() => giveUp(closed)))
+    yield* Finalizer.add(Effect.sync(() => giveUp(closed)))
     if (Duration.isFinite(options.ping)) {
       yield* liveness.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
     }
