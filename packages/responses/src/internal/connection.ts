@@ -29,7 +29,7 @@ export interface Connection {
   /** Completes when the connection has ended, whoever ended it. */
   readonly ended: Effect.Effect<void>
   /** Ends it from this side. The socket itself is closed with the connection's scope. */
-  readonly end: (error?: (delivery: Delivery) => ConnectionError) => void
+  readonly end: (error?: End) => void
   /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
   readonly ready: (lane: string) => Effect.Effect<void>
   /** When the other side last gave a sign of life; `undefined` while it is not listened to. */
@@ -46,6 +46,9 @@ export interface RequestOptions {
   /** A response that had begun has ended, well or not; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange) => void
 }
+
+/** Why a connection ended, for a request that came so far. */
+type End = (delivery: Delivery, hasBegun?: boolean) => ConnectionError
 
 const drainTimeout = Duration.seconds(30)
 
@@ -77,15 +80,15 @@ export const open = (
     let unheardBytes = 0
     let paused = false
     let heard = false
-    let end: ((delivery: Delivery) => ConnectionError) | undefined
+    let end: End | undefined
 
-    const failAll = (error: (delivery: Delivery) => ResponsesError) => {
+    const failAll = (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => {
       const running = [...lanes.values()]
       lanes.clear()
       for (const exchange of running) exchange.fail(error)
     }
 
-    const finish = (error: (delivery: Delivery) => ConnectionError) => {
+    const finish = (error: End) => {
       if (end !== undefined) return
       end = error
       failAll(error)
@@ -93,7 +96,7 @@ export const open = (
     }
 
     /** From this side: what is being written need not be waited for any more. */
-    const giveUp = (error: (delivery: Delivery) => ConnectionError) => {
+    const giveUp = (error: End) => {
       finish(error)
       for (const stop of writing) stop()
       writing.clear()
@@ -183,7 +186,9 @@ export const open = (
       onSign: hear,
       onClose: (close) => {
         const refused = !heard && close.code === 1008
-        finish((delivery) => refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, delivery))
+        finish((delivery, hasBegun) =>
+          refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, { delivery, hasBegun })
+        )
       }
     })
     yield* Finalizer.add(Effect.sync(() => giveUp(closed)))

@@ -206,11 +206,16 @@ export interface Close {
   readonly reason: string
 }
 
+/** Who did not even take the request in cannot have run it. */
+const isTooLarge = (close: Close, { delivery, hasBegun }: RequestContext): boolean =>
+  close.code === 1009 && delivery === "unacknowledged" && hasBegun !== true
+
 /** Any close while a response is due is a failure, 1000 too. */
-export const fromClose = (close: Close, delivery: Delivery): ConnectionError =>
+export const fromClose = (close: Close, context: RequestContext): ConnectionError =>
   new ConnectionError({
-    reason: "Lost",
-    delivery,
+    ...isTooLarge(close, context)
+      ? { reason: "TooLarge", delivery: "unsent" }
+      : { reason: "Lost", delivery: context.delivery },
     description: (closeReasons[close.code] ?? "The connection was closed") +
       (close.reason === "" ? "" : `: ${close.reason}`),
     closeCode: close.code
