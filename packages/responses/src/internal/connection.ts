@@ -50,6 +50,9 @@ export interface RequestOptions {
 /** Why a connection ended, for a request that came so far. */
 type End = (delivery: Delivery, hasBegun?: boolean) => ConnectionError
 
+/** How many responses that are over are told from the one that runs. */
+const maxOver = 256
+
 const drainTimeout = Duration.seconds(30)
 
 /** What a network may have given up without telling anybody. */
@@ -74,7 +77,9 @@ export const open = (
     const { headers, key, scrub } = yield* endpoint.credentials
     const ended = yield* Deferred.make<void>()
     const lanes = new Map<string, Exchange.Exchange>()
-    const latest = new Map<string, string>()
+    const usedLanes = new Set<string>()
+    /** The responses that have ended, the oldest first. */
+    const over = new Set<string>()
     /** Requests that are being written, and what they wait for. */
     const writing = new Set<() => void>()
     let unheardBytes = 0
@@ -125,7 +130,7 @@ export const open = (
       const error = wireError.fromFrame(event, { delivery: "unsent" })
       finish(
         error._tag === "ConnectionError"
-          ? () => error
+          ? (delivery) => wireError.withDelivery(error, delivery)
           : lost(scrub(`The server gave up the idle connection: ${error.description}`))
       )
     }
@@ -134,31 +139,42 @@ export const open = (
     const exchangeOf = (event: ResponseEvent.ServerEvent): Exchange.Exchange | undefined => {
       const found = lanes.get(event.stream_id ?? "")
       if (found !== undefined || lanes.size !== 1) return found
-      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : latest.has(event.stream_id)
+      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : usedLanes.has(event.stream_id)
       return isStray ? undefined : lanes.values().next().value
     }
 
-    /** Some servers send a `response.done` or a second end after the end, which must not begin the next response. */
-    const isLate = (event: ResponseEvent.ServerEvent, exchange: Exchange.Exchange): boolean => {
-      if (exchange.responseId() !== undefined || event.type === "response.created") return false
+    /** Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's. */
+    const isLate = (event: ResponseEvent.ServerEvent): boolean => {
+      if (over.size === 0) return false
       const id = ResponseEvent.responseId(event)
-      return id !== undefined && id === latest.get(event.stream_id ?? "")
+      if (id === undefined) return false
+      // Some servers give every response the same id.
+      if (event.type === "response.created") over.delete(id)
+      return over.has(id)
+    }
+
+    const remember = (id: string) => {
+      over.add(id)
+      const [oldest] = over
+      if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
     }
 
     const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
       const exchange = exchangeOf(event)
       if (exchange === undefined) return whileIdle(event)
-      if (isLate(event, exchange)) return
+      if (isLate(event)) return
       exchange.offer(event, size)
       if (!exchange.isFinished()) return
       const id = exchange.responseId()
       for (const [lane, running] of lanes) {
         if (running !== exchange) continue
         lanes.delete(lane)
-        if (id !== undefined) latest.set(lane, id)
+        usedLanes.add(lane)
       }
+      if (id !== undefined) remember(id)
       const error = exchange.error()
-      if (error?._tag === "ConnectionError") finish(() => error)
+      // How far the others came is not what this one's error says.
+      if (error?._tag === "ConnectionError") finish((delivery) => wireError.withDelivery(error, delivery))
       else if (event.type !== "response.failed" && error !== undefined && !endpoint.profile.usableAfterError) {
         finish(lost("The server serves nothing more on a connection after an error"))
       }

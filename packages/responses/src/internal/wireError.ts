@@ -150,6 +150,12 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
 export const fromFrame = (frame: Json, context: RequestContext): ResponsesError =>
   fromDetails(detailsOf(frame, {}), frame, context)
 
+/** The same end of a connection, for another request. */
+export const withDelivery = (error: ConnectionError, delivery: Delivery): ConnectionError => {
+  const { closeCode, code, description, reason, requestId, retryAfter, status } = error
+  return new ConnectionError({ closeCode, code, delivery, description, reason, requestId, retryAfter, status })
+}
+
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
