@@ -26,7 +26,7 @@ export type Ask = (number: number) => Effect.Effect<void>
 
 type Items = ReadonlyArray<ResponseItem.ResponseItem>
 
-export const tools = [{
+const tools = [{
   type: "function",
   name: "look",
   parameters: { type: "object", properties: { what: { type: "string" } }, required: ["what"] }

@@ -2,7 +2,9 @@
  * Which faults a server can have in a turn, and which end of the turn fits each of them. A new kind is one more entry, a
  * new way to end one more name in `ends`.
  */
+import type { ResponseRequest } from "effect-responses/ResponseRequest"
 import * as ResponseScript from "effect-responses/ResponseScript"
+import * as Predicate from "effect/Predicate"
 import type { Dice } from "./dice.ts"
 
 export type Transport = "websocket" | "http"
@@ -21,6 +23,7 @@ export interface At {
   readonly after: number
   readonly dice: Dice
   readonly responseId: string
+  readonly request: ResponseRequest
   /** What the model says. */
   readonly items: ResponseScript.Turn
 }
@@ -95,6 +98,17 @@ const malformed = (kind: ResponseScript.BadFrame): Fault => ({
 
 const done = ({ responseId }: At) => events([{ type: "response.done", response: { id: responseId } }])
 
+/**
+ * What a server still has to say of the response before, when the next one is asked for already: only where none but that
+ * one can be meant. As text, for the server would take an end that it sends for the end of what it is at.
+ */
+const previous = (type: string) => ({ items, request }: At) => {
+  const { previous_response_id: id, store, stream_id } = request
+  return stream_id === undefined || store !== false || Predicate.isNullable(id)
+    ? items
+    : turn([raw([JSON.stringify({ type, stream_id, response: { id, output: [] } })], { after: 0 }), items])
+}
+
 const table = {
   none: { ...harmless(({ items }) => items), weight: 50 },
   slow: harmless(({ dice, items }) => turn([wait(1 + dice.below(20)), items], { deltaDelay: 1 }), 3),
@@ -116,6 +130,8 @@ const table = {
   pings: harmless(({ items }) => turn([items, ResponseScript.pings(false, { after: 0 })])),
   trailingDone: harmless((at) => turn([at.items, completed, done(at)])),
   lateDone: harmless((at) => turn([at.items, completed, wait(1 + at.dice.below(10)), done(at)])),
+  previousDone: harmless(previous("response.done"), 2),
+  previousEnd: harmless(previous("response.completed"), 2),
   endsTwice: harmless(({ items }) => turn([items, completed, completed])),
   endsTwiceLate: harmless(({ dice, items }) => turn([items, completed, wait(1 + dice.below(10)), completed])),
   incomplete: {

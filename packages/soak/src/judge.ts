@@ -36,21 +36,24 @@ const matches = (end: End) => (allowed: End): boolean =>
   allowed === end || (allowed.endsWith("/*") && end.startsWith(allowed.slice(0, -1)))
 
 /** Every end that fits what was done to the turn. */
-export const allowed = (turn: Turn): ReadonlyArray<End> => {
+const allowed = (turn: Turn): ReadonlyArray<End> => {
   const last = turn.executions.at(-1)
   return [
     ...(last === undefined ? [] : faultOf(last).ends(at(last)).filter((end) => end !== "limit")),
     ...[...turn.strikes].flatMap((kind) => strikes[kind].ends),
     ...[...turn.upgrades].flatMap((kind) => upgrades[kind].ends),
     ...(turn.closedLater ? ["Lost/*"] : []),
+    // What breaks the connection for the one on its other lane breaks it for this one; how far it came is its own.
+    ...(turn.besideDrained ? ["Lost/*", "Expired/*", "MalformedEvent/*"] : []),
     ...(turn.isExplicit ? ["PreviousResponseNotFound"] : []),
     ...(turn.gaveUp === "left" || turn.gaveUp === "interrupted" ? [turn.gaveUp] : []),
-    ...(last !== undefined && turn.gaveUp === "limit" && faultOf(last).isSilent === true ? ["limit"] : [])
+    // The caller looks at the clock from the first silence on, and does not know whether the request was sent again.
+    ...(turn.gaveUp === "limit" && turn.executions.some((one) => faultOf(one).isSilent === true) ? ["limit"] : [])
   ]
 }
 
 /** Nothing lost, nothing twice, nothing out of order, nothing of anybody else's. */
-export const judgeEvents = (turn: Pick<Turn, "events" | "outcome" | "responseId" | "text">): ReadonlyArray<string> => {
+const judgeEvents = (turn: Pick<Turn, "events" | "outcome" | "responseId" | "text">): ReadonlyArray<string> => {
   const wrong: Array<string> = []
   const isWhole = turn.outcome._tag === "Ended"
   let next = 0

@@ -22,9 +22,13 @@ const seed = Options.integer("seed").pipe(
   Options.optional,
   Options.withDescription("Everything that is left to chance comes from it. Default: another one each time")
 )
+const layer = Options.text("layer").pipe(
+  Options.withDefault(""),
+  Options.withDescription("Only Layers that have this in their names")
+)
 const json = Options.file("json").pipe(Options.optional, Options.withDescription("Where to write the result as JSON"))
 
-const soak = Command.make("soak", { turns, callers, seed, json }, (options) =>
+const soak = Command.make("soak", { turns, callers, seed, layer, json }, (options) =>
   Effect.gen(function*() {
     const seed = Option.getOrElse(options.seed, () => Date.now() % 1_000_000)
     yield* Console.error(`seed ${seed}`)

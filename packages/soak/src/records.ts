@@ -11,6 +11,7 @@ export interface Execution {
   readonly after: number
   /** What the model saw. */
   readonly hash: string
+  readonly items: number
   transport: Transport
   /** How it ended for the server, once it has. */
   outcome: string | undefined
@@ -53,10 +54,14 @@ export interface Turn {
   readonly text: string
   readonly responseId: string | undefined
   readonly events: ReadonlyArray<Seen>
+  /** What travelled, and why. */
+  readonly sent: string | undefined
   readonly recoveries: ReadonlyArray<Recovery>
   readonly executions: ReadonlyArray<Execution>
   readonly strikes: ReadonlySet<StrikeKind>
   readonly upgrades: ReadonlySet<UpgradeKind>
   /** The response before, on the same connection, was one after which the server closes. */
   readonly closedLater: boolean
+  /** A response that its caller has left is still being given on another lane of the connection. */
+  readonly besideDrained: boolean
 }

@@ -41,10 +41,12 @@ export interface Open {
   readonly strikes: Set<StrikeKind>
   readonly upgrades: Set<UpgradeKind>
   readonly events: Array<Seen>
+  sent: string | undefined
   recoveries: ReadonlyArray<Recovery>
   responseId: string | undefined
   outcome: Outcome | undefined
   closedLater: boolean
+  besideDrained: boolean
   isSettled: boolean
 }
 
@@ -58,11 +60,12 @@ export interface Counts {
 }
 
 /** What a reader of a violation wants to know next. */
-const circumstances = ({ executions, recoveries, strikes: blows, upgrades }: Turn): string => {
+const circumstances = ({ executions, recoveries, sent, strikes: blows, upgrades }: Turn): string => {
   const names = [
-    ...executions.map(({ after, fault, outcome, responseId, transport }) =>
-      `${responseId}: ${fault} after ${after} over ${transport}, ${outcome ?? "no end"}`
+    ...executions.map(({ after, fault, items, outcome, responseId, transport }) =>
+      `${responseId}: ${fault} after ${after} over ${transport}, ${items} items, ${outcome ?? "no end"}`
     ),
+    ...(sent === undefined ? [] : [`sent ${sent}`]),
     ...recoveries.map(({ _tag, end }) => `${_tag} for ${end}`),
     ...[...blows].map((kind) => `struck by ${kind}`),
     ...[...upgrades].map((kind) => `upgrade ${kind}`)
@@ -80,7 +83,13 @@ const bump = (counts: Record<string, number>, name: string) => {
   counts[name] = (counts[name] ?? 0) + 1
 }
 
-export const make = (options: { readonly onAsked: (count: number) => void }) => {
+export interface Options {
+  readonly onAsked: (count: number) => void
+  /** Whether a Layer goes on to the next response, on another lane, while the one before is still being given. */
+  readonly sharesConnections: (layer: string) => boolean
+}
+
+export const make = (options: Options) => {
   const counts: Counts = { faults: {}, strikes: {}, upgrades: {}, ends: {}, repairs: {}, conduct: {} }
   const violations: Array<Violation> = []
   const attempts = new Map<Key, Attempt>()
@@ -88,6 +97,8 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
   const open = new Map<Key, Open>()
   const settled: Array<Open> = []
   const byResponse = new Map<string, Execution>()
+  /** Left by their callers, and not by the server. */
+  const drained = new Map<string, string>()
   /** What has just happened, for turns that begin meanwhile. */
   const fresh = new Set<{ readonly layer: string | undefined; readonly mark: (turn: Open) => void }>()
   let asked = 0
@@ -110,6 +121,8 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
     }
     setImmediate(age)
   }
+
+  const besideDrained = (layer: string) => happen(layer, (turn) => void (turn.besideDrained = true))
 
   const judgeNow = (turn: Open) => {
     open.delete(turn.key)
@@ -157,12 +170,15 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
         strikes: new Set(),
         upgrades: new Set(),
         events: [],
+        sent: undefined,
         recoveries: [],
         responseId: undefined,
         outcome: undefined,
         closedLater: false,
+        besideDrained: false,
         isSettled: false
       }
+      turn.besideDrained = [...drained.values()].includes(layer)
       open.set(key, turn)
       for (const event of fresh) if (event.layer === undefined || event.layer === layer) event.mark(turn)
       options.onAsked(++asked)
@@ -173,6 +189,12 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
       if (turn.isSettled) return
       turn.isSettled = true
       settled.push(turn)
+      if (turn.outcome?._tag !== "Ended" && options.sharesConnections(turn.layer)) {
+        for (const { outcome, responseId } of turn.executions) {
+          if (outcome === undefined) drained.set(responseId, turn.layer)
+        }
+        besideDrained(turn.layer)
+      }
       if (settled.length > lag) settled.splice(0, settled.length - lag).forEach(judgeNow)
     },
 
@@ -185,6 +207,10 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
       if (turn === undefined) return report(key, "", `the server ran it as ${execution.responseId}, long after its end`)
       turn.executions.push(execution)
       byResponse.set(execution.responseId, execution)
+      if (turn.isSettled && options.sharesConnections(turn.layer)) {
+        drained.set(execution.responseId, turn.layer)
+        besideDrained(turn.layer)
+      }
       if (faults[execution.fault].isSilent === true) Deferred.unsafeDone(turn.attempt.silent, Effect.void)
     },
 
@@ -207,6 +233,10 @@ export const make = (options: { readonly onAsked: (count: number) => void }) => 
       if (execution === undefined) return
       execution.transport = observation.transport
       execution.outcome = observation.outcome
+      const layer = drained.get(observation.responseId)
+      if (layer === undefined) return
+      drained.delete(observation.responseId)
+      besideDrained(layer)
     },
 
     /** Judges what is left. */

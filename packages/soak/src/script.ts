@@ -22,9 +22,10 @@ export const make = (referee: Referee, options: {
     fault,
     after: plan.after,
     hash: context.metadata?.["context_hash"] ?? "",
+    items: context.input.length,
     transport: "websocket",
     outcome: undefined
   })
   if (faults[fault].closesLater === true) referee.closesLater(options.layerOf(key))
-  return turn([faults[fault].turn({ after: plan.after, dice: plan.dice, responseId, items })])
+  return turn([faults[fault].turn({ after: plan.after, dice: plan.dice, responseId, request, items })])
 }

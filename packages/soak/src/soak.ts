@@ -26,6 +26,8 @@ export interface Options {
   readonly callers: number
   /** A blow from outside comes with every so many turns. Default: 25 */
   readonly strikeEvery?: number | undefined
+  /** Only Layers that have this in their names. Default: all */
+  readonly layer?: string | undefined
   /** Told ten times. */
   readonly onTenth?: ((tenth: number, heap: number) => void) | undefined
 }
@@ -33,24 +35,33 @@ export interface Options {
 /** Each caller goes from one of its conversations to another: raw ones, and `Conversation`s. */
 const conversations = 4
 
-const apiKey = Redacted.make("sk-soak-soak-soak")
+/** So often in each tenth, and the least counts: responses that are being given have megabytes that pass. */
+const looks = 3
 
-const specOf = (caller: number): Layers.Spec => Layers.specs[caller % Layers.specs.length] ?? Layers.specs[0]
+const apiKey = Redacted.make("sk-soak-soak-soak")
 
 const underLoad = Effect.fnUntraced(function*(options: Options) {
   const { callers, seed, turns } = options
+  const looked: Array<number> = []
   const heaps: Array<number> = []
   const overheads: Array<number> = []
   const blows = yield* Queue.unbounded<number>()
+  const sharing = new Set(Layers.specs.filter(({ drains, lanes }) => drains && lanes).map(({ name }) => name))
   const referee = RefereeModule.make({
+    sharesConnections: (layer) => sharing.has(layer),
     onAsked: (count) => {
       if (count % (options.strikeEvery ?? 25) === 0) Queue.unsafeOffer(blows, count)
-      if (count % Math.ceil(turns / 10) !== 0 || heaps.length >= 10) return
-      const heap = Resources.heap()
+      if (count % Math.ceil(turns / 10 / looks) !== 0 || looked.length >= 10 * looks) return
+      looked.push(Resources.heap())
+      if (looked.length % looks !== 0) return
+      const heap = Math.min(...looked.slice(-looks))
       heaps.push(heap)
       options.onTenth?.(heaps.length, heap)
     }
   })
+  const [first = Layers.specs[0], ...others] = Layers.specs.filter(({ name }) => name.includes(options.layer ?? ""))
+  const specs = [first, ...others] as const
+  const specOf = (caller: number): Layers.Spec => specs[caller % specs.length] ?? first
   const planOf = (key: Plan.Key) => Plan.plan(seed, key, specOf(Plan.callerOf(key)).drains === true)
 
   const server = yield* ResponsesServer.make({
@@ -68,14 +79,26 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
     Effect.forkScoped
   )
 
+  const bounded = <E, R>(what: string, effect: Effect.Effect<unknown, E, R>) =>
+    effect.pipe(
+      Effect.disconnect,
+      Effect.timeoutTo({
+        duration: "60 seconds",
+        onSuccess: () => {},
+        onTimeout: () => referee.report("", "", `hangs: ${what}`)
+      })
+    )
+
   const supervisor = yield* Supervisor.track
   const client = Effect.gen(function*() {
-    const layers = yield* Effect.forEach(Layers.specs, (spec) => Layers.make(spec, { apiKey, url: server.url }))
+    const layers = yield* Effect.forEach(specs, (spec) => Layers.make(spec, { apiKey, url: server.url }))
     const strike = Effect.fnUntraced(function*(count: number) {
       const kind = Strikes.choose(seed, count)
       const layer = dice(seed, "rebuild", count).pick(layers)
       referee.struck(kind, kind === "rebuild" ? layer.spec.name : undefined)
-      yield* kind === "rebuild" ? layer.rebuild : Strikes.strikes[kind].strike(server)
+      yield* kind === "rebuild"
+        ? bounded(`closing ${layer.spec.name} while it is used`, layer.rebuild)
+        : Strikes.strikes[kind].strike(server)
     })
     const striker = yield* Queue.take(blows).pipe(
       Effect.flatMap(strike),
@@ -110,13 +133,13 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
       discard: true
     })
     yield* striker.interruptAsFork(striker.id())
-    yield* Effect.forEach(layers, (layer) => layer.close, { discard: true })
+    yield* Effect.forEach(layers, (layer) => bounded(`closing ${layer.spec.name}`, layer.close), { discard: true })
     return (yield* Effect.forEach(layers, (layer) => layer.stats)).flat()
   })
   const stats = yield* Effect.supervised(client, supervisor)
 
   const { opened } = yield* server.connections
-  yield* server.waitFor("ConnectionClosed", opened)
+  yield* bounded("the end of the connections", server.waitFor("ConnectionClosed", opened))
   yield* Effect.repeatN(eventLoopTurn, 50)
   referee.close()
   const fibers = yield* supervisor.value

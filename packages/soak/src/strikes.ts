@@ -43,6 +43,7 @@ const table = {
   forgetLatest: { weight: 1, strike: (server) => server.forget("latest"), ends: [] },
   forgetAll: { weight: 1, strike: (server) => server.forget("all"), ends: [] },
   idleKeepalive: idle({ type: "keepalive" }, []),
+  // Never, as long as what names another response can be taken for the beginning of the one that is awaited.
   idleDone: { ...idle({ type: "response.done", response: { id: "resp_of_nobody" } }, []), weight: 0 },
   idleGarbage: idle("This is not JSON.", ["MalformedEvent/*", "Lost/*"]),
   /** A layer is closed while turns are running on it. */
@@ -53,7 +54,7 @@ export type StrikeKind = keyof typeof table
 
 export const strikes: Readonly<Record<StrikeKind, Kind>> = table
 
-export const kinds = Object.keys(table) as ReadonlyArray<StrikeKind>
+const kinds = Object.keys(table) as ReadonlyArray<StrikeKind>
 
 const weights = Object.fromEntries(kinds.map((kind) => [kind, strikes[kind].weight])) as Record<StrikeKind, number>
 

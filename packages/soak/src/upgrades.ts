@@ -31,7 +31,8 @@ const table = {
   refuse426: refused(426),
   refuse429: refused(429, { "retry-after": "1" }),
   refuse503: refused(503),
-  close1008: { weight: 1, upgrade: Upgrade.close(), ends: ["Refused/unsent"], nothingRan: true },
+  // Lost, where the close frame is there when the request is to be sent, and the end of the connection is not yet.
+  close1008: { weight: 1, upgrade: Upgrade.close(), ends: ["Refused/unsent", "Lost/unsent"], nothingRan: true },
   close1013: {
     weight: 1,
     upgrade: Upgrade.close({ code: 1013 }),
@@ -45,7 +46,7 @@ export type UpgradeKind = keyof typeof table
 
 export const upgrades: Readonly<Record<UpgradeKind, Kind>> = table
 
-export const kinds = Object.keys(table) as ReadonlyArray<UpgradeKind>
+const kinds = Object.keys(table) as ReadonlyArray<UpgradeKind>
 
 const weights = Object.fromEntries(kinds.map((kind) => [kind, upgrades[kind].weight])) as Record<UpgradeKind, number>
 

@@ -86,6 +86,7 @@ export interface Options {
 export const make = ({ layer, onOverhead, plan, referee, service }: Options): Responses.Service => {
   const opened = (turn: Open, response: Responses.OpenResponse) => {
     turn.responseId = response.id
+    turn.sent = `${response.input} (${response.reason?._tag ?? "continued"}) by ${response.transport}`
     turn.recoveries = response.recoveries.map(({ _tag, error }) => ({ _tag, end: endOf(error) }))
     const isPlain = response.transport === "websocket" && response.recoveries.length === 0 &&
       turn.executions.at(-1)?.fault === "none" && turn.upgrades.size === 0

@@ -11,6 +11,7 @@ const ran = (more: Partial<Execution> = {}): Execution => ({
   fault: "none",
   after: 3,
   hash: "h",
+  items: 1,
   transport: "websocket",
   outcome: "completed",
   ...more
@@ -36,11 +37,13 @@ const good: Turn = {
   text: "Hello",
   responseId: "resp_1",
   events,
+  sent: "full (First) by websocket",
   recoveries: [],
   executions: [ran()],
   strikes: new Set(),
   upgrades: new Set(),
-  closedLater: false
+  closedLater: false,
+  besideDrained: false
 }
 
 const failed = (end: string): Outcome => ({ _tag: "Failed", end, message: "It failed", code: undefined })
