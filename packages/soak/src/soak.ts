@@ -51,7 +51,7 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
     sharesConnections: (layer) => sharing.has(layer),
     onAsked: (count) => {
       if (count % (options.strikeEvery ?? 25) === 0) Queue.unsafeOffer(blows, count)
-      if (count % Math.ceil(turns / 10 / looks) !== 0 || looked.length >= 10 * looks) return
+      if (count % Math.max(1, Math.floor(turns / 10 / looks)) !== 0 || looked.length >= 10 * looks) return
       looked.push(Resources.heap())
       if (looked.length % looks !== 0) return
       const heap = Math.min(...looked.slice(-looks))
