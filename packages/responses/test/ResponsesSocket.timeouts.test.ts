@@ -1,16 +1,13 @@
-import { assert, describe, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
-import { Connector } from "../src/Connector.ts"
 import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
-import * as ResponsesSocket from "../src/ResponsesSocket.ts"
+import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { assertConnectionError, endsAfter, failing, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { firstTurn, run, serve, socket, wholeAnswer } from "./support/socket.ts"
+import { firstTurn, run, socket, wholeAnswer } from "./support/socket.ts"
 
 const busy = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 503 })
 
@@ -231,49 +228,4 @@ describe("the queue's clock", () => {
       yield* connection.send(...FakeServer.answer("resp_1"))
       assert.deepStrictEqual(yield* Fiber.join(fiber), wholeAnswer)
     }), { queueTimeout: "1 seconds" })
-})
-
-describe("clocks of the connection", () => {
-  socket("an upgrade that is not answered", (server) =>
-    Effect.gen(function*() {
-      server.plan("never")
-      const fiber = yield* failing()
-      assertConnectionError(yield* endsAfter(fiber, "3 seconds"), "OpenTimeout", "unsent")
-      assert.strictEqual(server.dials(), 1)
-      yield* serve(yield* firstTurn(server), "resp_2")
-    }), { connectTimeout: "3 seconds" })
-
-  socket("all tries together", (server) =>
-    Effect.gen(function*() {
-      server.plan(busy, busy, "never")
-      const fiber = yield* failing()
-      assertConnectionError(yield* endsAfter(fiber, "15 seconds"), "OpenTimeout", "unsent")
-      assert.strictEqual(server.dials(), 3)
-      yield* firstTurn(server)
-    }), { reconnect: Schedule.spaced("4 seconds") })
-
-  const options = [
-    ...Object.keys(off),
-    "connectTimeout",
-    "reconnectTimeout",
-    "ping",
-    "pingTimeout"
-  ]
-  for (const option of options) {
-    it.effect(`${option} must be a duration above zero`, () =>
-      Effect.forEach(
-        [0, -1, "0 seconds", "soon", Number.NaN],
-        (value) =>
-          ResponsesSocket.make({ apiKey: Redacted.make("k"), [option]: value }).pipe(
-            Effect.provideService(Connector, () => Effect.never),
-            Effect.scoped,
-            Effect.flip,
-            Effect.tap((error) =>
-              Effect.sync(() => {
-                assert.include(Cause.pretty(Cause.fail(error)), `(Invalid data at ${option}:`)
-              })
-            )
-          )
-      ))
-  }
 })
