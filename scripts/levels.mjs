@@ -19,6 +19,7 @@ const L0 = [
   "ResponseTool",
   "ResponseTurn",
   "internal/badFrames",
+  "internal/finalizer",
   "internal/httpAnswer",
   "internal/httpHeader",
   "internal/itemFrames",

@@ -8,6 +8,7 @@ import { ConnectionError } from "effect-responses/ResponsesError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import * as WS from "ws"
 
@@ -117,7 +118,8 @@ export const make = (options: Options = {}): Connect => {
           (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
         )
         yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
-        yield* Effect.addFinalizer(() => close(ws))
+        // Not `Effect.addFinalizer`, whose fiber forgets an interruption that arrives while this waits.
+        yield* Scope.addFinalizer(yield* Effect.scope, Effect.uninterruptible(close(ws)))
         const socket: Socket = {
           send: send(ws),
           // What cannot be sent any more is told by the close.

@@ -23,6 +23,7 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.ts"
 import * as Exchange from "./internal/exchange.ts"
+import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
 import * as Watchdog from "./internal/watchdog.ts"
@@ -146,7 +147,7 @@ export const make = (
           Effect.interruptible,
           Effect.forkScoped
         )
-        yield* Effect.addFinalizer(() => exchange.isFinished() ? lastBytes(reader) : Effect.void)
+        yield* Finalizer.add(Effect.suspend(() => exchange.isFinished() ? lastBytes(reader) : Effect.void))
 
         const id = yield* exchange.started
         return {

@@ -169,9 +169,13 @@ const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, 
   endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
 
 /** Whether a connection was opened with the key of now. Without an answer it serves on. */
-const hasCurrentKey = (endpoint: Endpoint.Endpoint): Effect.Effect<(connection: Connection.Connection) => boolean> =>
+const hasCurrentKey = (
+  endpoint: Endpoint.Endpoint,
+  limit: Duration.Duration
+): Effect.Effect<(connection: Connection.Connection) => boolean> =>
   endpoint.canRotate
     ? endpoint.key.pipe(
+      Effect.timeout(limit),
       Effect.map((key) => (connection: Connection.Connection) => Equal.equals(connection.key, key)),
       Effect.catchAll((error) =>
         Effect.as(
@@ -249,7 +253,7 @@ export const make = (
         })
     })
 
-    const suits = hasCurrentKey(endpoint)
+    const suits = hasCurrentKey(endpoint, connectTimeout)
     const ready = Effect.suspend(() => {
       const held = lease.enter()
       return held.granted.pipe(

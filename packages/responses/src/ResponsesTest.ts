@@ -77,7 +77,7 @@ const play = (exchange: Exchange.Exchange) => (step: ResponseScript.Step): Effec
       case "Silence":
         return Effect.never
       case "Close":
-        exchange.fail((delivery) => wireError.fromClose(step, delivery))
+        exchange.fail((delivery, hasBegun) => wireError.fromClose(step, { delivery, hasBegun }))
         return Effect.void
       // Nothing here outlives a turn but the contexts, and nobody pings.
       case "Forget":
@@ -87,7 +87,7 @@ const play = (exchange: Exchange.Exchange) => (step: ResponseScript.Step): Effec
         exchange.offer({ type: "error", status: 400, error: expired }, 0)
         return Effect.void
       default:
-        exchange.fail((delivery) => wireError.fromClose({ code: 1006, reason: "" }, delivery))
+        exchange.fail((delivery) => wireError.fromClose({ code: 1006, reason: "" }, { delivery }))
         return Effect.void
     }
   })

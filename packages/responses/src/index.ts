@@ -92,3 +92,8 @@ export * as Conversation from "./Conversation.ts"
  * @since 0.1.0
  */
 export * as ResponseTool from "./ResponseTool.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as Timeouts from "./Timeouts.ts"

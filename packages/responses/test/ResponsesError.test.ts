@@ -309,14 +309,19 @@ describe("a close", () => {
   for (const code of [1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 3000, 4999]) {
     for (const delivery of ["unsent", "unacknowledged", "partial"] as const) {
       it(`${code} is a failure, and says that the request is ${delivery}`, () => {
-        const error = wireError.fromClose({ code, reason: "because" }, delivery)
+        const error = wireError.fromClose({ code, reason: "because" }, { delivery, hasBegun: true })
         assert.deepInclude(error, { _tag: "ConnectionError", reason: "Lost", closeCode: code, delivery })
         assert.include(error.message, String(code))
         assert.include(error.message, "because")
-        assert.notInclude(wireError.fromClose({ code, reason: "" }, delivery).description, ":")
+        assert.notInclude(wireError.fromClose({ code, reason: "" }, { delivery }).description, ":")
       })
     }
   }
+
+  it("1009 before anything was heard says that the request was not taken in", () => {
+    const error = wireError.fromClose({ code: 1009, reason: "" }, { delivery: "unacknowledged" })
+    assert.deepInclude(error, { reason: "TooLarge", delivery: "unsent", closeCode: 1009 })
+  })
 
   it("right after the upgrade is a refusal", () => {
     const error = wireError.fromCloseAfterUpgrade({ code: 1008, reason: "No." })

@@ -11,6 +11,12 @@ import * as Responses from "../src/Responses.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { begin, collect, firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
+const limitReached = {
+  type: "error",
+  status: 400,
+  error: { code: "websocket_connection_limit_reached", message: "60 minutes are over" }
+}
+
 describe("a turn", () => {
   const connected = Effect.fnUntraced(function*(server: FakeServer.FakeServer) {
     const fiber = yield* Effect.fork(Effect.either(collect(Responses.stream(request))))
@@ -262,6 +268,40 @@ describe("a turn", () => {
       )
       assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_2"))
     }))
+
+  socket("nor does what trails it by several responses", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+      const fiber = yield* Effect.fork(collect(Responses.stream(request)))
+      yield* connection.request
+      const [created, ...rest] = FakeServer.answer("resp_3")
+      yield* connection.send(FakeServer.completed("resp_1"), created, FakeServer.completed("resp_1"), ...rest)
+      assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_3"))
+    }))
+
+  for (const sent of [[], [FakeServer.created("resp_b")], [FakeServer.created("resp_b"), FakeServer.delta("b")]]) {
+    const delivery = sent.length === 2 ? "partial" : "unacknowledged"
+    socket(
+      `what ends the connection for one lane says nothing of how far another one came: ${delivery}, ${sent.length} events`,
+      (server) =>
+        Effect.gen(function*() {
+          const onLane = (stream_id: string) => (event: object) => ({ ...event, stream_id })
+          const left = yield* Effect.fork(Stream.runHead(Responses.stream({ ...request, stream_id: "a" })))
+          const connection = yield* server.connection
+          yield* connection.request
+          yield* connection.send(onLane("a")(FakeServer.created("resp_a")))
+          yield* Fiber.join(left)
+          const fiber = yield* Effect.fork(Stream.runDrain(Responses.stream({ ...request, stream_id: "b" })))
+          yield* connection.request
+          yield* connection.send(...sent.map(onLane("b")), onLane("a")(limitReached))
+          const error = yield* Effect.flip(Fiber.join(fiber))
+          assert.deepInclude(error, { _tag: "ConnectionError", reason: "Expired", delivery })
+          assert.strictEqual(server.dials(), 1)
+        }),
+      { onEarlyEnd: "drain" }
+    )
+  }
 
   socket("a server that gives every response the same id is served too", (server) =>
     Effect.gen(function*() {

@@ -9,6 +9,7 @@ import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import * as Exchange from "./exchange.ts"
+import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
 import * as wireError from "./wireError.ts"
 
@@ -28,7 +29,7 @@ export interface Connection {
   /** Completes when the connection has ended, whoever ended it. */
   readonly ended: Effect.Effect<void>
   /** Ends it from this side. The socket itself is closed with the connection's scope. */
-  readonly end: (error?: (delivery: Delivery) => ConnectionError) => void
+  readonly end: (error?: End) => void
   /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
   readonly ready: (lane: string) => Effect.Effect<void>
   /** When the other side last gave a sign of life; `undefined` while it is not listened to. */
@@ -45,6 +46,12 @@ export interface RequestOptions {
   /** A response that had begun has ended, well or not; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange) => void
 }
+
+/** Why a connection ended, for a request that came so far. */
+type End = (delivery: Delivery, hasBegun?: boolean) => ConnectionError
+
+/** How many responses that are over are told from the one that runs. */
+const maxOver = 256
 
 const drainTimeout = Duration.seconds(30)
 
@@ -70,21 +77,23 @@ export const open = (
     const { headers, key, scrub } = yield* endpoint.credentials
     const ended = yield* Deferred.make<void>()
     const lanes = new Map<string, Exchange.Exchange>()
-    const latest = new Map<string, string>()
+    const usedLanes = new Set<string>()
+    /** The responses that have ended, the oldest first. */
+    const over = new Set<string>()
     /** Requests that are being written, and what they wait for. */
     const writing = new Set<() => void>()
     let unheardBytes = 0
     let paused = false
     let heard = false
-    let end: ((delivery: Delivery) => ConnectionError) | undefined
+    let end: End | undefined
 
-    const failAll = (error: (delivery: Delivery) => ResponsesError) => {
+    const failAll = (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => {
       const running = [...lanes.values()]
       lanes.clear()
       for (const exchange of running) exchange.fail(error)
     }
 
-    const finish = (error: (delivery: Delivery) => ConnectionError) => {
+    const finish = (error: End) => {
       if (end !== undefined) return
       end = error
       failAll(error)
@@ -93,7 +102,7 @@ export const open = (
     }
 
     /** From this side: what is being written need not be waited for any more. */
-    const giveUp = (error: (delivery: Delivery) => ConnectionError) => {
+    const giveUp = (error: End) => {
       finish(error)
       for (const stop of writing) stop()
       writing.clear()
@@ -122,7 +131,7 @@ export const open = (
       const error = wireError.fromFrame(event, { delivery: "unsent" })
       finish(
         error._tag === "ConnectionError"
-          ? () => error
+          ? (delivery) => wireError.withDelivery(error, delivery)
           : lost(scrub(`The server gave up the idle connection: ${error.description}`))
       )
     }
@@ -131,31 +140,42 @@ export const open = (
     const exchangeOf = (event: ResponseEvent.ServerEvent): Exchange.Exchange | undefined => {
       const found = lanes.get(event.stream_id ?? "")
       if (found !== undefined || lanes.size !== 1) return found
-      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : latest.has(event.stream_id)
+      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : usedLanes.has(event.stream_id)
       return isStray ? undefined : lanes.values().next().value
     }
 
-    /** Some servers send a `response.done` or a second end after the end, which must not begin the next response. */
-    const isLate = (event: ResponseEvent.ServerEvent, exchange: Exchange.Exchange): boolean => {
-      if (exchange.responseId() !== undefined || event.type === "response.created") return false
+    /** Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's. */
+    const isLate = (event: ResponseEvent.ServerEvent): boolean => {
+      if (over.size === 0) return false
       const id = ResponseEvent.responseId(event)
-      return id !== undefined && id === latest.get(event.stream_id ?? "")
+      if (id === undefined) return false
+      // Some servers give every response the same id.
+      if (event.type === "response.created") over.delete(id)
+      return over.has(id)
+    }
+
+    const remember = (id: string) => {
+      over.add(id)
+      const [oldest] = over
+      if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
     }
 
     const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
       const exchange = exchangeOf(event)
       if (exchange === undefined) return whileIdle(event)
-      if (isLate(event, exchange)) return
+      if (isLate(event)) return
       exchange.offer(event, size)
       if (!exchange.isFinished()) return
       const id = exchange.responseId()
       for (const [lane, running] of lanes) {
         if (running !== exchange) continue
         lanes.delete(lane)
-        if (id !== undefined) latest.set(lane, id)
+        usedLanes.add(lane)
       }
+      if (id !== undefined) remember(id)
       const error = exchange.error()
-      if (error?._tag === "ConnectionError") finish(() => error)
+      // How far the others came is not what this one's error says.
+      if (error?._tag === "ConnectionError") finish((delivery) => wireError.withDelivery(error, delivery))
       else if (event.type !== "response.failed" && error !== undefined && !endpoint.profile.usableAfterError) {
         finish(lost("The server serves nothing more on a connection after an error"))
       }
@@ -183,10 +203,12 @@ export const open = (
       onSign: hear,
       onClose: (close) => {
         const refused = !heard && close.code === 1008
-        finish((delivery) => refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, delivery))
+        finish((delivery, hasBegun) =>
+          refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, { delivery, hasBegun })
+        )
       }
     })
-    yield* Effect.addFinalizer(() => Effect.sync(() => giveUp(closed)))
+    yield* Finalizer.add(Effect.sync(() => giveUp(closed)))
     if (Duration.isFinite(options.ping)) {
       yield* liveness.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
     }

@@ -23,7 +23,7 @@ export interface Exchange {
   /** Size in characters, for back-pressure. */
   readonly offer: (event: ResponseEvent.ServerEvent, size: number) => void
   /** Ends the exchange from this side; after the end it changes nothing. */
-  readonly fail: (error: (delivery: Delivery) => ResponsesError) => void
+  readonly fail: (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => void
   /** The server has said its last word on this request. */
   readonly isFinished: () => boolean
   /** Nothing more comes, whoever ended it. */
@@ -211,7 +211,7 @@ export const make = (options: Options): Exchange => {
 
   return {
     offer,
-    fail: (error) => finish({ _tag: "Failed", error: error(delivery) }),
+    fail: (error) => finish({ _tag: "Failed", error: error(delivery, id !== undefined) }),
     isFinished: () => finished,
     hasEnded,
     error: () => end?._tag === "Failed" ? end.error : undefined,

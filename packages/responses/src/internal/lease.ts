@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as FairSemaphore from "./fairSemaphore.ts"
+import * as Finalizer from "./finalizer.ts"
 
 export interface Options<A, E> {
   readonly open: Effect.Effect<A, E, Scope.Scope>
@@ -57,10 +58,11 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
     let entered = 0
     let failure: { readonly error: E; readonly upTo: number } | undefined
     let closed = false
-    const owner = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => {
+    const owner = yield* Scope.make()
+    yield* Finalizer.add(Effect.suspend(() => {
       closed = true
-      return Scope.close(scope, exit)
-    })
+      return Scope.close(owner, Exit.void)
+    }))
 
     const openEntry: Effect.Effect<Entry<A>, E> = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
@@ -68,17 +70,18 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
         const resource = yield* restore(options.open).pipe(
           Scope.extend(scope),
-          Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))
+          Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : discard(scope))
         )
         return { resource, scope, users: 0, retired: false }
       })
     )
 
-    const close = (entry: Entry<A>) =>
-      Effect.suspend(() => {
-        if (current === entry) current = undefined
-        return Scope.close(entry.scope, Exit.void)
-      })
+    /**
+     * In a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that arrives
+     * meanwhile, and a recycler that forgets it goes on for ever.
+     */
+    const discard = (scope: Scope.CloseableScope) =>
+      Effect.forkIn(Effect.uninterruptible(Scope.close(scope, Exit.void)), owner)
 
     const endUnused = (entry: Entry<A>) => {
       if (entry.retired && entry.users === 0) options.end(entry.resource)
@@ -106,10 +109,10 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         Effect.gen(function*() {
           const successor = yield* restore(openEntry)
           yield* restore(options.prepare(successor.resource, entry.resource)).pipe(
-            Effect.onInterrupt(() => close(successor))
+            Effect.onInterrupt(() => discard(successor.scope))
           )
           if (current !== entry || !options.isOpen(successor.resource)) {
-            yield* close(successor)
+            yield* discard(successor.scope)
             return false
           }
           yield* install(successor)
@@ -131,7 +134,10 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
           Effect.forkIn(entry.scope)
         )
         yield* Effect.interruptible(options.ended(entry.resource)).pipe(
-          Effect.zipRight(close(entry)),
+          Effect.zipRight(Effect.suspend(() => {
+            if (current === entry) current = undefined
+            return Scope.close(entry.scope, Exit.void)
+          })),
           Effect.uninterruptible,
           Effect.forkIn(owner)
         )

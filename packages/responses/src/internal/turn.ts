@@ -10,6 +10,7 @@ import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } f
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
+import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
 import type { Lease } from "./lease.ts"
 import * as Utf8 from "./utf8.ts"
@@ -84,7 +85,7 @@ export const make = (options: Options): Responses.Service["open"] => {
         yield* ResponseRequest.validate(asked)
         const request = lanes ? asked : { ...asked, stream_id: undefined }
         const held = lease.enter()
-        yield* Effect.addFinalizer(() => Effect.sync(held.release))
+        yield* Finalizer.add(Effect.sync(held.release))
         const scope = yield* Effect.scope
         const recoveries: Array<Recovery> = []
         let bytesSent = 0
@@ -126,7 +127,7 @@ export const make = (options: Options): Responses.Service["open"] => {
               if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
               held.release()
             })
-            yield* Effect.addFinalizer(() => leave)
+            yield* Finalizer.add(leave)
             const id = yield* restore(exchange.started).pipe(Effect.onInterrupt(() => leave))
             return {
               id,

@@ -150,6 +150,12 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
 export const fromFrame = (frame: Json, context: RequestContext): ResponsesError =>
   fromDetails(detailsOf(frame, {}), frame, context)
 
+/** The same end of a connection, for another request. */
+export const withDelivery = (error: ConnectionError, delivery: Delivery): ConnectionError => {
+  const { closeCode, code, description, reason, requestId, retryAfter, status } = error
+  return new ConnectionError({ closeCode, code, delivery, description, reason, requestId, retryAfter, status })
+}
+
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -206,11 +212,16 @@ export interface Close {
   readonly reason: string
 }
 
+/** Who did not even take the request in cannot have run it. */
+const isTooLarge = (close: Close, { delivery, hasBegun }: RequestContext): boolean =>
+  close.code === 1009 && delivery === "unacknowledged" && hasBegun !== true
+
 /** Any close while a response is due is a failure, 1000 too. */
-export const fromClose = (close: Close, delivery: Delivery): ConnectionError =>
+export const fromClose = (close: Close, context: RequestContext): ConnectionError =>
   new ConnectionError({
-    reason: "Lost",
-    delivery,
+    ...isTooLarge(close, context)
+      ? { reason: "TooLarge", delivery: "unsent" }
+      : { reason: "Lost", delivery: context.delivery },
     description: (closeReasons[close.code] ?? "The connection was closed") +
       (close.reason === "" ? "" : `: ${close.reason}`),
     closeCode: close.code
