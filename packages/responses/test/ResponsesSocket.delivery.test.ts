@@ -179,6 +179,15 @@ describe("a connection that fails", () => {
       assert.strictEqual(server.dials(), 1)
     }), { repeat: "unacknowledged", turnTimeout: "1 minute" })
 
+  socket("gives it no more time than the turn has", (server) =>
+    Effect.gen(function*() {
+      const fiber = yield* failing()
+      yield* Effect.flatMap(server.connection, (connection) => connection.request)
+      yield* TestClock.adjust("2 minutes")
+      yield* Effect.flatMap(server.connection, (connection) => connection.request)
+      assertConnectionError(yield* endsAfter(fiber, "1 minute"), "TurnTimeout", "unacknowledged")
+    }), { repeat: "unacknowledged", turnTimeout: "3 minutes" })
+
   socket("leaves a refusal by the server alone", (server) =>
     Effect.gen(function*() {
       const fiber = yield* failing()

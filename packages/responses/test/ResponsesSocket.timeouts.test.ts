@@ -3,11 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
+import * as Responses from "../src/Responses.ts"
 import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
 import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { assertConnectionError, endsAfter, failing, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { firstTurn, run, socket, wholeAnswer } from "./support/socket.ts"
+import { firstTurn, request, run, socket, wholeAnswer } from "./support/socket.ts"
 
 const busy = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 503 })
 
@@ -218,6 +219,21 @@ describe("the queue's clock", () => {
       }),
     { queueTimeout: "30 seconds" }
   )
+
+  socket("leaves nothing behind in a scope that lives on", (server) =>
+    Effect.gen(function*() {
+      const first = yield* Effect.fork(run("first"))
+      const connection = yield* server.connection
+      yield* connection.request
+      const second = yield* Effect.fork(Effect.flip(Responses.open(request)))
+      assertConnectionError(yield* endsAfter(second, "30 seconds"), "QueueTimeout", "unsent")
+      const third = yield* Effect.fork(run("third"))
+      yield* connection.send(...FakeServer.answer("resp_1"))
+      yield* Fiber.join(first)
+      yield* connection.request
+      yield* connection.send(...FakeServer.answer("resp_2"))
+      assert.deepStrictEqual(yield* Fiber.join(third), wholeAnswer)
+    }), { queueTimeout: "30 seconds" })
 
   socket("does not run once it is one's turn", (server) =>
     Effect.gen(function*() {

@@ -16,10 +16,10 @@ export const ask = (
   fields: Partial<ResponseRequest> = {}
 ): ResponseRequest => ({ model: "m", store: false, input, ...fields })
 
-export const answer = (id: string, output: ReadonlyArray<ResponseItem.ResponseItem>) => [
-  FakeServer.created(id),
-  { type: "response.completed", response: { id, status: "completed", output } }
-]
+export const answer = (id: string, output: ReadonlyArray<ResponseItem.ResponseItem>, lane?: string) =>
+  [FakeServer.created(id), { type: "response.completed", response: { id, status: "completed", output } }].map(
+    (event) => ({ ...event, ...(lane === undefined ? {} : { stream_id: lane }) })
+  )
 
 export const begin = (request: ResponseRequest) =>
   Effect.fork(Effect.scoped(Effect.tap(Responses.open(request), (opened) => Stream.runDrain(opened.events))))
@@ -33,7 +33,7 @@ export const turn = Effect.fnUntraced(function*(
 ) {
   const fiber = yield* begin(request)
   const sent = yield* connection.request
-  yield* connection.send(...answer(id, output))
+  yield* connection.send(...answer(id, output, request.stream_id))
   return { sent, opened: yield* Fiber.join(fiber) }
 })
 
@@ -47,6 +47,6 @@ export const first = Effect.fnUntraced(function*(
   const fiber = yield* begin(request)
   const connection = yield* server.connection
   const sent = yield* connection.request
-  yield* connection.send(...answer(id, output))
+  yield* connection.send(...answer(id, output, request.stream_id))
   return { connection, sent, opened: yield* Fiber.join(fiber) }
 })
