@@ -97,6 +97,7 @@ export const open = (
       if (end !== undefined) return
       end = error
       failAll(error)
+      liveness.end()
       Deferred.unsafeDone(ended, Effect.void)
     }
 
