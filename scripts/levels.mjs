@@ -12,6 +12,7 @@ const L0 = [
   "ResponseEvent",
   "ResponsesError",
   "Continuation",
+  "Profile",
   "ResponseFault",
   "ResponseScript",
   "ResponseSteps",
@@ -19,23 +20,30 @@ const L0 = [
   "ResponseTurn",
   "internal/badFrames",
   "internal/httpAnswer",
+  "internal/httpHeader",
   "internal/itemFrames",
   "internal/itemMeaning",
   "internal/jsonText",
   "internal/meaning",
+  "internal/outage",
   "internal/output",
   "internal/random",
   "internal/responseFrames",
+  "internal/serverUrl",
   "internal/textStream",
   "internal/timeline",
   "internal/tokens",
+  "internal/utf8",
   "internal/wireError"
 ]
-const L1 = ["Responses", "ResponsesTelemetry", "Connector", "Endpoint"]
+const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
   internals: [
     "internal/fairSemaphore",
     "internal/exchange",
+    "internal/liveness",
+    "internal/rewarm",
+    "internal/watchdog",
     "internal/connection",
     "internal/httpFailure",
     "internal/httpEvents",

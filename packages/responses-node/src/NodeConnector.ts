@@ -65,18 +65,11 @@ const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effec
     onRefused(ws, scrub, (error) => resume(Effect.fail(error)))
   })
 
-const send = (ws: WS.WebSocket): Socket["send"] => (text) =>
-  Effect.async((resume) => {
-    const bytes = Buffer.from(text)
-    ws.send(bytes, { binary: false }, (error) =>
-      resume(
-        error
-          ? Effect.fail(
-            new ConnectionError({ reason: "Lost", delivery: "unsent", description: error.message, cause: error })
-          )
-          : Effect.succeed(bytes.length)
-      ))
-  })
+const send = (ws: WS.WebSocket): Socket["send"] => (text, done) => {
+  const bytes = Buffer.from(text)
+  ws.send(bytes, { binary: false }, done)
+  return bytes.length
+}
 
 /** `ws` itself cuts the connection when the server does not agree to the close in time. */
 const close = (ws: WS.WebSocket): Effect.Effect<void> =>
@@ -117,13 +110,21 @@ export const make = (options: Options = {}): Connect => {
           failure = error
         })
         ws.on("message", (data: Buffer, isBinary) => listener.onMessage(isBinary ? data : data.toString()))
+        ws.on("ping", listener.onSign)
+        ws.on("pong", listener.onSign)
         ws.once(
           "close",
           (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
         )
         yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
         yield* Effect.addFinalizer(() => close(ws))
-        const socket: Socket = { send: send(ws), pause: () => ws.pause(), resume: () => ws.resume() }
+        const socket: Socket = {
+          send: send(ws),
+          // What cannot be sent any more is told by the close.
+          ping: () => ws.ping(undefined, undefined, () => {}),
+          pause: () => ws.pause(),
+          resume: () => ws.resume()
+        }
         return socket
       })
     )

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Responses from "effect-responses/Responses"
+import type { Responses } from "effect-responses/Responses"
+import * as ResponsesFallback from "effect-responses/ResponsesFallback"
 import type { ResponsesSocket } from "effect-responses/ResponsesSocket"
 import type * as ConfigError from "effect/ConfigError"
 import type * as Layer from "effect/Layer"
@@ -14,13 +15,13 @@ import * as NodeResponsesSocket from "./NodeResponsesSocket.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends NodeResponsesSocket.Options {}
+export interface Options extends NodeResponsesSocket.Options, ResponsesFallback.Options {}
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface ConfigOptions extends NodeResponsesSocket.ConfigOptions {}
+export interface ConfigOptions extends NodeResponsesSocket.ConfigOptions, ResponsesFallback.Options {}
 
 /**
  * @since 0.1.0
@@ -28,8 +29,8 @@ export interface ConfigOptions extends NodeResponsesSocket.ConfigOptions {}
  */
 export const layer = (
   options: Options
-): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError> =>
-  Responses.layerOrElse(NodeResponsesSocket.layer(options), NodeResponsesHttp.layer(options))
+): Layer.Layer<ResponsesFallback.ResponsesFallback | ResponsesSocket | Responses, ConfigError.ConfigError> =>
+  ResponsesFallback.layer(NodeResponsesSocket.layer(options), NodeResponsesHttp.layer(options), options)
 
 /**
  * `layer` with the key, and where to find the server, from the environment: `OPENAI_API_KEY`, and, if they are set,
@@ -40,5 +41,5 @@ export const layer = (
  */
 export const layerConfig = (
   options: ConfigOptions = {}
-): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError> =>
-  Responses.layerOrElse(NodeResponsesSocket.layerConfig(options), NodeResponsesHttp.layerConfig(options))
+): Layer.Layer<ResponsesFallback.ResponsesFallback | ResponsesSocket | Responses, ConfigError.ConfigError> =>
+  ResponsesFallback.layer(NodeResponsesSocket.layerConfig(options), NodeResponsesHttp.layerConfig(options), options)

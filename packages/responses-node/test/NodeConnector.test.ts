@@ -88,10 +88,10 @@ describe("the upgrade", () => {
   it.scoped("computes the key anew for every connect", () =>
     Effect.gen(function*() {
       const server = yield* RawServer.make
-      let keys = 0
+      let key = "key-1"
       const layer = NodeResponsesSocket.layer({
         baseUrl: server.url,
-        apiKey: Effect.sync(() => Redacted.make(`key-${keys++}`))
+        apiKey: Effect.sync(() => Redacted.make(key))
       })
       yield* Effect.gen(function*() {
         for (const expected of ["Bearer key-1", "Bearer key-2"]) {
@@ -102,6 +102,7 @@ describe("the upgrade", () => {
           peer.ws.terminate()
           yield* upgrade.gone
           yield* closedOnThisSide
+          key = "key-2"
         }
       }).pipe(Effect.provide(layer))
     }))

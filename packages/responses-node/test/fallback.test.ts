@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as Responses from "effect-responses/Responses"
 import * as ResponseScript from "effect-responses/ResponseScript"
+import { ResponsesFallback } from "effect-responses/ResponsesFallback"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -18,7 +19,7 @@ const request = { model: "m", input: "hi", store: false }
 const started = (script?: ResponseScript.Script) =>
   Effect.map(ResponsesServer.make({ apiKey, ...(script === undefined ? {} : { script }) }), (server) => ({
     server,
-    layer: NodeResponses.layer({ apiKey, baseUrl: server.url, reconnect: Schedule.stop })
+    layer: NodeResponses.layer({ apiKey, baseUrl: server.url, reconnect: Schedule.stop, probe: { first: 0 } })
   }))
 
 const transports = (server: ResponsesServer.Service) =>
@@ -28,7 +29,7 @@ const opened = Effect.scoped(Effect.tap(Responses.open(request), Responses.colle
 
 describe("HTTP takes over", () => {
   for (const status of [404, 405, 426, 429, 500, 503]) {
-    it.scoped(`when the upgrade is refused with ${status}, once for each request, and says so`, () =>
+    it.scoped(`when the upgrade is refused with ${status}, and each response says so`, () =>
       Effect.gen(function*() {
         const { layer, server } = yield* started()
         yield* server.refuseUpgrades({ status })
@@ -46,17 +47,34 @@ describe("HTTP takes over", () => {
     Effect.gen(function*() {
       const { layer, server } = yield* started()
       yield* server.refuseUpgrades({ status: 503, times: 1 })
-      const responses = yield* Effect.provide(Effect.all([opened, opened]), layer)
-      assert.deepStrictEqual(responses.map((response) => response.transport), ["http", "websocket"])
+      const { first, last } = yield* Effect.all({
+        first: opened,
+        last: Effect.repeat(opened, { until: (response) => response.transport === "websocket", times: 100 })
+      }).pipe(Effect.provide(layer))
+      assert.deepStrictEqual([first.transport, last.transport], ["http", "websocket"])
+      assert.deepStrictEqual(last.recoveries, [])
     }))
 
-  it.scoped("without a word in the log above debug: an expected fallback is no error", () =>
+  it.scoped("for an interval in which no request tries the socket", () =>
+    Effect.gen(function*() {
+      const { server } = yield* started()
+      yield* server.refuseUpgrades({ status: 503, times: 1 })
+      const layer = NodeResponses.layer({ apiKey, baseUrl: server.url, reconnect: Schedule.stop })
+      const [responses, stats] = yield* Effect.all([opened, opened, opened]).pipe(
+        Effect.zip(Effect.flatMap(ResponsesFallback, (fallback) => fallback.stats)),
+        Effect.provide(layer)
+      )
+      assert.deepStrictEqual(responses.map((response) => response.transport), ["http", "http", "http"])
+      assert.deepInclude(stats, { serving: "second", fallbacks: 1, fellBack: 3, probes: 0 })
+    }))
+
+  it.scoped("without a word in the log above info: an expected fallback is no error", () =>
     Effect.gen(function*() {
       const { layer, server } = yield* started()
       yield* server.refuseUpgrades({ status: 426 })
       const loud: Array<unknown> = []
       const logger = Logger.make(({ logLevel, message }) => {
-        if (LogLevel.greaterThan(logLevel, LogLevel.Debug)) loud.push(message)
+        if (LogLevel.greaterThan(logLevel, LogLevel.Info)) loud.push(message)
       })
       yield* opened.pipe(
         Effect.provide(Layer.merge(layer, Logger.replace(Logger.defaultLogger, logger))),

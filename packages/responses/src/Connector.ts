@@ -31,6 +31,8 @@ export interface Target {
 export interface Listener {
   /** A binary message comes as bytes. */
   readonly onMessage: (data: string | Uint8Array) => void
+  /** A ping or a pong came. */
+  readonly onSign: () => void
   /** The connection ended, for whatever reason. Called at most once, and last. */
   readonly onClose: (close: { readonly code: number; readonly reason: string }) => void
 }
@@ -43,10 +45,12 @@ export interface Listener {
  */
 export interface Socket {
   /**
-   * Succeeds with the size in bytes when the text was handed to the network. Fails, also when the connection ends
-   * meanwhile, only if the other side cannot have all of it: `unsent`.
+   * Hands a text to the network and gives its size in bytes. `done` is called once, also if the connection ends meanwhile;
+   * with an error only if the other side cannot have all of it.
    */
-  readonly send: (text: string) => Effect.Effect<number, ConnectionError>
+  readonly send: (text: string, done: (error?: Error | null) => void) => number
+  /** Asks the other side for a sign of life. */
+  readonly ping: () => void
   /** No message arrives until `resume`. What was already read may still come. */
   readonly pause: () => void
   readonly resume: () => void

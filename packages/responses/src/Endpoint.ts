@@ -8,6 +8,9 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as HttpHeader from "./internal/httpHeader.ts"
+import * as ServerUrl from "./internal/serverUrl.ts"
+import * as Profile from "./Profile.ts"
 import { ConnectionError } from "./ResponsesError.ts"
 
 /**
@@ -15,18 +18,22 @@ import { ConnectionError } from "./ResponsesError.ts"
  * @category models
  */
 export interface Options {
+  /** What the server does differently from others. Default: `Profile.openAi` */
+  readonly profile?: Profile.Profile | undefined
   /**
-   * Sent as `Authorization: Bearer`. An Effect is run for every connect, so a key can rotate. May be left out only with
-   * a `baseUrl` of one's own.
+   * Sent as the profile says: `Authorization: Bearer`, most often. Needed for api.openai.com and api.x.ai.
+   *
+   * An Effect lets the key rotate. It is run for every connect and every HTTP request, and before a turn on a connection
+   * to notice a new key, so cache it with `Effect.cachedWithTTL` if it is expensive.
    */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConfigError.ConfigError> | undefined
-  /** `http(s)://` or `ws(s)://`, up to and without `/responses`. Default: `https://api.openai.com/v1` */
+  /** `http(s)://` or `ws(s)://`, up to and without `/responses`. Default: the profile's */
   readonly baseUrl?: string | undefined
   /** Sent as `OpenAI-Organization`. */
   readonly organization?: string | undefined
   /** Sent as `OpenAI-Project`. */
   readonly project?: string | undefined
-  /** Further headers; they win over the ones above. An Effect is run for every connect. */
+  /** Further headers; they win over all others. An Effect is run for every connect and every HTTP request. */
   readonly headers?: Headers | Effect.Effect<Headers, ConfigError.ConfigError> | undefined
 }
 
@@ -41,19 +48,35 @@ export type Headers = Readonly<Record<string, string | Redacted.Redacted>>
  * @category models
  */
 export interface Endpoint {
+  /** The one of the options, checked. */
+  readonly profile: Profile.Profile
   /** `wss://…/responses` */
   readonly socketUrl: string
   /** `https://…/responses` */
   readonly httpUrl: string
   /** Computed anew each time. */
   readonly credentials: Effect.Effect<Credentials, ConnectionError>
+  /** The key that credentials would be made with now: runs the Effect that was given as `apiKey`, and nothing else. */
+  readonly key: Effect.Effect<Key, ConnectionError>
+  /** Whether `key` can change: `apiKey` is an Effect. */
+  readonly canRotate: boolean
 }
+
+/**
+ * Keys are compared with `Equal.equals`, by their text. `undefined`: no `apiKey` was given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Key = Redacted.Redacted | undefined
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Credentials {
+  /** The `apiKey` they were made with, whether or not a header of the caller's stands in its place. */
+  readonly key: Key
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   /**
@@ -66,7 +89,8 @@ export interface Credentials {
 /**
  * The options that are read from the environment, each with its usual name unless another `Config` is given:
  * `OPENAI_API_KEY`, and, if they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`. With a `baseUrl` of
- * one's own nothing else is read: a vendor's key must not go to another server because it happens to be there.
+ * one's own, or a profile that is not served at api.openai.com, nothing else is read: a vendor's key must not go to another
+ * server because it happens to be there.
  *
  * @since 0.1.0
  * @category models
@@ -78,24 +102,18 @@ export interface FromConfig {
   readonly project?: Config.Config<string | undefined> | undefined
 }
 
-/**
- * @since 0.1.0
- * @category defaults
- */
-export const defaultBaseUrl = "https://api.openai.com/v1"
-
 const optional = (name: string): Config.Config<string | undefined> => Config.withDefault(Config.string(name), undefined)
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const fromConfig = <O extends FromConfig>(
+export const fromConfig = <O extends FromConfig & Pick<Options, "profile">>(
   { apiKey, baseUrl, organization, project, ...rest }: O
 ): Effect.Effect<Omit<O, keyof FromConfig> & Options, ConfigError.ConfigError> =>
   Effect.map(
     Config.all(
-      baseUrl === undefined
+      baseUrl === undefined && (rest.profile ?? Profile.openAi).baseUrl === Profile.openAi.baseUrl
         ? {
           apiKey: apiKey ?? Config.redacted("OPENAI_API_KEY"),
           baseUrl: optional("OPENAI_BASE_URL"),
@@ -104,7 +122,7 @@ export const fromConfig = <O extends FromConfig>(
         }
         : {
           apiKey: apiKey ?? Config.succeed(undefined),
-          baseUrl,
+          baseUrl: baseUrl ?? Config.succeed(undefined),
           organization: organization ?? Config.succeed(undefined),
           project: project ?? Config.succeed(undefined)
         }
@@ -112,42 +130,46 @@ export const fromConfig = <O extends FromConfig>(
     (read) => ({ ...rest, ...read })
   )
 
-const schemes: Readonly<Record<string, readonly [http: string, socket: string]>> = {
-  "http:": ["http:", "ws:"],
-  "https:": ["https:", "wss:"],
-  "ws:": ["http:", "ws:"],
-  "wss:": ["https:", "wss:"]
+const urlsOf = (profile: Profile.Profile, baseUrl: string | undefined) => {
+  if (baseUrl !== undefined) return ServerUrl.parse("baseUrl", baseUrl)
+  return profile.baseUrl === undefined
+    ? Effect.fail(ConfigError.MissingData(["baseUrl"], `is needed with the profile ${JSON.stringify(profile.name)}`))
+    : ServerUrl.parse("profile.baseUrl", profile.baseUrl)
 }
 
-const invalid = (problem: string) => Effect.fail(ConfigError.InvalidData(["baseUrl"], problem))
-
-const parseUrl = (baseUrl: string): Effect.Effect<Pick<Endpoint, "socketUrl" | "httpUrl">, ConfigError.ConfigError> => {
-  if (!URL.canParse(baseUrl)) return invalid("is not a URL")
-  const url = new URL(baseUrl)
-  const scheme = schemes[url.protocol]
-  if (scheme === undefined) return invalid(`must begin with http:, https:, ws: or wss:, not with ${url.protocol}`)
-  if (url.username !== "" || url.password !== "") {
-    return invalid("must not hold a user or password, use apiKey or headers")
-  }
-  const rest = `//${url.host}${url.pathname.replace(/\/+$/, "")}/responses${url.search}`
-  return Effect.succeed({ httpUrl: scheme[0] + rest, socketUrl: scheme[1] + rest })
-}
-
-/** Visible ASCII, spaces and Latin-1: whatever else would make a header end early or throw. */
-const headerValue = /^[\t\x20-\x7e\x80-\xff]+$/
-
-const headerName = /^[\w!#$%&'*+.^`|~-]+$/
-
-const checked = (name: string, value: string): Effect.Effect<string, ConfigError.ConfigError> => {
-  if (value.trim() === "") return Effect.fail(ConfigError.MissingData([name], "is empty"))
-  return headerValue.test(value)
-    ? Effect.succeed(value)
-    : Effect.fail(ConfigError.InvalidData([name], "has a character that no header can carry"))
-}
+/** Servers that are known to answer nobody without a key. */
+const keyed: ReadonlySet<string | undefined> = new Set([Profile.openAi.baseUrl, Profile.xAi.baseUrl])
 
 const plain = (value: string | Redacted.Redacted): string => Redacted.isRedacted(value) ? Redacted.value(value) : value
 
-const secret = (name: string): boolean => /authorization|cookie|key|token|secret/.test(name)
+const checkKey = (key: Redacted.Redacted): Effect.Effect<Redacted.Redacted, ConfigError.ConfigError> =>
+  Effect.map(HttpHeader.checkValue("apiKey", Redacted.value(key)), Redacted.make)
+
+/** A key that cannot change is checked only once. */
+const keyOf = (
+  apiKey: Options["apiKey"]
+): Effect.Effect<Effect.Effect<Key, ConfigError.ConfigError>, ConfigError.ConfigError> => {
+  if (apiKey === undefined) return Effect.succeed(Effect.succeed(undefined))
+  return Effect.isEffect(apiKey)
+    ? Effect.succeed(Effect.flatMap(apiKey, checkKey))
+    : Effect.map(checkKey(apiKey), Effect.succeed)
+}
+
+/** A secret is quoted with the word before it (`Bearer …`) or without. The longest goes first: it may hold a shorter one. */
+const makeScrub = (secrets: ReadonlyArray<string>): Credentials["scrub"] => {
+  const quoted = secrets
+    .flatMap((secret) => [secret.trim(), secret.trim().replace(/^[a-z][\w-]* +/i, "")])
+    .filter(({ length }) => length >= 8)
+    .toSorted((left, right) => right.length - left.length)
+  return (text) => quoted.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, "<redacted>"), text)
+}
+
+const toConnectionError = (error: ConfigError.ConfigError) =>
+  new ConnectionError({
+    reason: "Credentials",
+    delivery: "unsent",
+    description: `No credentials: ${Cause.pretty(Cause.fail(error))}`
+  })
 
 /**
  * Checks the options and, once, the credentials, so that a mistake shows when the Layer is built and not at the first
@@ -157,51 +179,50 @@ const secret = (name: string): boolean => /authorization|cookie|key|token|secret
  * @category constructors
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
-  const urls = yield* parseUrl(options.baseUrl ?? defaultBaseUrl)
+  const profile = yield* Profile.validate(options.profile ?? Profile.openAi)
+  const urls = yield* urlsOf(profile, options.baseUrl)
+  const currentKey = yield* keyOf(options.apiKey)
+  const keyHeader = profile.auth.header.toLowerCase()
+  const isSecret = (name: string) => name === keyHeader || /authorization|cookie|key|token|secret/.test(name)
 
   const credentials = Effect.gen(function*() {
     const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
+    const key = yield* currentKey
     const headers: Record<string, string> = {}
     const secrets: Array<string> = []
-    const set = Effect.fnUntraced(
-      function*(name: string, option: string, value: string | Redacted.Redacted, prefix = "") {
-        const text = yield* checked(option, plain(value))
-        headers[name] = prefix + text
-        if (secret(name) || Redacted.isRedacted(value)) secrets.push(text)
-      }
-    )
-    if (options.apiKey !== undefined) {
-      const key = Effect.isEffect(options.apiKey) ? yield* options.apiKey : options.apiKey
-      yield* set("authorization", "apiKey", key, "Bearer ")
+    const set = (name: string, value: string) => {
+      headers[name] = value
+      if (isSecret(name)) secrets.push(value)
     }
-    if (options.organization !== undefined) yield* set("openai-organization", "organization", options.organization)
-    if (options.project !== undefined) yield* set("openai-project", "project", options.project)
+
+    for (const [name, value] of Object.entries(profile.headers)) set(name.toLowerCase(), value)
+    if (key !== undefined) {
+      const text = Redacted.value(key)
+      headers[keyHeader] = profile.auth.scheme === undefined ? text : `${profile.auth.scheme} ${text}`
+      secrets.push(text)
+    }
+    for (const name of ["organization", "project"] as const) {
+      const value = options[name]
+      if (value !== undefined) set(`openai-${name}`, yield* HttpHeader.checkValue(name, value))
+    }
     for (const [name, value] of Object.entries(own)) {
-      if (!headerName.test(name)) {
-        return yield* Effect.fail(ConfigError.InvalidData(["headers"], `has the name ${JSON.stringify(name)}`))
-      }
-      yield* set(name.toLowerCase(), `headers.${name}`, value)
+      const text = yield* HttpHeader.check(name, plain(value))
+      if (Redacted.isRedacted(value)) secrets.push(text)
+      set(name.toLowerCase(), text)
     }
-    if (options.baseUrl === undefined && headers["authorization"] === undefined) {
-      return yield* Effect.fail(ConfigError.MissingData(["apiKey"], "is needed for api.openai.com"))
+    if (options.baseUrl === undefined && keyed.has(profile.baseUrl) && headers[keyHeader] === undefined) {
+      return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(urls.httpUrl).host}`))
     }
-    const bare = secrets.map((value) => value.replace(/^Bearer +/i, "").trim()).filter(({ length }) => length >= 8)
-    const scrub = (text: string) => bare.reduce((scrubbed, value) => scrubbed.replaceAll(value, "<redacted>"), text)
-    return { headers, scrub } satisfies Credentials
+    return { key, headers, scrub: makeScrub(secrets) } satisfies Credentials
   })
 
   yield* credentials
   const endpoint: Endpoint = {
     ...urls,
-    credentials: Effect.mapError(
-      credentials,
-      (error) =>
-        new ConnectionError({
-          reason: "Credentials",
-          delivery: "unsent",
-          description: `No credentials: ${Cause.pretty(Cause.fail(error))}`
-        })
-    )
+    profile,
+    credentials: Effect.mapError(credentials, toConnectionError),
+    key: Effect.mapError(currentKey, toConnectionError),
+    canRotate: Effect.isEffect(options.apiKey)
   }
   return endpoint
 })

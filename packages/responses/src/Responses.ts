@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
@@ -44,6 +43,8 @@ export interface OpenResponse extends ResponsesTelemetry.Sending {
   readonly id: string
   /** Ends with `response.completed` or `response.incomplete`; every other end is a failure. Can be run once. */
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+  /** The same, given to a function as they come in, with nothing in between. Either this or `events` can be run. */
+  readonly forEach: (onEvent: (event: ResponseEvent.ResponseEvent) => void) => Effect.Effect<void, ResponsesError>
 }
 
 /**
@@ -57,6 +58,11 @@ export interface Service {
    * scope: closing it early gives the response up.
    */
   readonly open: (request: ResponseRequest) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
+  /**
+   * Makes sure that requests can be served: opens the connection, for instance. Limits its own time. Absent: they always
+   * can.
+   */
+  readonly connect?: Effect.Effect<void, ResponsesError> | undefined
 }
 
 /**
@@ -66,12 +72,21 @@ export interface Service {
 export class Responses extends Context.Tag("effect-responses/Responses")<Responses, Service>() {}
 
 /** Chunks are looked at by their last event only: a response has one end. */
-const observed = (span: Tracer.Span, events: OpenResponse["events"]): OpenResponse["events"] =>
-  Stream.mapChunks(events, (chunk) => {
+const observed = (
+  span: Tracer.Span,
+  { events, forEach }: OpenResponse
+): Pick<OpenResponse, "events" | "forEach"> => ({
+  events: Stream.mapChunks(events, (chunk) => {
     const last = chunk.length === 0 ? undefined : Chunk.unsafeLast(chunk)
     if (last !== undefined && ResponseEvent.isEnd(last)) ResponsesTelemetry.annotateEnd(span, last.response)
     return chunk
-  })
+  }),
+  forEach: (onEvent) =>
+    forEach((event) => {
+      if (ResponseEvent.isEnd(event)) ResponsesTelemetry.annotateEnd(span, event.response)
+      onEvent(event)
+    })
+})
 
 /**
  * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
@@ -93,7 +108,7 @@ export const open = (
     const response = yield* Effect.withParentSpan(responses.open(request), span)
     yield* ResponsesTelemetry.count(response)
     ResponsesTelemetry.annotateOpen(span, response)
-    return { ...response, events: observed(span, response.events) }
+    return { ...response, ...observed(span, response) }
   })
 
 /**
@@ -127,6 +142,36 @@ export const stream = (
   )
 
 /**
+ * Has a function called with each event, synchronously and in order, as it comes in: for what only appends text, counts or
+ * forwards. It costs nothing per event, where a Stream wakes a fiber. Succeeds at the end of the response.
+ *
+ * The function must return soon: nothing else is read meanwhile, and nothing holds the network back. If it throws, it gets
+ * no further event, the effect dies with what was thrown, and the response is given up like one whose caller has left.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Responses } from "effect-responses"
+ *
+ * export const program = Effect.gen(function*() {
+ *   let text = ""
+ *   yield* Responses.forEach({ model: "gpt-5.5", input: "Say hello." }, (event) => {
+ *     if (event.type === "response.output_text.delta") text += event.delta
+ *   })
+ *   return text
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category requests
+ */
+export const forEach = (
+  request: ResponseRequest,
+  onEvent: (event: ResponseEvent.ResponseEvent) => void
+): Effect.Effect<void, ResponsesError, Responses> =>
+  Effect.scoped(Effect.flatMap(open(request), (response) => response.forEach(onEvent)))
+
+/**
  * A response that has ended, with all of its output.
  *
  * @since 0.1.0
@@ -142,23 +187,20 @@ export interface FinalResponse extends ResponseEvent.Response {
  * @since 0.1.0
  * @category requests
  */
-export const collect = ({ events }: OpenResponse): Effect.Effect<FinalResponse, ResponsesError> =>
+export const collect = (response: OpenResponse): Effect.Effect<FinalResponse, ResponsesError> =>
   Effect.suspend(() => {
     const output = Output.make()
     let end: ResponseEvent.Response | undefined
-    return Stream.runForEachChunk(events, (chunk) =>
-      Effect.sync(() => {
-        for (const event of chunk) {
-          output.add(event)
-          if (ResponseEvent.isEnd(event)) end = event.response
-        }
-      })).pipe(
-        Effect.flatMap(() =>
-          end === undefined
-            ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
-            : Effect.succeed({ ...end, output: output.of(end) })
-        )
+    return response.forEach((event) => {
+      output.add(event)
+      if (ResponseEvent.isEnd(event)) end = event.response
+    }).pipe(
+      Effect.flatMap(() =>
+        end === undefined
+          ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
+          : Effect.succeed({ ...end, output: output.of(end) })
       )
+    )
   })
 
 /**
@@ -183,7 +225,9 @@ export const warmUp = (request: ResponseRequest): Effect.Effect<string, Response
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,
  * 5xx, …), time-outs before sending, connections lost before sending. A 401 or 403 stays a failure, and so does whatever
- * happens once the request is on its way. Warm-ups stay where they are.
+ * happens once the request is on its way. Warm-ups stay where they are, and `connect` is that of `self`.
+ *
+ * Each request tries `self` anew; `ResponsesFallback` remembers that it could not.
  *
  * @since 0.1.0
  * @category combinators
@@ -192,6 +236,7 @@ export const orElse: {
   (that: Service): (self: Service) => Service
   (self: Service, that: Service): Service
 } = dual(2, (self: Service, that: Service): Service => ({
+  connect: self.connect,
   open: (request) =>
     request.generate === false
       ? self.open(request)
@@ -214,26 +259,3 @@ const fallBack = Effect.fnUntraced(function*(
   }
   return opened
 })
-
-/**
- * `orElse` for Layers. What else the first Layer provides is kept.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerOrElse: {
-  <E2, R2>(
-    that: Layer.Layer<Responses, E2, R2>
-  ): <A, E1, R1>(self: Layer.Layer<Responses | A, E1, R1>) => Layer.Layer<Responses | A, E1 | E2, R1 | R2>
-  <A, E1, R1, E2, R2>(
-    self: Layer.Layer<Responses | A, E1, R1>,
-    that: Layer.Layer<Responses, E2, R2>
-  ): Layer.Layer<Responses | A, E1 | E2, R1 | R2>
-} = dual(2, <A, E1, R1, E2, R2>(
-  self: Layer.Layer<Responses | A, E1, R1>,
-  that: Layer.Layer<Responses, E2, R2>
-): Layer.Layer<Responses | A, E1 | E2, R1 | R2> =>
-  Layer.scopedContext(
-    Effect.zipWith(Layer.build(self), Layer.build(that), (first, second) =>
-      Context.add(first, Responses, orElse(Context.get(first, Responses), Context.get(second, Responses))))
-  ))

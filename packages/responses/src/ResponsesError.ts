@@ -56,6 +56,11 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
  * - `Lost`: the connection ended, with `closeCode`, while a response was due or running.
  * - `Expired`: the server's limit on the age of a connection was reached while a response was due or running.
  * - `Closed`: the Layer that owns the connection was closed.
+ * - `TooLarge`: the request is larger than the server takes in one message; HTTP may take it.
+ * - `QueueTimeout`: the responses before this one took longer than `queueTimeout`.
+ * - `FirstEventTimeout`: the server took the request and did not begin to answer within `firstEventTimeout`.
+ * - `Stalled`: nothing came within `stallTimeout`, no event, no ping.
+ * - `TurnTimeout`: the response has not ended within `turnTimeout`.
  *
  * @since 0.1.0
  * @category errors
@@ -63,7 +68,20 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
 export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect-responses/ConnectionError")(
   "ConnectionError",
   {
-    reason: Schema.Literal("Credentials", "Unreachable", "OpenTimeout", "Refused", "Lost", "Expired", "Closed"),
+    reason: Schema.Literal(
+      "Credentials",
+      "Unreachable",
+      "OpenTimeout",
+      "Refused",
+      "Lost",
+      "Expired",
+      "Closed",
+      "TooLarge",
+      "QueueTimeout",
+      "FirstEventTimeout",
+      "Stalled",
+      "TurnTimeout"
+    ),
     delivery: Delivery,
     description: Schema.String,
     status: Schema.optional(Schema.Number),
@@ -201,6 +219,22 @@ const details = (error: {
 export const isUnsent = (error: ResponsesError): boolean =>
   error._tag === "PreviousResponseNotFound" || error._tag === "InvalidRequest" || error.delivery === "unsent"
 
+/** The same on every transport, or nothing that another one mends. */
+const isFinal: Readonly<Record<ConnectionError["reason"], boolean>> = {
+  Credentials: true,
+  Unreachable: false,
+  OpenTimeout: false,
+  Refused: false,
+  Lost: false,
+  Expired: false,
+  Closed: true,
+  TooLarge: false,
+  QueueTimeout: false,
+  FirstEventTimeout: false,
+  Stalled: false,
+  TurnTimeout: true
+}
+
 /**
  * Whether another transport may serve the request: nothing ran, and the reason is the transport and not the caller. A
  * missing key or permission (401, 403) is the same everywhere.
@@ -209,5 +243,5 @@ export const isUnsent = (error: ResponsesError): boolean =>
  * @category refinements
  */
 export const canFallBack = (error: ResponsesError): error is ConnectionError =>
-  error._tag === "ConnectionError" && error.delivery === "unsent" && error.reason !== "Closed" &&
-  error.reason !== "Credentials" && error.status !== 401 && error.status !== 403
+  error._tag === "ConnectionError" && error.delivery === "unsent" && !isFinal[error.reason] &&
+  error.status !== 401 && error.status !== 403

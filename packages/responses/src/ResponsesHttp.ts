@@ -25,15 +25,17 @@ import * as Endpoint from "./Endpoint.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
+import * as Watchdog from "./internal/watchdog.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
+import * as Timeouts from "./Timeouts.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Endpoint.Options {}
+export interface Options extends Endpoint.Options, Omit<Timeouts.Options, "queueTimeout"> {}
 
 /**
  * @since 0.1.0
@@ -91,6 +93,7 @@ export const make = (
   Effect.gen(function*() {
     const client = HttpClient.withScope(yield* HttpClient.HttpClient)
     const endpoint = yield* Endpoint.make(options)
+    const timeouts = yield* Timeouts.make(options)
     const fetchOptions = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
 
     const post = (body: Uint8Array, headers: Endpoint.Credentials["headers"]) =>
@@ -117,19 +120,27 @@ export const make = (
         const { headers, scrub } = yield* endpoint.credentials
         const answer = yield* post(body, headers).pipe(
           Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response)),
-          Effect.mapError((error) => HttpFailure.fromUnanswered(error, scrub))
+          Effect.mapError((error) => HttpFailure.fromUnanswered(error, scrub)),
+          Watchdog.beforeFirstEvent(timeouts)
         )
         if (answer.status < 200 || answer.status > 299) {
           return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, scrub))
         }
 
-        const gate = Effect.unsafeMakeLatch(true)
+        const flow = HttpEvents.makeFlow(yield* Effect.clock)
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
-          onPressure: (behind) => behind ? gate.unsafeClose() : gate.unsafeOpen(),
+          onPressure: flow.onPressure,
           scrub
         })
-        const reader = yield* HttpEvents.read(answer, exchange, gate).pipe(
+        yield* Watchdog.watch(timeouts, {
+          exchange,
+          granted: asked,
+          sent: () => asked,
+          heard: flow.heardAt,
+          fail: exchange.fail
+        }).pipe(Effect.interruptible, Effect.forkScoped)
+        const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
           Effect.ignore,
           Effect.interruptible,
@@ -149,7 +160,8 @@ export const make = (
           queued: Duration.zero,
           firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
-          events: exchange.events
+          events: exchange.events,
+          forEach: exchange.forEach
         } satisfies Responses.OpenResponse
       }).pipe(inOwnScope)
 

@@ -4,10 +4,12 @@
  *
  * @since 0.1.0
  */
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -17,26 +19,43 @@ import * as Endpoint from "./Endpoint.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
+import * as Rewarm from "./internal/rewarm.ts"
 import * as Turn from "./internal/turn.ts"
 import * as Responses from "./Responses.ts"
 import { ConnectionError } from "./ResponsesError.ts"
+import * as Timeouts from "./Timeouts.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Endpoint.Options {
+export interface Options extends Endpoint.Options, Timeouts.Options {
   /** Open the connection when the Layer is built instead of at the first request. Default: `false` */
   readonly eager?: boolean | undefined
   /** How long the server may take to answer the upgrade. Default: 10 seconds */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /** When to try again to open a connection, within one request. Default: twice, after about 200 and 400 ms */
   readonly reconnect?: Schedule.Schedule<unknown, ConnectionError> | undefined
+  /** How long all tries together may take. Default: 15 seconds */
+  readonly reconnectTimeout?: Duration.DurationInput | undefined
   /**
-   * The age at which a connection is replaced by a new one, between responses. Further steps say when to try again if
-   * no new one could be opened. Default: 45 to 50 minutes, at random; the vendor's limit is 60
+   * The age at which a connection is replaced by a new one, which is opened before. Further steps say when to try again
+   * if no new one could be opened. Default: the `maxAge` of the profile less `turnTimeout` (but at least half of it), or
+   * up to a tenth earlier, at random: 36 to 40 minutes
    */
   readonly recycle?: Schedule.Schedule<unknown, unknown> | undefined
+  /**
+   * Warm up the conversation that was served last on the new connection, before that takes over: its next turn then sends
+   * only what is new. Costs a request of the whole history, without output. Default: `false`
+   */
+  readonly rewarm?: boolean | undefined
+  /**
+   * Ask the server for a sign of life when nothing has come for so long. Without it, a connection that was silent for 30
+   * seconds is asked before it is used. Default: none
+   */
+  readonly ping?: Duration.DurationInput | undefined
+  /** How long the answer to a ping may take before the connection is taken for dead. Default: 10 seconds */
+  readonly pingTimeout?: Duration.DurationInput | undefined
   /** How it is decided what of a request travels. Default: `Continuation.automatic` */
   readonly continuation?: Continuation.Rule | undefined
   /**
@@ -44,6 +63,11 @@ export interface Options extends Endpoint.Options {
    * the rest before the connection is used again, which keeps what the connection remembers. Default: `close`
    */
   readonly onEarlyEnd?: "close" | "drain" | undefined
+  /**
+   * What may be sent again, once, on a new connection when one is lost: what is certain not to have run (`unsent`), or also
+   * what was sent and not answered (`unacknowledged`), which may then run, and be paid for, twice. Default: `unsent`
+   */
+  readonly repeat?: "unsent" | "unacknowledged" | undefined
 }
 
 /**
@@ -75,6 +99,10 @@ export interface Stats {
   readonly connections: number
   /** Connections replaced by the `recycle` schedule. */
   readonly recycled: number
+  /** Conversations that a new connection was told before it took over. */
+  readonly rewarmed: number
+  /** Connections that did not answer a ping. */
+  readonly unresponsive: number
   /** Responses that began. */
   readonly responses: number
   /** How many of them were asked for with only what was new. */
@@ -95,14 +123,21 @@ export interface Stats {
 export class ResponsesSocket extends Context.Tag("effect-responses/ResponsesSocket")<ResponsesSocket, Service>() {}
 
 /**
- * Jittered downwards only: Effect's own `jittered` would stretch 50 minutes to 60.
+ * Jittered downwards only: Effect's own `jittered` would stretch what must not be stretched.
  *
  * @since 0.1.0
  * @category defaults
  */
-export const defaultRecycle: Schedule.Schedule<unknown> = Schedule.spaced("50 minutes").pipe(
-  Schedule.jitteredWith({ min: 0.9, max: 1 })
-)
+export const recycleBefore = (
+  maxAge: Duration.DurationInput,
+  longestTurn: Duration.DurationInput
+): Schedule.Schedule<unknown> => {
+  const age = Duration.toMillis(maxAge)
+  return Schedule.jitteredWith(Schedule.spaced(Math.max(age - Duration.toMillis(longestTurn), age / 2)), {
+    min: 0.9,
+    max: 1
+  })
+}
 
 /**
  * @since 0.1.0
@@ -118,22 +153,34 @@ const isPassing = (error: ConnectionError): boolean =>
   error.reason === "Unreachable" ||
   (error.reason === "Refused" && error.status !== undefined && (error.status >= 500 || error.status === 429))
 
-const duration = (
-  option: string,
-  input: Duration.DurationInput
-): Effect.Effect<Duration.Duration, ConfigError.ConfigError> =>
-  Effect.mapError(Duration.decodeUnknown(input), () => ConfigError.InvalidData([option], "is not a duration"))
-
 /** In the background: a program must come up, and fall back to HTTP, without the server too. */
-const openAhead = (lease: Lease.Lease<Connection.Connection, ConnectionError>) =>
-  Effect.suspend(() => {
-    const held = lease.enter()
-    return held.granted.pipe(
-      Effect.zipRight(held.get),
-      Effect.catchAll((error) => Effect.logDebug("No connection yet: the first request will try again", error)),
-      Effect.ensuring(Effect.sync(held.release))
+const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
+  connect.pipe(
+    Effect.catchAll((error) => Effect.logDebug("No connection yet: the first request will try again", error)),
+    Effect.interruptible,
+    Effect.forkScoped
+  )
+
+const openTimeout = (description: string) => () =>
+  new ConnectionError({ reason: "OpenTimeout", delivery: "unsent", description })
+
+/** A key that is refused may have been replaced since it was asked for. */
+const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
+  endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
+
+/** Whether a connection was opened with the key of now. Without an answer it serves on. */
+const hasCurrentKey = (endpoint: Endpoint.Endpoint): Effect.Effect<(connection: Connection.Connection) => boolean> =>
+  endpoint.canRotate
+    ? endpoint.key.pipe(
+      Effect.map((key) => (connection: Connection.Connection) => Equal.equals(connection.key, key)),
+      Effect.catchAll((error) =>
+        Effect.as(
+          Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
+          constTrue
+        )
+      )
     )
-  }).pipe(Effect.interruptible, Effect.forkScoped)
+    : Effect.succeed(constTrue)
 
 /**
  * @since 0.1.0
@@ -145,11 +192,17 @@ export const make = (
   Effect.gen(function*() {
     const connect = yield* Connector
     const endpoint = yield* Endpoint.make(options)
-    const connectTimeout = yield* duration("connectTimeout", options.connectTimeout ?? "10 seconds")
-    const reconnect = options.reconnect ?? defaultReconnect
+    const { profile } = endpoint
+    const timeouts = yield* Timeouts.make(options)
+    const connectTimeout = yield* Timeouts.positive("connectTimeout", options.connectTimeout ?? "10 seconds")
+    const reconnectTimeout = yield* Timeouts.positive("reconnectTimeout", options.reconnectTimeout ?? "15 seconds")
+    const ping = yield* Timeouts.positive("ping", options.ping ?? Duration.infinity)
+    const pingTimeout = yield* Timeouts.positive("pingTimeout", options.pingTimeout ?? "10 seconds")
     const totals = {
       connections: 0,
       recycled: 0,
+      rewarmed: 0,
+      unresponsive: 0,
       responses: 0,
       deltas: 0,
       bytesSent: 0,
@@ -157,25 +210,37 @@ export const make = (
       reconnected: 0,
       resentInFull: 0
     }
+    const heads = Heads.make({
+      rule: options.continuation ?? Continuation.automatic,
+      continuesWithInstructions: profile.continuesWithInstructions
+    })
+    const rewarm = Rewarm.make({
+      heads,
+      limit: timeouts.turn,
+      maxFrameBytes: profile.maxFrameBytes,
+      onRewarmed: () => totals.rewarmed++
+    })
 
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
-      open: Connection.open(connect, endpoint).pipe(
+      open: Connection.open(connect, endpoint, { ping, pingTimeout, onDead: () => totals.unresponsive++ }).pipe(
         Effect.timeoutFail({
           duration: connectTimeout,
-          onTimeout: () =>
-            new ConnectionError({
-              reason: "OpenTimeout",
-              delivery: "unsent",
-              description: `The server did not open the connection within ${Duration.format(connectTimeout)}`
-            })
+          onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)
         }),
-        Effect.retry({ schedule: reconnect, while: isPassing }),
+        (open) => withFreshKey(endpoint, open),
+        Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
+        Effect.timeoutFail({
+          duration: reconnectTimeout,
+          onTimeout: openTimeout(`No connection could be opened within ${Duration.format(reconnectTimeout)}`)
+        }),
         Effect.tap(() => Effect.sync(() => totals.connections++))
       ),
       isOpen: (connection) => connection.isOpen(),
       ended: (connection) => connection.ended,
+      end: (connection) => connection.end(),
+      prepare: options.rewarm === true ? rewarm : () => Effect.void,
       onReplaced: () => totals.recycled++,
-      recycle: options.recycle ?? defaultRecycle,
+      recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
       onClosed: () =>
         new ConnectionError({
           reason: "Closed",
@@ -183,11 +248,28 @@ export const make = (
           description: "The Layer that owns the connection is closed"
         })
     })
-    if (options.eager === true) yield* openAhead(lease)
+
+    const suits = hasCurrentKey(endpoint)
+    const ready = Effect.suspend(() => {
+      const held = lease.enter()
+      return held.granted.pipe(
+        Effect.zipRight(suits),
+        Effect.flatMap(held.get),
+        Effect.ensuring(Effect.sync(held.release)),
+        Effect.asVoid
+      )
+    })
+    if (options.eager === true) yield* openAhead(ready)
+
     const turn = Turn.make({
       lease,
-      heads: Heads.make(options.continuation ?? Continuation.automatic),
-      onEarlyEnd: options.onEarlyEnd ?? "close"
+      heads,
+      suits,
+      timeouts,
+      onEarlyEnd: options.onEarlyEnd ?? "close",
+      repeat: options.repeat ?? "unsent",
+      maxFrameBytes: profile.maxFrameBytes,
+      lanes: profile.lanes
     })
 
     const count = ({ bytesSaved, bytesSent, input, recoveries }: Responses.Sending) => {
@@ -203,6 +285,7 @@ export const make = (
 
     return {
       open: (request) => Effect.tap(turn(request), (response) => Effect.sync(() => count(response))),
+      connect: ready,
       stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals }))
     }
   })

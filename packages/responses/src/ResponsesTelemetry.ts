@@ -90,6 +90,27 @@ export const recoveries = Metric.counter("effect_responses_recoveries", {
   incremental: true
 })
 
+/**
+ * 1 while `ResponsesFallback` has the second transport serve, else 0; the sum, where a process has several of them.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const fallback = Metric.gauge("effect_responses_fallback", {
+  description: "Whether the second transport serves because the first cannot be had"
+})
+
+/**
+ * Attempts of `ResponsesFallback` to have the first transport again, tagged with `outcome`: `succeeded` or `failed`.
+ *
+ * @since 0.1.0
+ * @category metrics
+ */
+export const probes = Metric.counter("effect_responses_probes", {
+  description: "Attempts to have the first transport again",
+  incremental: true
+})
+
 const milliseconds = MetricBoundaries.exponential({ start: 1, factor: 2, count: 18 })
 
 /**

@@ -151,7 +151,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         Effect.sync(() => {
           left = false
         }))
-      return { id, events: exchange.events }
+      return { id, events: exchange.events, forEach: exchange.forEach }
     })
 
     const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {

@@ -16,6 +16,11 @@ export * as Endpoint from "./Endpoint.ts"
 /**
  * @since 0.1.0
  */
+export * as Profile from "./Profile.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseEvent from "./ResponseEvent.ts"
 
 /**
@@ -47,6 +52,11 @@ export * as Responses from "./Responses.ts"
  * @since 0.1.0
  */
 export * as ResponsesError from "./ResponsesError.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesFallback from "./ResponsesFallback.ts"
 
 /**
  * @since 0.1.0

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigError, ConfigProvider, Effect, FastCheck, Redacted } from "effect"
+import { Cause, Config, ConfigError, ConfigProvider, Effect, Equal, FastCheck, Inspectable, Redacted } from "effect"
+import { inspect } from "node:util"
 import * as Endpoint from "../src/Endpoint.ts"
+import * as Profile from "../src/Profile.ts"
 
 const key = "sk-very-secret"
 const apiKey = Redacted.make(key)
@@ -124,6 +126,193 @@ describe("Endpoint", () => {
       }))
   })
 
+  describe("the profile", () => {
+    const own = "https://own.test/v1"
+    const traits: Partial<Profile.Profile> = {
+      baseUrl: own,
+      auth: { header: "X-Access", scheme: "Key" },
+      headers: { "X-Vendor": "1", "OpenAI-Project": "of the profile" }
+    }
+    const table: ReadonlyArray<readonly [Endpoint.Options, url: string, headers: Endpoint.Credentials["headers"]]> = [
+      [{ apiKey }, "https://api.openai.com/v1/responses", { authorization: `Bearer ${key}` }],
+      [
+        { apiKey, profile: Profile.openAi, organization: "org_1" },
+        "https://api.openai.com/v1/responses",
+        { authorization: `Bearer ${key}`, "openai-organization": "org_1" }
+      ],
+      [
+        { apiKey, profile: Profile.azure, baseUrl: "https://r.openai.azure.com/openai/v1" },
+        "https://r.openai.azure.com/openai/v1/responses",
+        { "api-key": key }
+      ],
+      [
+        {
+          apiKey,
+          profile: { ...Profile.azure, auth: Profile.openAi.auth },
+          baseUrl: "https://r.openai.azure.com/openai/v1"
+        },
+        "https://r.openai.azure.com/openai/v1/responses",
+        { authorization: `Bearer ${key}` }
+      ],
+      [{ apiKey, profile: Profile.xAi }, "https://api.x.ai/v1/responses", { authorization: `Bearer ${key}` }],
+      [{ apiKey, profile: Profile.xAi, baseUrl: own }, `${own}/responses`, { authorization: `Bearer ${key}` }],
+      [{ apiKey, profile: Profile.strict, baseUrl: own }, `${own}/responses`, { authorization: `Bearer ${key}` }],
+      [{ profile: Profile.strict, baseUrl: own }, `${own}/responses`, {}],
+      [{ profile: { ...Profile.openAi, baseUrl: own } }, `${own}/responses`, {}],
+      [
+        { apiKey, profile: { ...Profile.strict, ...traits } },
+        `${own}/responses`,
+        { "x-access": `Key ${key}`, "x-vendor": "1", "openai-project": "of the profile" }
+      ],
+      [
+        { apiKey, profile: { ...Profile.strict, ...traits }, project: "proj_1", headers: { "x-vendor": "2" } },
+        `${own}/responses`,
+        { "x-access": `Key ${key}`, "x-vendor": "2", "openai-project": "proj_1" }
+      ],
+      [
+        { apiKey, profile: { ...Profile.strict, ...traits }, headers: { "x-access": "mine", "OPENAI-project": "p" } },
+        `${own}/responses`,
+        { "x-access": "mine", "x-vendor": "1", "openai-project": "p" }
+      ],
+      [
+        { apiKey, profile: { ...Profile.xAi, headers: { Authorization: "Bearer of the profile" } } },
+        "https://api.x.ai/v1/responses",
+        { authorization: `Bearer ${key}` }
+      ]
+    ]
+    for (const [options, httpUrl, expected] of table) {
+      it.effect(`${options.profile?.name ?? "none"} asks ${httpUrl} with ${Object.keys(expected).join(", ")}`, () =>
+        Effect.gen(function*() {
+          const endpoint = yield* Endpoint.make(options)
+          assert.strictEqual(endpoint.httpUrl, httpUrl)
+          assert.strictEqual(endpoint.profile, options.profile ?? Profile.openAi)
+          assert.deepStrictEqual((yield* endpoint.credentials).headers, expected)
+        }))
+    }
+
+    const refused: ReadonlyArray<readonly [what: string, Endpoint.Options, problem: string]> = [
+      ["azure without an address", { apiKey, profile: Profile.azure }, "baseUrl: \"is needed with the profile \"azure"],
+      ["strict without an address", { apiKey, profile: Profile.strict }, "baseUrl: \"is needed"],
+      ["xAi without a key", { profile: Profile.xAi }, "apiKey: \"is needed for api.x.ai"],
+      [
+        "a key in the header of another vendor",
+        { profile: Profile.xAi, headers: { "api-key": key } },
+        "apiKey: \"is needed for api.x.ai"
+      ],
+      ["an address that is none", { apiKey, profile: { ...Profile.xAi, baseUrl: "x.ai" } }, "profile.baseUrl"],
+      ["an age of zero", { apiKey, profile: { ...Profile.xAi, maxAge: 0 } }, "profile.maxAge"],
+      ["a header's bad name", { apiKey, profile: { ...Profile.xAi, headers: { "a b": "1" } } }, "profile.headers"],
+      [
+        "a key with a newline, for azure",
+        { apiKey: Redacted.make(`${key}\n`), profile: Profile.azure, baseUrl: own },
+        "apiKey"
+      ],
+      [
+        "another header's newline, for azure",
+        { apiKey, profile: Profile.azure, baseUrl: own, headers: { "x-a": "a\n" } },
+        "headers.x-a"
+      ]
+    ]
+    for (const [what, options, problem] of refused) {
+      it.effect(`is refused: ${what}`, () =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(Endpoint.make(options))
+          assert.isTrue(ConfigError.isConfigError(error))
+          assert.include(words(error).replaceAll("\\", ""), problem)
+          assert.notInclude(words(error), key)
+          assert.notInclude(JSON.stringify(error), key)
+        }))
+    }
+  })
+
+  describe("the key", () => {
+    const current = (endpoint: Endpoint.Endpoint) =>
+      Effect.map(Effect.all([endpoint.key, endpoint.credentials]), ([key, made]) => Equal.equals(key, made.key))
+
+    it.effect("tells credentials made with it from those of the key before", () =>
+      Effect.gen(function*() {
+        let now = "key-of-monday"
+        const endpoint = yield* Endpoint.make({
+          // A new value each time, as from a vault.
+          apiKey: Effect.sync(() => Redacted.make(now)),
+          profile: Profile.azure,
+          baseUrl: "https://a.test"
+        })
+        assert.isTrue(endpoint.canRotate)
+        const old = yield* endpoint.credentials
+        assert.isTrue(Equal.equals(yield* endpoint.key, old.key))
+        now = "key-of-tuesday"
+        assert.isFalse(Equal.equals(yield* endpoint.key, old.key))
+        assert.isTrue(yield* current(endpoint))
+        assert.deepInclude(yield* endpoint.credentials, { headers: { "api-key": "key-of-tuesday" } })
+        now = "key-of-monday"
+        assert.isTrue(Equal.equals(yield* endpoint.key, old.key))
+      }))
+
+    it.effect("is asked for alone: headers may change each time", () =>
+      Effect.gen(function*() {
+        const runs = { key: 0, headers: 0 }
+        const endpoint = yield* Endpoint.make({
+          apiKey: Effect.sync(() => {
+            runs.key++
+            return apiKey
+          }),
+          headers: Effect.sync(() => ({ "x-trace": `trace-${++runs.headers}` }))
+        })
+        const { headers, key } = yield* endpoint.credentials
+        assert.isTrue(Equal.equals(yield* endpoint.key, key))
+        assert.deepStrictEqual(runs, { key: 3, headers: 2 })
+        assert.notDeepEqual((yield* endpoint.credentials).headers, headers)
+      }))
+
+    it.effect("that is constant cannot rotate, nor can none", () =>
+      Effect.gen(function*() {
+        const constant = yield* Endpoint.make({ apiKey })
+        const none = yield* Endpoint.make({
+          baseUrl: "http://localhost:1",
+          headers: Effect.succeed({ Authorization: "x" })
+        })
+        assert.isFalse(constant.canRotate || none.canRotate)
+        assert.isTrue(yield* current(constant))
+        assert.isTrue(yield* current(none))
+        assert.isUndefined(yield* none.key)
+        assert.isFalse(Equal.equals(yield* none.key, yield* constant.key))
+      }))
+
+    for (
+      const [what, next] of [["fails", Effect.fail(ConfigError.MissingData(["vault"], "is sealed"))], [
+        "is unfit",
+        Effect.succeed(Redacted.make(`${key}\n`))
+      ]] as const
+    ) {
+      it.effect(`that ${what} later is a failure with nothing sent, and is not shown`, () =>
+        Effect.gen(function*() {
+          let runs = 0
+          const endpoint = yield* Endpoint.make({
+            apiKey: Effect.suspend(() => runs++ === 0 ? Effect.succeed(apiKey) : next)
+          })
+          const error = yield* Effect.flip(endpoint.key)
+          assert.deepInclude(error, { _tag: "ConnectionError", reason: "Credentials", delivery: "unsent" })
+          assert.notInclude(error.message, key)
+          assert.notInclude(inspect(error, { depth: 9 }), key)
+        }))
+    }
+
+    it.effect("is not shown by what prints it", () =>
+      Effect.gen(function*() {
+        const endpoint = yield* Endpoint.make({ apiKey })
+        const made = { current: yield* endpoint.key, made: (yield* endpoint.credentials).key }
+        const shown = [
+          JSON.stringify(made),
+          inspect(made, { depth: 9 }),
+          Inspectable.toStringUnknown(made)
+        ]
+        assert.notInclude(shown.join(), key)
+        assert.notInclude(inspect(endpoint, { depth: 9 }), key)
+        assert.notInclude(JSON.stringify(endpoint), key)
+      }))
+  })
+
   describe("mistakes show when it is made, and never show a secret", () => {
     const value = (text: string) => Redacted.make(text)
     const table: ReadonlyArray<readonly [string, Endpoint.Options, option: string]> = [
@@ -197,6 +386,50 @@ describe("Endpoint", () => {
         "none left"
       ],
       ["nothing of an empty bearer", { headers: { Authorization: "Bearer  " } }, "abc", "abc"],
+      [
+        "a key in a header that is not named like a secret",
+        {
+          baseUrl: "https://a.test",
+          apiKey,
+          profile: { ...Profile.strict, auth: { header: "X-Access", scheme: "Acme" } }
+        },
+        `Acme ${key}, ${key}`,
+        "Acme <redacted>, <redacted>"
+      ],
+      [
+        "the caller's own text in the header for the key",
+        {
+          baseUrl: "https://a.test",
+          profile: { ...Profile.strict, auth: { header: "X-Access", scheme: undefined } },
+          headers: { "x-access": "abcdefghij" }
+        },
+        "abcdefghij",
+        "<redacted>"
+      ],
+      [
+        "the key of azure",
+        { baseUrl: "https://a.test", apiKey, profile: Profile.azure },
+        `Bad ${key}`,
+        "Bad <redacted>"
+      ],
+      [
+        "a secret of the profile's",
+        { apiKey, profile: { ...Profile.openAi, headers: { "X-Gateway-Token": "abcdefghij" } } },
+        "abcdefghij",
+        "<redacted>"
+      ],
+      [
+        "what stands after any scheme",
+        { apiKey, headers: { Authorization: "Basic abcdefghij" } },
+        "abcdefghij",
+        "<redacted>"
+      ],
+      [
+        "a secret that begins with another",
+        { apiKey, headers: { cookie: `${key}-and-more` } },
+        `${key}-and-more`,
+        "<redacted>"
+      ],
       ["a text without secrets not at all", { apiKey }, "sk-other", "sk-other"]
     ]
     for (const [name, options, text, expected] of table) {
@@ -208,7 +441,7 @@ describe("Endpoint", () => {
   })
 
   describe("from the environment", () => {
-    const read = (options: Endpoint.FromConfig, env: object) =>
+    const read = (options: Endpoint.FromConfig & Pick<Endpoint.Options, "profile">, env: object) =>
       Endpoint.fromConfig(options).pipe(
         Effect.flatMap(Endpoint.make),
         Effect.flatMap((endpoint) =>
@@ -241,6 +474,65 @@ describe("Endpoint", () => {
         assert.deepInclude(yield* read(options, { XAI_KEY: key, OPENAI_API_KEY: "other" }), {
           url: "https://api.x.ai/v1/responses",
           headers: { authorization: `Bearer ${key}` }
+        })
+      }))
+
+    const openAiVariables: ReadonlyArray<readonly [string, string]> = [
+      ["OPENAI_API_KEY", key],
+      ["OPENAI_BASE_URL", "https://api.openai.com/v1"],
+      ["OPENAI_ORG_ID", "org_1"],
+      ["OPENAI_PROJECT_ID", "proj_1"]
+    ]
+    const foreign: ReadonlyArray<readonly [string, Endpoint.FromConfig & Pick<Endpoint.Options, "profile">]> = [
+      ["azure", { profile: Profile.azure }],
+      ["xAi", { profile: Profile.xAi }],
+      ["strict", { profile: Profile.strict }],
+      ["a server of one's own", { profile: { ...Profile.openAi, baseUrl: "http://localhost:1" } }],
+      ["openAi at another address", { profile: Profile.openAi, baseUrl: Config.succeed("http://localhost:1") }],
+      ["azure at its address", { profile: Profile.azure, baseUrl: Config.succeed("http://localhost:1") }]
+    ]
+    for (const [name, options] of foreign) {
+      it.effect(`reads no variable of api.openai.com for ${name}`, () =>
+        Effect.gen(function*() {
+          const config = yield* Endpoint.fromConfig(options).pipe(
+            Effect.withConfigProvider(ConfigProvider.fromMap(new Map(openAiVariables)))
+          )
+          const { apiKey, organization, profile, project } = config
+          assert.deepStrictEqual({ apiKey, organization, project }, {
+            apiKey: undefined,
+            organization: undefined,
+            project: undefined
+          })
+          assert.notStrictEqual(config.baseUrl, "https://api.openai.com/v1")
+          assert.strictEqual(profile, options.profile)
+        }))
+    }
+
+    it.effect("keeps the profile, and reads the usual names for one that is served at api.openai.com", () =>
+      Effect.gen(function*() {
+        const profile = { ...Profile.openAi, maxAge: "10 minutes" } as const
+        assert.deepStrictEqual(yield* read({ profile }, Object.fromEntries(openAiVariables)), {
+          url: "https://api.openai.com/v1/responses",
+          headers: { authorization: `Bearer ${key}`, "openai-organization": "org_1", "openai-project": "proj_1" }
+        })
+      }))
+
+    it.effect("takes what it is given for another vendor", () =>
+      Effect.gen(function*() {
+        const options = {
+          profile: Profile.azure,
+          apiKey: Config.redacted("AZURE_KEY"),
+          baseUrl: Config.string("AZURE_URL")
+        }
+        const env = { ...Object.fromEntries(openAiVariables), AZURE_KEY: "azure-key", AZURE_URL: "https://r.test/v1" }
+        assert.deepStrictEqual(yield* read(options, env), {
+          url: "https://r.test/v1/responses",
+          headers: { "api-key": "azure-key" }
+        })
+        const xAi = { profile: Profile.xAi, apiKey: Config.redacted("XAI_KEY") }
+        assert.deepStrictEqual(yield* read(xAi, { OPENAI_API_KEY: key, XAI_KEY: "xai-key" }), {
+          url: "https://api.x.ai/v1/responses",
+          headers: { authorization: "Bearer xai-key" }
         })
       }))
 

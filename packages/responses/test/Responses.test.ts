@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
 import type { ResponseEvent } from "../src/ResponseEvent.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
@@ -29,7 +29,8 @@ const opened = (transport: "websocket" | "http", events: Responses.OpenResponse[
   queued: Duration.zero,
   firstEvent: Duration.millis(5),
   recoveries: [],
-  events
+  events,
+  forEach: (onEvent) => Stream.runForEach(events, (event) => Effect.sync(() => onEvent(event)))
 })
 
 interface Transport extends Responses.Service {
@@ -176,48 +177,16 @@ describe("orElse", () => {
       assert.deepStrictEqual(response.firstEvent, Duration.millis(105))
     }))
 
+  it.effect("connects the first, which is the one that needs it", () =>
+    Effect.sync(() => {
+      const [first, second] = [{ ...overHttp(), connect: Effect.void }, { ...overHttp(), connect: Effect.never }]
+      assert.strictEqual(Responses.orElse(first, second).connect, first.connect)
+    }))
+
   it.scoped("reads the same in a pipe", () =>
     Effect.gen(function*() {
       const response = yield* Responses.orElse(overHttp())(failing(connectionError({}))).open(request)
       assert.strictEqual(response.transport, "http")
-    }))
-})
-
-describe("layerOrElse", () => {
-  class Stats extends Context.Tag("test/Stats")<Stats, { readonly connections: number }>() {}
-
-  const both = (service: Responses.Service) =>
-    Layer.succeedContext(Context.make(Responses.Responses, service).pipe(Context.add(Stats, { connections: 3 })))
-  const http = (service: Responses.Service) => Layer.succeed(Responses.Responses, service)
-
-  it.effect("falls back, and keeps what else the first provides", () =>
-    Effect.gen(function*() {
-      const second = overHttp()
-      const layer = Responses.layerOrElse(both(failing(connectionError({}))), http(second))
-      const program = Effect.zip(Responses.create(request), Stats)
-      const [response, stats] = yield* Effect.provide(program, layer)
-      assert.strictEqual(response.id, "resp_1")
-      assert.strictEqual(stats.connections, 3)
-      assert.strictEqual(second.requests.length, 1)
-    }))
-
-  it.effect("reads the same in a pipe", () =>
-    Effect.gen(function*() {
-      const layer = both(failing(connectionError({}))).pipe(Responses.layerOrElse(http(overHttp())))
-      assert.strictEqual((yield* Effect.provide(Responses.create(request), layer)).id, "resp_1")
-    }))
-
-  it.effect("closes both with its own scope", () =>
-    Effect.gen(function*() {
-      const log: Array<string> = []
-      const scoped = (name: string, service: Responses.Service) =>
-        Layer.scoped(
-          Responses.Responses,
-          Effect.acquireRelease(Effect.succeed(service), () => Effect.sync(() => log.push(name)))
-        )
-      const layer = Responses.layerOrElse(scoped("first", serving(created, completed)), scoped("second", overHttp()))
-      yield* Effect.provide(Responses.create(request), layer)
-      assert.deepStrictEqual(log, ["second", "first"])
     }))
 })
 

@@ -27,7 +27,8 @@ const opened = (events: Responses.OpenResponse["events"]): Responses.OpenRespons
   queued: Duration.zero,
   firstEvent: Duration.zero,
   recoveries: [],
-  events
+  events,
+  forEach: (onEvent) => Stream.runForEach(events, (event) => Effect.sync(() => onEvent(event)))
 })
 
 interface Log {

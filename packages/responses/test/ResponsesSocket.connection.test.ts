@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -11,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { Connector } from "../src/Connector.ts"
+import * as Profile from "../src/Profile.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import * as ResponsesSocket from "../src/ResponsesSocket.ts"
@@ -197,14 +199,30 @@ describe("recycling", () => {
       assert.strictEqual(server.open(), 1)
     }), { recycle })
 
-  socket("the default comes before 50 minutes and not before 45", (server) =>
-    Effect.gen(function*() {
-      const old = yield* firstTurn(server)
-      yield* TestClock.adjust("2699 seconds")
-      assert.isFalse(old.isClosed())
-      yield* TestClock.adjust("301 seconds")
-      yield* old.closed
-    }))
+  for (
+    const { age, before, options } of [
+      { options: {}, before: "36 minutes", age: "40 minutes" },
+      { options: { turnTimeout: "30 minutes" }, before: "27 minutes", age: "30 minutes" },
+      { options: { turnTimeout: "50 minutes" }, before: "27 minutes", age: "30 minutes" },
+      { options: { profile: Profile.strict, baseUrl: "http://localhost" }, before: "11 minutes", age: "12.5 minutes" }
+    ] as const
+  ) {
+    socket(
+      `by default a connection serves for the server's age less the longest turn: ${age} with ${
+        JSON.stringify(options)
+      }`,
+      (server) =>
+        Effect.gen(function*() {
+          const old = yield* firstTurn(server)
+          yield* TestClock.adjust(Duration.subtract(Duration.decode(before), "1 seconds"))
+          assert.isFalse(old.isClosed())
+          yield* TestClock.adjust(Duration.subtract(Duration.decode(age), before))
+          yield* TestClock.adjust("1 seconds")
+          yield* old.closed
+        }),
+      options
+    )
+  }
 
   socket("each new connection has its whole age before it", (server) =>
     Effect.gen(function*() {
@@ -223,14 +241,14 @@ describe("recycling", () => {
     }), { recycle })
 
   socket(
-    "a running response keeps its connection, even for several intervals, and the next turn has the new one",
+    "a running response keeps its connection, and the next turn has the new one",
     (server) =>
       Effect.gen(function*() {
         const old = yield* firstTurn(server)
         const { response, scope } = yield* begin(old, "resp_2")
         yield* TestClock.adjust("50 minutes")
         const next = yield* server.connection
-        yield* TestClock.adjust("120 minutes")
+        yield* TestClock.adjust("40 minutes")
         assert.isFalse(old.isClosed())
         yield* old.send(FakeServer.delta("still here"), FakeServer.completed("resp_2"))
         assert.deepStrictEqual(yield* types(response.events), wholeAnswer)
@@ -239,7 +257,7 @@ describe("recycling", () => {
         assert.strictEqual(server.dials(), 2)
         assert.deepStrictEqual(yield* serve(next, "resp_3"), wholeAnswer)
       }),
-    { recycle }
+    { recycle, stallTimeout: Infinity, turnTimeout: Infinity }
   )
 
   socket(

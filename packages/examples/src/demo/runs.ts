@@ -4,6 +4,8 @@ import { NodeResponses, NodeResponsesHttp } from "effect-responses-node"
 import { ResponsesServer } from "effect-responses-server"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Agent from "./agent.ts"
@@ -69,8 +71,9 @@ export const local = (options: {
         NodeResponses.layer({
           apiKey,
           baseUrl: server.url,
-          // The default waits for longer than a demo may.
-          reconnect: Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1))
+          // The defaults wait for longer than a demo may.
+          reconnect: Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(1)),
+          probe: { first: 0 }
         })
       )
     })
@@ -83,7 +86,8 @@ export const local = (options: {
       )
     })
 
-    const socket = yield* Effect.scoped(overSocket)
+    // What the log would say of the fallback is in the view.
+    const socket = yield* Logger.withMinimumLogLevel(Effect.scoped(overSocket), LogLevel.Warning)
     const http = yield* Effect.scoped(overHttp)
     return Outcome.make({ socket, http, faults: Scenario.faults, deterministic: true })
   })

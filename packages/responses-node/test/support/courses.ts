@@ -11,6 +11,8 @@ import * as Responses from "effect-responses/Responses"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
@@ -224,6 +226,8 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     apiKey,
     baseUrl: server.url,
     reconnect: Schedule.stop,
+    // HTTP serves for no longer than it must: this is about the socket.
+    probe: { first: 0 },
     recycle: course.restless ? Schedule.spaced("3 millis") : Schedule.stop,
     continuation: rule
   })
@@ -406,7 +410,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     return undefined
   })
 
-  const wrong = yield* Effect.provide(program, layer)
+  const wrong = yield* Logger.withMinimumLogLevel(Effect.provide(program, layer), LogLevel.Warning)
   const verdict: Verdict = { wrong, sendings }
   return verdict
 }, Effect.scoped)

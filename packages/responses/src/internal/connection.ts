@@ -5,38 +5,57 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import type { Connect } from "../Connector.ts"
-import type { Endpoint } from "../Endpoint.ts"
+import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import * as Exchange from "./exchange.ts"
+import * as Liveness from "./liveness.ts"
 import * as wireError from "./wireError.ts"
+
+export interface Options {
+  /** How long nothing may come before the other side is asked for a sign of life; infinite: only before a request. */
+  readonly ping: Duration.Duration
+  readonly pingTimeout: Duration.Duration
+  readonly onDead: () => void
+}
 
 export interface Connection {
   /** Who asks: equal for connections that the server takes for the same caller's. */
   readonly identity: string
+  /** The key it was opened with. */
+  readonly key: Key
   readonly isOpen: () => boolean
   /** Completes when the connection has ended, whoever ended it. */
   readonly ended: Effect.Effect<void>
-  /** Sends a `response.create` frame, once what was abandoned on its lane has ended. */
-  readonly request: (frame: string, options: RequestOptions) => Effect.Effect<Sent, ConnectionError>
+  /** Ends it from this side. The socket itself is closed with the connection's scope. */
+  readonly end: (error?: (delivery: Delivery) => ConnectionError) => void
+  /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
+  readonly ready: (lane: string) => Effect.Effect<void>
+  /** When the other side last gave a sign of life; `undefined` while it is not listened to. */
+  readonly heardAt: () => number | undefined
+  /** What comes from now on is the answer to a request on this lane. */
+  readonly expect: (options: RequestOptions) => Exchange.Exchange
+  /** Sends a `response.create` frame and gives its size in bytes. */
+  readonly send: (frame: string) => Effect.Effect<number, ConnectionError>
 }
 
 export interface RequestOptions {
-  readonly lane: string | undefined
+  readonly lane: string
   readonly previousResponseId: string | undefined
   /** A response that had begun has ended, well or not; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange) => void
 }
 
-export interface Sent {
-  readonly exchange: Exchange.Exchange
-  readonly bytes: number
-}
-
 const drainTimeout = Duration.seconds(30)
 
-const lost = (description: string) => (delivery: Delivery) =>
-  new ConnectionError({ reason: "Lost", delivery, description })
+/** What a network may have given up without telling anybody. */
+const longSilence = Duration.seconds(30)
+
+/** In bytes: what may stand in the way of a ping on a slow line for longer than its answer may take. */
+const largeUpload = 256 * 1024
+
+const lost = (description: string, cause?: Error) => (delivery: Delivery) =>
+  new ConnectionError({ reason: "Lost", delivery, description, ...cause === undefined ? {} : { cause } })
 
 const closed = (delivery: Delivery) =>
   new ConnectionError({ reason: "Closed", delivery, description: "The connection was closed by its owner" })
@@ -44,13 +63,18 @@ const closed = (delivery: Delivery) =>
 /** Opens a connection that is closed with its scope. */
 export const open = (
   connect: Connect,
-  endpoint: Endpoint
+  endpoint: Endpoint,
+  options: Options
 ): Effect.Effect<Connection, ConnectionError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { headers, scrub } = yield* endpoint.credentials
+    const { headers, key, scrub } = yield* endpoint.credentials
     const ended = yield* Deferred.make<void>()
     const lanes = new Map<string, Exchange.Exchange>()
     const latest = new Map<string, string>()
+    /** Requests that are being written, and what they wait for. */
+    const writing = new Set<() => void>()
+    let unheardBytes = 0
+    let paused = false
     let heard = false
     let end: ((delivery: Delivery) => ConnectionError) | undefined
 
@@ -65,6 +89,30 @@ export const open = (
       end = error
       failAll(error)
       Deferred.unsafeDone(ended, Effect.void)
+    }
+
+    /** From this side: what is being written need not be waited for any more. */
+    const giveUp = (error: (delivery: Delivery) => ConnectionError) => {
+      finish(error)
+      for (const stop of writing) stop()
+      writing.clear()
+    }
+
+    const liveness = Liveness.make({
+      clock: yield* Effect.clock,
+      timeout: options.pingTimeout,
+      ping: () => socket.ping(),
+      isDeaf: () => paused || writing.size > 0 || unheardBytes > largeUpload,
+      onDead: () => {
+        options.onDead()
+        giveUp(lost(`The server did not answer a ping within ${Duration.format(options.pingTimeout)}`))
+      }
+    })
+
+    const hear = () => {
+      heard = true
+      unheardBytes = 0
+      liveness.hear()
     }
 
     /** Nobody waits for it, so only what says something about the connection itself matters. */
@@ -107,19 +155,22 @@ export const open = (
       }
       const error = exchange.error()
       if (error?._tag === "ConnectionError") finish(() => error)
+      else if (event.type !== "response.failed" && error !== undefined && !endpoint.profile.usableAfterError) {
+        finish(lost("The server serves nothing more on a connection after an error"))
+      }
     }
 
     /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
     const onMalformed = (description: string, data: string) => {
       const frame = scrub(data.slice(0, 2000)).slice(0, 200)
       failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
-      finish(lost(`The server sent ${description}`))
+      giveUp(lost(`The server sent ${description}`))
     }
 
     const socket = yield* connect({ url: endpoint.socketUrl, headers, scrub }, {
       onMessage: (data) => {
         if (end !== undefined) return
-        heard = true
+        hear()
         if (typeof data !== "string") {
           return onMalformed("a binary message", "")
         }
@@ -128,49 +179,69 @@ export const open = (
           ? onMalformed(decoded.left.description, data)
           : onEvent(decoded.right, data.length)
       },
+      onSign: hear,
       onClose: (close) => {
         const refused = !heard && close.code === 1008
         finish((delivery) => refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, delivery))
       }
     })
-    yield* Effect.addFinalizer(() => Effect.sync(() => finish(closed)))
+    yield* Effect.addFinalizer(() => Effect.sync(() => giveUp(closed)))
+    if (Duration.isFinite(options.ping)) {
+      yield* liveness.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
+    }
 
     /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */
     const drained = (exchange: Exchange.Exchange) =>
       Effect.timeoutTo(exchange.ended, {
         duration: drainTimeout,
         onSuccess: () => {},
-        onTimeout: () => finish(lost("The rest of an answer that was given up did not come"))
+        onTimeout: () => giveUp(lost("The rest of an answer that was given up did not come"))
       })
 
-    const request: Connection["request"] = (frame, { lane = "", onEnd, previousResponseId }) =>
-      Effect.suspend(() => {
-        if (end !== undefined) return Effect.fail(end("unsent"))
-        const before = lanes.get(lane)
-        if (before !== undefined) {
-          return Effect.zipRight(drained(before), request(frame, { lane, onEnd, previousResponseId }))
-        }
-        const exchange = Exchange.make({
-          previousResponseId,
-          scrub,
-          onEnd: () => onEnd(exchange),
-          onPressure: (behind) => behind ? socket.pause() : socket.resume()
+    const onPressure = (behind: boolean) => {
+      paused = behind
+      if (behind) return socket.pause()
+      socket.resume()
+      liveness.hear()
+    }
+
+    const send: Connection["send"] = (frame) =>
+      Effect.async((resume) => {
+        if (end !== undefined) return resume(Effect.fail(end("unsent")))
+        const stop = () => resume(Effect.suspend(() => Effect.fail((end ?? closed)("unacknowledged"))))
+        writing.add(stop)
+        const bytes = socket.send(frame, (error) => {
+          writing.delete(stop)
+          if (error === undefined || error === null) return resume(Effect.sync(() => bytes))
+          // A socket that takes nothing any more may not have said so yet.
+          finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
+          resume(Effect.suspend(() => Effect.fail((end ?? closed)("unsent"))))
         })
-        lanes.set(lane, exchange)
-        return socket.send(frame).pipe(
-          Effect.mapBoth({
-            onSuccess: (bytes) => ({ exchange, bytes }),
-            onFailure: (error) => end?.("unsent") ?? error
-          }),
-          Effect.tapError((error) =>
-            Effect.sync(() => {
-              lanes.delete(lane)
-              // A socket that takes nothing any more may not have said so yet.
-              finish(() => error)
-            })
-          )
-        )
+        unheardBytes += bytes
       })
 
-    return { identity: JSON.stringify(headers), isOpen: () => end === undefined, ended: Deferred.await(ended), request }
+    const expect: Connection["expect"] = ({ lane, onEnd, previousResponseId }) => {
+      const exchange = Exchange.make({ previousResponseId, scrub, onEnd: () => onEnd(exchange), onPressure })
+      if (end === undefined) lanes.set(lane, exchange)
+      else exchange.fail(end)
+      return exchange
+    }
+
+    const silence = Duration.min(longSilence, options.ping)
+
+    return {
+      identity: JSON.stringify(headers),
+      key,
+      isOpen: () => end === undefined,
+      ended: Deferred.await(ended),
+      end: (error = closed) => giveUp(error),
+      ready: (lane) =>
+        Effect.suspend(() => {
+          const before = lanes.get(lane)
+          return before === undefined ? liveness.check(silence) : drained(before)
+        }),
+      heardAt: () => paused ? undefined : liveness.heardAt(),
+      expect,
+      send
+    }
   })

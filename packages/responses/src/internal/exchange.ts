@@ -26,6 +26,8 @@ export interface Exchange {
   readonly fail: (error: (delivery: Delivery) => ResponsesError) => void
   /** The server has said its last word on this request. */
   readonly isFinished: () => boolean
+  /** Nothing more comes, whoever ended it. */
+  readonly hasEnded: () => boolean
   /** What it failed with, if it did. */
   readonly error: () => ResponsesError | undefined
   /** Set by the first event that has it. */
@@ -34,8 +36,10 @@ export interface Exchange {
   readonly result: () => Result | undefined
   /** Waits until the server begins to answer. */
   readonly started: Effect.Effect<string, ResponsesError>
-  /** Can be run once. */
+  /** Can be run once, or `forEach` can. */
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+  /** Has the reader call a function with each event, and waits for the end. */
+  readonly forEach: (onEvent: (event: ResponseEvent.ResponseEvent) => void) => Effect.Effect<void, ResponsesError>
   /** Nobody takes any more: what has come and what still comes is thrown away, and the reader need not wait. */
   readonly abandon: () => void
   /** Waits for the end of an abandoned exchange. */
@@ -65,6 +69,7 @@ export const make = (options: Options): Exchange => {
   let finished = false
   let abandoned = false
   let read = false
+  let sink: ((event: ResponseEvent.ResponseEvent) => void) | undefined
   let response: ResponseEvent.Response | undefined
   const output = Output.make()
   let wake: (() => void) | undefined
@@ -86,10 +91,11 @@ export const make = (options: Options): Exchange => {
   const hasStarted = () => id !== undefined || hasEnded()
   const hasEvents = () => batch.length > 0 || hasEnded()
 
-  const finish = (how: End) => {
+  const finish = (how: End, last?: ResponseEvent.EndEvent) => {
     if (end !== undefined) return
     end = how
     if (id !== undefined) options.onEnd?.()
+    if (last !== undefined) sink?.(last)
     wake?.()
   }
 
@@ -108,7 +114,7 @@ export const make = (options: Options): Exchange => {
       return finish({ _tag: "Failed", error })
     }
     id ??= ResponseEvent.responseId(event)
-    if (!abandoned) {
+    if (!abandoned && sink === undefined) {
       batch.push(event)
       size += length
     }
@@ -117,8 +123,9 @@ export const make = (options: Options): Exchange => {
     if (ResponseEvent.isEnd(event)) {
       finished = true
       response = event.response
-      return finish({ _tag: "Done" })
+      return finish({ _tag: "Done" }, event)
     }
+    if (sink !== undefined) return sink(event)
     // Before the response has begun nobody takes anything, and its beginning may be what is still to come.
     if (size >= highWaterMark && id !== undefined) options.onPressure(true)
     wake?.()
@@ -154,6 +161,50 @@ export const make = (options: Options): Exchange => {
     return Stream.fromChannel(next)
   })
 
+  const abandon = () => {
+    abandoned = true
+    sink = undefined
+    take()
+  }
+
+  /** A function that throws gets nothing more, and the reader goes on as if its caller had left. */
+  const guarded =
+    (onEvent: (event: ResponseEvent.ResponseEvent) => void, fail: (defect: unknown) => void) =>
+    (event: ResponseEvent.ResponseEvent) => {
+      try {
+        onEvent(event)
+      } catch (defect) {
+        abandon()
+        fail(defect)
+      }
+    }
+
+  const forEach: Exchange["forEach"] = (onEvent) =>
+    Effect.async<void, ResponsesError>((resume) => {
+      if (read || abandoned) return resume(Effect.dieMessage(read ? readTwice : readTooLate))
+      read = true
+      let hasThrown = false
+      const settle = () => {
+        wake = undefined
+        resume(end?._tag === "Failed" ? Effect.fail(end.error) : Effect.void)
+      }
+      const call = guarded(onEvent, (defect) => {
+        hasThrown = true
+        wake = undefined
+        resume(Effect.die(defect))
+      })
+      while (batch.length > 0) {
+        for (const event of take()) {
+          call(event)
+          if (hasThrown) return
+        }
+      }
+      if (hasEnded()) return settle()
+      sink = call
+      wake = settle
+      return Effect.sync(abandon)
+    })
+
   const ended: Exchange["ended"] = Effect.suspend(() =>
     hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended)
   )
@@ -162,15 +213,14 @@ export const make = (options: Options): Exchange => {
     offer,
     fail: (error) => finish({ _tag: "Failed", error: error(delivery) }),
     isFinished: () => finished,
+    hasEnded,
     error: () => end?._tag === "Failed" ? end.error : undefined,
     responseId: () => id,
     result: () => response === undefined ? undefined : { response, output: output.of(response) },
     started,
     events,
-    abandon: () => {
-      abandoned = true
-      take()
-    },
+    forEach,
+    abandon,
     ended
   }
 }

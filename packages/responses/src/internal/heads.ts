@@ -3,12 +3,15 @@
  * connection, and stored responses beyond it.
  */
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import * as Continuation from "../Continuation.ts"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type { Connection } from "./connection.ts"
 import type { Result } from "./exchange.ts"
 
 export interface Heads {
+  /** What would be sent on a new connection. */
+  readonly preview: (request: ResponseRequest.ResponseRequest) => Continuation.Plan
   /** What to send on this connection. The head of the request's lane is given up with it: a failure has no head. */
   readonly take: (connection: Connection, request: ResponseRequest.ResponseRequest) => Planned
   /** Everything, because the server has just said that it does not know a response any more. */
@@ -18,6 +21,14 @@ export interface Heads {
     forgotten: string | undefined
   ) => Planned
   readonly commit: (connection: Connection, planned: Planned, result: Result, frameSize: number) => void
+  /** The conversation that a connection served last, if a new one has to be told all of it. */
+  readonly latest: (connection: Connection) => Served | undefined
+}
+
+export interface Served {
+  readonly request: ResponseRequest.ResponseRequest
+  readonly output: Result["output"]
+  readonly isComplete: boolean
 }
 
 export interface Planned {
@@ -25,6 +36,8 @@ export interface Planned {
   /** About what a delta spares. */
   readonly bytesSaved: number
   readonly parent: Kept | undefined
+  /** As the caller gave it. */
+  readonly asked: ResponseRequest.ResponseRequest
 }
 
 interface Kept {
@@ -48,10 +61,17 @@ const maxStored = { count: 64, bytes: 32 * 1024 * 1024 }
 /** A connection has this many named lanes, and the unnamed one. */
 const maxLanes = 33
 
-export const make = (rule: Continuation.Rule): Heads => {
+export interface Options {
+  readonly rule: Continuation.Rule
+  /** Whether the server takes `instructions` beside `previous_response_id`. */
+  readonly continuesWithInstructions: boolean
+}
+
+export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
   // A lane whose last turn has not ended well has no head.
   const byConnection = new WeakMap<Connection, Map<string, Kept | undefined>>()
   const stored = new Map<string, Kept>()
+  const served = new WeakMap<Connection, Served>()
   let any = false
   let owner: string | undefined
 
@@ -99,28 +119,52 @@ export const make = (rule: Continuation.Rule): Heads => {
     return any && lanes.size === 0 ? { ...plan, reason: { _tag: "NewConnection" } } : plan
   }
 
+  const planFrom = (
+    kept: ReadonlyArray<Kept>,
+    request: ResponseRequest.ResponseRequest
+  ): Continuation.Plan => {
+    const plan = rule.plan(kept.map(({ head }) => head), request)
+    return plan._tag === "Delta" && !continuesWithInstructions && Predicate.isNotNullable(request.instructions)
+      ? Continuation.full(request, { _tag: "Instructions" })
+      : plan
+  }
+
   return {
+    preview: (request) => planFrom([...stored.values()].toReversed(), request),
+    latest: (connection) => served.get(connection),
     take: (connection, request) => {
       // What one caller stored is unknown, and none of the business, of another.
       if (owner !== connection.identity) stored.clear()
       owner = connection.identity
       const kept = candidates(connection, request)
-      const plan = explained(rule.plan(kept.map(({ head }) => head), request), connection, request)
+      const plan = explained(planFrom(kept, request), connection, request)
       const parent = plan.snapshot === undefined
         ? undefined
         : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
       setLane(connection, request, undefined)
-      return { plan, parent, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
+      return { plan, parent, asked: request, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
     },
     takeFull: (connection, request, forgotten) => {
       if (forgotten !== undefined) stored.delete(forgotten)
       setLane(connection, request, undefined)
-      return { plan: Continuation.full(request, { _tag: "Forgotten" }), bytesSaved: 0, parent: undefined }
+      return {
+        plan: Continuation.full(request, { _tag: "Forgotten" }),
+        asked: request,
+        bytesSaved: 0,
+        parent: undefined
+      }
     },
-    commit: (connection, { parent, plan }, result, frameSize) => {
+    commit: (connection, { asked, parent, plan }, result, frameSize) => {
       const head = rule.commit(plan, result)
       if (head === undefined) return
       any = true
+      if (!head.stored && Predicate.isNullable(asked.previous_response_id)) {
+        served.set(connection, {
+          request: asked,
+          output: result.output,
+          isComplete: head.pendingCalls.length === 0
+        })
+      }
       const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
       const kept: Kept = {
         head,

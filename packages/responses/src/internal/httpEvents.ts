@@ -2,6 +2,7 @@
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -48,8 +49,38 @@ export type ReadError = MalformedEvent | HttpClientError.HttpClientError
 const malformed = (description: string, frame: string) =>
   new MalformedEvent({ description, frame: frame.slice(0, 2000), delivery: "unacknowledged" })
 
+/** How the body flows in: not faster than it is taken. */
+export interface Flow {
+  readonly onPressure: (behind: boolean) => void
+  /** Waits while the consumer is behind. */
+  readonly caughtUp: Effect.Effect<void>
+  readonly hear: () => void
+  /** When something last came, in milliseconds; `undefined` while nobody listens. */
+  readonly heardAt: () => number | undefined
+}
+
+export const makeFlow = (clock: Clock.Clock): Flow => {
+  const gate = Effect.unsafeMakeLatch(true)
+  let isBehind = false
+  let heardAt = clock.unsafeCurrentTimeMillis()
+  const hear = () => {
+    heardAt = clock.unsafeCurrentTimeMillis()
+  }
+  return {
+    onPressure: (behind) => {
+      isBehind = behind
+      hear()
+      if (behind) gate.unsafeClose()
+      else gate.unsafeOpen()
+    },
+    caughtUp: gate.await,
+    hear,
+    heardAt: () => isBehind ? undefined : heardAt
+  }
+}
+
 /** Reads on after the end of the response: a body that was read to its end leaves its connection to the next request. */
-const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exchange.Exchange, gate: Effect.Latch) =>
+const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exchange.Exchange, flow: Flow) =>
   Effect.suspend((): Effect.Effect<void, ReadError> => {
     let failure: MalformedEvent | undefined
     const parser = makeParser(
@@ -69,11 +100,12 @@ const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exc
     )
     return Stream.runForEachChunk(answer.stream, (chunk) =>
       Effect.suspend(() => {
+        flow.hear()
         for (const bytes of chunk) {
           parser.feed(bytes)
           if (failure !== undefined) return Effect.fail(failure)
         }
-        return exchange.isFinished() ? Effect.void : gate.await
+        return exchange.isFinished() ? Effect.void : flow.caughtUp
       })).pipe(
         // An event that the end cut off is lost, not malformed.
         Effect.tap(() => Effect.sync(parser.end))
@@ -103,10 +135,10 @@ const decodeWhole = (body: string): Either.Either<ResponseEvent.ServerEvent, Mal
 export const read = (
   answer: HttpClientResponse.HttpClientResponse,
   exchange: Exchange.Exchange,
-  gate: Effect.Latch
+  flow: Flow
 ): Effect.Effect<void, ReadError> => {
   const type = (answer.headers["content-type"] ?? "text/event-stream").split(";", 1).join().trim().toLowerCase()
-  if (type === "text/event-stream") return readEvents(answer, exchange, gate)
+  if (type === "text/event-stream") return readEvents(answer, exchange, flow)
   if (type !== "application/json") {
     return Effect.flatMap(
       readText(answer, maxErrorSize),

@@ -1,11 +1,10 @@
 /**
  * Who may use which resource now: one holder at a time, a resource that is opened when it is needed, replaced when the
- * schedule says so, and forgotten when it has ended. Knows nothing of WebSockets.
+ * schedule says so, and closed when it has ended. Knows nothing of WebSockets.
  */
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as FairSemaphore from "./fairSemaphore.ts"
@@ -13,9 +12,13 @@ import * as FairSemaphore from "./fairSemaphore.ts"
 export interface Options<A, E> {
   readonly open: Effect.Effect<A, E, Scope.Scope>
   readonly isOpen: (resource: A) => boolean
+  /** Completes when a resource has ended, by itself or by `end`. */
   readonly ended: (resource: A) => Effect.Effect<void>
+  readonly end: (resource: A) => void
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
+  /** Makes a successor ready before it takes over. */
+  readonly prepare: (successor: A, old: A) => Effect.Effect<void>
   readonly onReplaced: () => void
   /** What a caller gets once the lease is closed. */
   readonly onClosed: () => E
@@ -31,10 +34,11 @@ export interface Lease<A, E> {
 export interface Held<A, E> {
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
-  /** The resource, opened if there is none. */
-  readonly get: Effect.Effect<A, E>
-  /** Gives a resource up, without waiting for it to be closed: the next `get` opens another one. */
-  readonly evict: (resource: A) => Effect.Effect<void>
+  /**
+   * The resource; another one is opened if there is none, or none that suits. If it cannot be opened, those who wait now
+   * get the same error in their turn, instead of trying one after the other.
+   */
+  readonly get: (suits: (resource: A) => boolean) => Effect.Effect<A, E>
   /** Only the first time counts. */
   readonly release: () => void
 }
@@ -42,12 +46,16 @@ export interface Held<A, E> {
 interface Entry<A> {
   readonly resource: A
   readonly scope: Scope.CloseableScope
+  users: number
+  retired: boolean
 }
 
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const semaphore = FairSemaphore.make()
     let current: Entry<A> | undefined
+    let entered = 0
+    let failure: { readonly error: E; readonly upTo: number } | undefined
     let closed = false
     const owner = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => {
       closed = true
@@ -62,7 +70,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
           Scope.extend(scope),
           Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))
         )
-        return { resource, scope }
+        return { resource, scope, users: 0, retired: false }
       })
     )
 
@@ -72,26 +80,40 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         return Scope.close(entry.scope, Exit.void)
       })
 
-    /** The successor is opened first, so that no request waits for it; if that fails the old one serves on. */
+    const endUnused = (entry: Entry<A>) => {
+      if (entry.retired && entry.users === 0) options.end(entry.resource)
+    }
+
+    const leave = (entry: Entry<A>) => {
+      entry.users--
+      endUnused(entry)
+    }
+
+    /** What runs on the old one runs on; what comes goes to the new one. */
+    const install = (entry: Entry<A>) => {
+      const old = current
+      current = entry
+      if (old !== undefined) {
+        old.retired = true
+        endUnused(old)
+      }
+      return keep(entry)
+    }
+
+    /** If no successor can be had the old one serves on. */
     const replace = (entry: Entry<A>): Effect.Effect<boolean> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const successor = yield* restore(openEntry)
-          const place = semaphore.enter()
-          yield* restore(place.granted).pipe(
-            Effect.onInterrupt(() => {
-              place.leave()
-              return close(successor)
-            })
+          yield* restore(options.prepare(successor.resource, entry.resource)).pipe(
+            Effect.onInterrupt(() => close(successor))
           )
-          if (current === entry || current === undefined) {
-            yield* install(successor)
-            options.onReplaced()
-          } else {
+          if (current !== entry || !options.isOpen(successor.resource)) {
             yield* close(successor)
+            return false
           }
-          place.leave()
-          yield* close(entry)
+          yield* install(successor)
+          options.onReplaced()
           return true
         })
       ).pipe(
@@ -100,52 +122,68 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         )
       )
 
-    /** In the owner's scope: a fiber that closes a scope must not live in it. */
-    const watch = (entry: Entry<A>): Effect.Effect<void> =>
+    /** The fiber that closes a scope must not live in it: the one lives in the owner's, the recycler in the entry's. */
+    const keep = (entry: Entry<A>): Effect.Effect<void> =>
       Effect.gen(function*() {
-        const recycler = yield* replace(entry).pipe(
+        yield* replace(entry).pipe(
           Effect.schedule(Schedule.whileInput(options.recycle, (replaced: boolean | undefined) => replaced !== true)),
           Effect.interruptible,
-          Effect.forkIn(owner)
+          Effect.forkIn(entry.scope)
         )
-        yield* options.ended(entry.resource).pipe(
-          Effect.zipRight(Fiber.interruptFork(recycler)),
+        yield* Effect.interruptible(options.ended(entry.resource)).pipe(
           Effect.zipRight(close(entry)),
-          Effect.interruptible,
+          Effect.uninterruptible,
           Effect.forkIn(owner)
         )
       })
-
-    const install = (entry: Entry<A>) => {
-      current = entry
-      return watch(entry)
-    }
 
     const isOpen = () => current !== undefined && options.isOpen(current.resource)
 
-    const get = Effect.suspend(() => {
-      if (current !== undefined && options.isOpen(current.resource)) return Effect.succeed(current.resource)
-      return Effect.uninterruptibleMask((restore) =>
-        restore(openEntry).pipe(
-          Effect.tap(install),
-          Effect.map((entry) => entry.resource)
-        )
+    const opened = Effect.uninterruptibleMask((restore) =>
+      restore(openEntry).pipe(
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            failure = { error, upTo: entered }
+          })
+        ),
+        Effect.tap(install)
       )
-    })
+    )
 
-    const evict = (resource: A) =>
-      Effect.suspend(() => {
-        if (current?.resource !== resource) return Effect.void
-        const { scope } = current
-        current = undefined
-        return Effect.forkIn(Scope.close(scope, Exit.void), owner)
-      })
+    const enter = (): Held<A, E> => {
+      const place = semaphore.enter()
+      const number = ++entered
+      let used: Entry<A> | undefined
 
-    return {
-      isOpen,
-      enter: () => {
-        const { granted, leave } = semaphore.enter()
-        return { granted, get, evict, release: leave }
+      const use = (entry: Entry<A>): A => {
+        if (used !== entry) {
+          entry.users++
+          if (used !== undefined) leave(used)
+          used = entry
+        }
+        return entry.resource
+      }
+
+      return {
+        granted: place.granted,
+        get: (suits) =>
+          Effect.suspend(() => {
+            if (current !== undefined && options.isOpen(current.resource) && suits(current.resource)) {
+              return Effect.succeed(use(current))
+            }
+            return failure !== undefined && number <= failure.upTo
+              ? Effect.fail(failure.error)
+              : Effect.map(opened, use)
+          }),
+        release: () => {
+          place.leave()
+          if (used === undefined) return
+          const entry = used
+          used = undefined
+          leave(entry)
+        }
       }
     }
+
+    return { isOpen, enter }
   })

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import { type Connect, Connector, type Listener, type Target } from "../../src/Connector.ts"
-import { ConnectionError } from "../../src/ResponsesError.ts"
+import type { ConnectionError } from "../../src/ResponsesError.ts"
 import * as ResponsesSocket from "../../src/ResponsesSocket.ts"
 
 export interface FakeConnection {
@@ -21,6 +21,12 @@ export interface FakeConnection {
   readonly closed: Effect.Effect<void>
   readonly isClosed: () => boolean
   readonly isPaused: () => boolean
+  /** Pings that came so far. */
+  readonly pings: () => number
+  /** From here on pings are answered, or not. */
+  readonly answerPings: (answer: boolean) => void
+  /** A ping or pong of the server's. */
+  readonly sign: Effect.Effect<void>
 }
 
 export type Dial = "accept" | "never" | ConnectionError
@@ -57,6 +63,8 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
       const number = dials
       let ended = false
       let paused = false
+      let pings = 0
+      let answersPings = true
       open++
       const end = (code: number, reason: string) => {
         if (ended) return
@@ -82,26 +90,32 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
         close: (code, reason = "") => Effect.sync(() => end(code, reason)),
         closed: Deferred.await(closed),
         isClosed: () => ended,
-        isPaused: () => paused
+        isPaused: () => paused,
+        pings: () => pings,
+        answerPings: (answer) => {
+          answersPings = answer
+        },
+        sign: Effect.sync(listener.onSign)
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => end(1000, "closed by the client")))
       return {
-        send: (text: string) =>
-          Effect.suspend(() => {
-            if (hanging !== undefined) {
-              const writing = hanging
-              hanging = undefined
-              return Effect.zipRight(Deferred.succeed(writing, undefined), Effect.never)
-            }
-            if (failing > 0) {
-              failing--
-              return Effect.fail(
-                new ConnectionError({ reason: "Lost", delivery: "unsent", description: "write failed" })
-              )
-            }
+        send: (text: string, done: (error?: Error) => void) => {
+          if (hanging !== undefined) {
+            Deferred.unsafeDone(hanging, Effect.void)
+            hanging = undefined
+          } else if (failing > 0) {
+            failing--
+            done(new Error("write failed"))
+          } else {
             Queue.unsafeOffer(frames, text)
-            return Effect.succeed(text.length)
-          }),
+            done()
+          }
+          return text.length
+        },
+        ping: () => {
+          pings++
+          if (answersPings && !ended) listener.onSign()
+        },
         pause: () => {
           paused = true
         },

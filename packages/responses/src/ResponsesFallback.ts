@@ -1,0 +1,261 @@
+/**
+ * A fallback that decays: while the first transport cannot be had the second serves at once, and the first is looked for
+ * at growing intervals, in the background, so that no request waits for it.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import * as Outage from "./internal/outage.ts"
+import * as Responses from "./Responses.ts"
+import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
+import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
+
+/**
+ * For how long the second transport serves before the first is looked for. Up to a fifth, at random, is taken off each
+ * interval. A server's `retry-after` makes it longer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Probe {
+  /** Default: 5 seconds */
+  readonly first?: Duration.DurationInput | undefined
+  /** How many times as long each further interval is, until the first transport has opened a response. Default: 2 */
+  readonly factor?: number | undefined
+  /** The longest interval, whatever the server asks for. Default: 5 minutes */
+  readonly max?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** When the first transport is looked for again. */
+  readonly probe?: Probe | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service extends Responses.Service {
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * Totals since the Layer was built.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Which of the two transports the next request goes to. */
+  readonly serving: "first" | "second"
+  /** How often the second took over for an interval. */
+  readonly fallbacks: number
+  /** Responses that the second opened, for an interval or for one request only. */
+  readonly fellBack: number
+  /** Probes that began. */
+  readonly probes: number
+  /** Why the second serves, or served last, for an interval. */
+  readonly lastError: ConnectionError | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class ResponsesFallback
+  extends Context.Tag("effect-responses/ResponsesFallback")<ResponsesFallback, Service>()
+{}
+
+const invalid = (option: keyof Probe, problem: string) => ConfigError.InvalidData(["probe", option], problem)
+
+const millis = (
+  option: keyof Probe,
+  input: Duration.DurationInput
+): Effect.Effect<number, ConfigError.ConfigError> =>
+  Effect.mapBoth(Duration.decodeUnknown(input), {
+    onFailure: () => invalid(option, "is not a duration"),
+    onSuccess: Duration.toMillis
+  })
+
+const intervals = Effect.fnUntraced(function*({ factor = 2, first = "5 seconds", max = "5 minutes" }: Probe) {
+  if (!Number.isFinite(factor) || factor < 1) return yield* Effect.fail(invalid("factor", "is not a number from 1 on"))
+  return { factor, first: yield* millis("first", first), max: yield* millis("max", max) }
+})
+
+/** Not `currentTimeMillis`: a wall clock that is set back would prolong the fallback. */
+const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+const moment = Effect.zipWith(now, Random.next, (time, random): Outage.Moment => ({ time, random }))
+
+/** The first is a socket and the second HTTP, for whoever reads the log. */
+const says = ({ error, interval }: Outage.Outage) =>
+  `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
+
+const began = (outage: Outage.Outage) =>
+  Effect.zipRight(Metric.increment(ResponsesTelemetry.fallback), Effect.logInfo(says(outage)))
+
+const ended = (...message: ReadonlyArray<unknown>) =>
+  Effect.zipRight(Metric.incrementBy(ResponsesTelemetry.fallback, -1), Effect.logInfo(...message))
+
+const countProbe = (outcome: "succeeded" | "failed") =>
+  Metric.increment(Metric.tagged(ResponsesTelemetry.probes, "outcome", outcome))
+
+/**
+ * `Responses.orElse` with a memory. An error that says that the first transport cannot be had (unreachable, refused, lost
+ * before sending) makes the second serve all requests of the next interval, without trying the first; their
+ * `recoveries` name that error too. Any other error that allows a fallback concerns its own request.
+ *
+ * The first request after the interval is served by the second as well, and starts a probe: `connect` of the first, in
+ * the background, one at a time. If it fails, the next interval is longer. If it succeeds, the first serves again; only a
+ * response that it opens makes the intervals short again. An error that allows no fallback (401, 403, no key, a defect)
+ * ends the interval too, so that the next request reports it. While nobody asks there is no timer and no fiber.
+ *
+ * Warm-ups always go to the first. One that opens ends the interval, and one that fails can begin it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  first: Responses.Service,
+  second: Responses.Service,
+  options: Options = {}
+): Effect.Effect<Service, ConfigError.ConfigError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<Scope.Scope>()
+    const scope = Context.get(context, Scope.Scope)
+    const memory = Outage.make(yield* intervals(options.probe ?? {}))
+    const totals = { fellBack: 0, probes: 0 }
+    let probing = false
+
+    const tried: Responses.Service["open"] = (request) =>
+      Effect.suspend(() => {
+        const count = memory.count()
+        const opened = Effect.suspend(() => memory.opened(count) ? ended("The socket serves again") : Effect.void)
+        const failed = (error: ConnectionError) =>
+          Effect.flatMap(moment, (moment) => {
+            const outage = memory.failed(Cause.originalError(error), count, moment)
+            return outage === undefined ? Effect.void : began(outage)
+          })
+        return Effect.tapBoth(first.open(request), {
+          onSuccess: () => Effect.uninterruptible(opened),
+          onFailure: (error) => Outage.isOutage(error) ? Effect.uninterruptible(failed(error)) : Effect.void
+        })
+      })
+
+    /** What a probe tells, all in one step: nothing may start another one on what was known before. */
+    const probed = (
+      outage: Outage.Outage,
+      exit: Exit.Exit<void, ResponsesError>,
+      moment: Outage.Moment
+    ): Effect.Effect<void> => {
+      probing = false
+      if (Exit.isSuccess(exit)) {
+        const said = memory.end(outage) ? ended("The socket serves again") : Effect.void
+        return Effect.zipRight(countProbe("succeeded"), said)
+      }
+      if (Cause.isInterrupted(exit.cause)) return Effect.void
+      const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+      if (error !== undefined && canFallBack(error)) {
+        const longer = memory.prolong(outage, Cause.originalError(error), moment)
+        const said = longer === undefined ? Effect.void : Effect.logDebug(says(longer))
+        return Effect.zipRight(countProbe("failed"), said)
+      }
+      const said = memory.end(outage)
+        ? ended("HTTP serves no longer, so that the next request reports this:", exit.cause)
+        : Effect.void
+      return Effect.zipRight(countProbe("failed"), said)
+    }
+
+    /** In the Layer's context: the span of the request that starts it ends before it. */
+    const startProbe = (outage: Outage.Outage) =>
+      Effect.uninterruptible(Effect.suspend(() => {
+        if (probing || outage !== memory.current()) return Effect.void
+        probing = true
+        totals.probes++
+        return Effect.exit(Effect.interruptible(first.connect ?? Effect.void)).pipe(
+          Effect.zip(moment),
+          Effect.flatMap(([exit, moment]) => probed(outage, exit, moment)),
+          Effect.mapInputContext<never, Scope.Scope>(() => context),
+          Effect.forkIn(scope)
+        )
+      }))
+
+    const unlessDown: Responses.Service = {
+      connect: first.connect,
+      open: (request) =>
+        Effect.flatMap(now, (time) => {
+          const outage = memory.current()
+          if (outage === undefined || request.generate === false) return tried(request)
+          const failure = Effect.fail(outage.error)
+          return time < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
+        })
+    }
+
+    const counted: Responses.Service = {
+      open: (request) => Effect.tap(second.open(request), () => Effect.sync(() => totals.fellBack++))
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        memory.current() === undefined ? Effect.void : Metric.incrementBy(ResponsesTelemetry.fallback, -1)
+      )
+    )
+
+    return {
+      ...Responses.orElse(unlessDown, counted),
+      stats: Effect.sync(() => ({
+        serving: memory.current() === undefined ? "first" : "second",
+        fallbacks: memory.count(),
+        ...totals,
+        lastError: memory.lastError()
+      }))
+    }
+  })
+
+/**
+ * `make` for Layers. What else the first Layer provides is kept.
+ *
+ * @example
+ * ```ts
+ * import { ResponsesFallback, ResponsesHttp, ResponsesSocket } from "effect-responses"
+ *
+ * export const Live = ResponsesFallback.layer(ResponsesSocket.layerConfig(), ResponsesHttp.layerConfig(), {
+ *   probe: { first: "1 second", max: "1 minute" }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <A, E1, R1, E2, R2>(
+  first: Layer.Layer<Responses.Responses | A, E1, R1>,
+  second: Layer.Layer<Responses.Responses, E2, R2>,
+  options?: Options
+): Layer.Layer<Responses.Responses | ResponsesFallback | A, E1 | E2 | ConfigError.ConfigError, R1 | R2> =>
+  Layer.scopedContext(
+    Effect.gen(function*() {
+      const provided = yield* Layer.build(first)
+      const other = yield* Layer.build(second)
+      const service = yield* make(
+        Context.get(provided, Responses.Responses),
+        Context.get(other, Responses.Responses),
+        options
+      )
+      return provided.pipe(Context.add(Responses.Responses, service), Context.add(ResponsesFallback, service))
+    })
+  )

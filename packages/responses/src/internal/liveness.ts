@@ -1,0 +1,61 @@
+/** Whether the other side still lives: whatever comes is a sign of life, and where nothing comes it is asked for one. */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+export interface Options {
+  readonly clock: Clock.Clock
+  readonly ping: () => void
+  /** How long the answer to a ping may take. */
+  readonly timeout: Duration.Duration
+  /** A ping would wait behind something large, or its answer could not be heard. */
+  readonly isDeaf: () => boolean
+  readonly onDead: () => void
+}
+
+export interface Liveness {
+  /** Something came. */
+  readonly hear: () => void
+  /** When something last came, in milliseconds of the clock. */
+  readonly heardAt: () => number
+  /** Asks, if nothing has come for so long, and waits for the answer. */
+  readonly check: (silence: Duration.Duration) => Effect.Effect<void>
+  /** Asks whenever nothing has come for so long. */
+  readonly watch: (silence: Duration.Duration) => Effect.Effect<void>
+}
+
+export const make = (options: Options): Liveness => {
+  const { clock, isDeaf, onDead, ping, timeout } = options
+  let heardAt = clock.unsafeCurrentTimeMillis()
+  const waiting = new Set<() => void>()
+
+  const hear = () => {
+    heardAt = clock.unsafeCurrentTimeMillis()
+    if (waiting.size === 0) return
+    for (const resume of waiting) resume()
+    waiting.clear()
+  }
+
+  /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
+  const ask = Effect.async<void>((resume) => {
+    const answered = () => resume(Effect.void)
+    waiting.add(answered)
+    ping()
+    return Effect.sync(() => waiting.delete(answered))
+  }).pipe(
+    Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
+  )
+
+  const check = (silence: Duration.Duration) =>
+    Effect.suspend(() =>
+      clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf() ? Effect.void : ask
+    )
+
+  const watch = (silence: Duration.Duration): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const wait = heardAt + Duration.toMillis(silence) - clock.unsafeCurrentTimeMillis()
+      return Effect.sleep(wait > 0 ? wait : silence)
+    }).pipe(Effect.zipRight(check(silence)), Effect.forever)
+
+  return { hear, heardAt: () => heardAt, check, watch }
+}
