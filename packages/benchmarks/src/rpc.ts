@@ -11,9 +11,10 @@ interface Call {
 
 type Reply = { readonly id: number } & ({ readonly value: unknown } | { readonly error: string })
 
+const reply = (message: Reply) => process.send?.(message)
+
 /** In the child. A failure goes back to the caller; what it throws besides ends the process, and with it the run. */
 export const serve = (handlers: Handlers): void => {
-  const reply = (message: Reply) => process.send?.(message)
   process.on("message", ({ argument, id, name }: Call) => {
     Promise.resolve().then(() => handlers[name]?.(argument as never)).then(
       (value) => reply({ id, value }),

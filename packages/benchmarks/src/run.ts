@@ -44,6 +44,26 @@ export const interleave = async <N extends string, A>(
   return found
 }
 
+/**
+ * Runs each way for so long before anything counts. Effect's code takes some thousand turns to be compiled as well as it can
+ * be; a program that lives for hours has that behind it, and what a start costs is a benchmark of its own.
+ */
+export const warmUp = async <N extends string>(
+  run: Run,
+  names: ReadonlyArray<N>,
+  once: (name: N) => Promise<unknown>,
+  seconds: number
+): Promise<void> => {
+  // A run with few rounds is for development.
+  const millis = seconds * 1000 * Math.min(1, run.rounds / 15)
+  for (const name of names) {
+    run.progress(`warm up  ${name}`)
+    const start = performance.now()
+    do await once(name)
+    while (performance.now() - start < millis)
+  }
+}
+
 export type Workers<N extends Name> = (name: N) => Rpc.Remote<Worker>
 
 /**

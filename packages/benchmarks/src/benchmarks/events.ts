@@ -1,5 +1,5 @@
 import { atMost, notAbove, rows } from "../report/result.ts"
-import { type Benchmark, expectAll, interleave, mapValues, withWorkers } from "../run.ts"
+import { type Benchmark, expectAll, interleave, mapValues, warmUp, withWorkers } from "../run.ts"
 import { textDelta } from "../server/events.ts"
 import type { Name } from "../ways/all.ts"
 
@@ -40,7 +40,7 @@ export const events: Benchmark = {
         expectAll(name, cost, counts[name], lengths.get(counts[name]))
         return cost
       }
-      await interleave(run, names, once, Math.min(2, run.rounds))
+      await warmUp(run, names, once, 1)
       const found = await interleave(run, names, once)
       const all = rows(measure, "µs", mapValues(found, (cost) => cost.cpuMicros / cost.deltas), "ws + JSON.parse")
       return {

@@ -1,14 +1,12 @@
 import { atMost, limit, median, notAbove, quantile, rows } from "../report/result.ts"
-import { type Benchmark, expectAll, interleave, mapValues, withWorkers } from "../run.ts"
+import { type Benchmark, expectAll, interleave, mapValues, warmUp, withWorkers } from "../run.ts"
 
 const names = [
   "ws + JSON.parse",
   "Responses.forEach",
   "Stream.runForEach",
   "openai ResponsesWS",
-  "@openai/agents WebSocket",
-  "openai SSE",
-  "@effect/ai-openai HTTP"
+  "@openai/agents WebSocket"
 ] as const
 
 const streams = 10
@@ -37,7 +35,9 @@ export const paced: Benchmark = {
         const { delays } = cost
         return { cpu: cost.cpuMicros / cost.deltas, p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) }
       }
-      for (const name of names) await worker(name).call("ask", "burst:5000")
+      const burst = (name: typeof names[number]) => worker(name).call("ask", "burst:5000")
+      await warmUp(run, names, burst, 0.5)
+      await interleave(run, names, once, 1)
       const found = await interleave(run, names, once)
       const base = "ws + JSON.parse"
       const p99 = mapValues(found, (one) => one.p99)
@@ -65,4 +65,3 @@ export const paced: Benchmark = {
       }
     })
 }
-

@@ -1,5 +1,5 @@
 import { type Goal, notAbove, type Row, rows } from "../report/result.ts"
-import { type Benchmark, expectAll, interleave, mapValues, type Run, withWorkers } from "../run.ts"
+import { type Benchmark, expectAll, interleave, mapValues, type Run, warmUp, withWorkers } from "../run.ts"
 import { argumentDeltas } from "../server/events.ts"
 
 const names = [
@@ -15,7 +15,11 @@ const names = [
 /** Of so many milliseconds, what one run can tell apart. */
 const tolerance = 1.02
 
-const far = async (run: Run, roundTrip: number, turns: number): Promise<readonly [rows: ReadonlyArray<Row>, goals: ReadonlyArray<Goal>]> => {
+const far = async (
+  run: Run,
+  roundTrip: number,
+  turns: number
+): Promise<readonly [rows: ReadonlyArray<Row>, goals: ReadonlyArray<Goal>]> => {
   const measure = `wall per turn, ${roundTrip} ms away`
   const url = await run.server.call("delayed", roundTrip)
   return withWorkers(run, names, { url }, async (worker) => {
@@ -24,7 +28,7 @@ const far = async (run: Run, roundTrip: number, turns: number): Promise<readonly
       expectAll(name, cost, (turns - 1) * argumentDeltas)
       return cost.wallMillis / turns
     }
-    await interleave(run, names, once, 1)
+    await warmUp(run, names, (name) => worker(name).call("loop", { model: "loop:2", turns: 2 }), 0.5)
     const found = await interleave(run, names, once)
     const all = rows(measure, "ms", mapValues(found, (millis) => millis), "node:http + JSON.parse")
     const others = names.filter((name) => name !== "Responses.forEach")
@@ -44,7 +48,7 @@ export const roundTrip: Benchmark = {
   what: "Turns of the tool loop with a server far away",
   run: async (run) => {
     const near = await far(run, 20, 8)
-    const remote = await far(run, 100, 4)
+    const remote = await far(run, 100, 3)
     return { rows: [...near[0], ...remote[0]], goals: [...near[1], ...remote[1]] }
   }
 }

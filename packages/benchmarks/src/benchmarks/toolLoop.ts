@@ -1,5 +1,5 @@
 import { atMost, notAbove, rows } from "../report/result.ts"
-import { type Benchmark, expectAll, interleave, mapValues, withWorkers } from "../run.ts"
+import { type Benchmark, expectAll, interleave, mapValues, warmUp, withWorkers } from "../run.ts"
 import { argumentDeltas } from "../server/events.ts"
 
 const names = [
@@ -17,16 +17,14 @@ const names = [
 
 const turns = 40
 
-/** The work of that many turns is done before it counts: a program that runs for hours is compiled by then. */
-const warmUps = 10
-
 const ours = ["Responses.forEach", "Stream.runForEach"]
 const otherPeers = ["@openai/agents WebSocket", "openai SSE", "@ai-sdk/openai HTTP", "@effect/ai-openai HTTP"]
 
 /** The events of a turn come at once: what an event costs that comes alone is `paced`. */
 export const toolLoop: Benchmark = {
   name: "tool-loop",
-  what: "40 turns of a tool loop, store: false, from 30 KB on and 2 KB more each turn; by hand where a client has no deltas",
+  what:
+    "40 turns of a tool loop, store: false, from 30 KB on and 2 KB more each turn; by hand where a client has no deltas",
   run: (run) =>
     withWorkers(run, names, {}, async (worker) => {
       const once = async (name: typeof names[number]) => {
@@ -35,7 +33,7 @@ export const toolLoop: Benchmark = {
         expectAll(name, cost, (turns - 1) * argumentDeltas)
         return { ...cost, bytes: await run.server.call("received") }
       }
-      await interleave(run, names, once, Math.min(warmUps, run.rounds))
+      await warmUp(run, names, once, 2)
       const found = await interleave(run, names, once)
       const base = "ws + JSON.parse"
       const all = [

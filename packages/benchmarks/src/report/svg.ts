@@ -24,7 +24,12 @@ const chart = (rows: ReadonlyArray<Row>, title: string): string => {
     marginLeft: 230,
     marginRight: 150,
     style: { background: "white", color: "#222", fontFamily: "sans-serif", fontSize: "12px" },
-    x: { label: rows[0]?.unit ?? "", grid: true, type, ...type === "log" ? { domain: [least / 2, most * 1.5] } : { domain: [0, most * 1.05] } },
+    x: {
+      label: rows[0]?.unit ?? "",
+      grid: true,
+      type,
+      ...type === "log" ? { domain: [least / 2, most * 1.5] } : { domain: [0, most * 1.05] }
+    },
     y: { label: null, domain: rows.map((row) => row.way) },
     marks: [
       Plot.barX(rows, {

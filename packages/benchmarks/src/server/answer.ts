@@ -71,11 +71,14 @@ const answerLoop = (out: Out, model: string, turns: number, body: string) => {
   if (previous !== undefined && previous !== `resp_loop_${turn - 1}`) {
     throw new Error(`turn ${turn} continues ${previous}`)
   }
-  all(out, turn < turns ? Events.call(id, model, `call_${turn}`) : [
-    ...Events.created(id, model),
-    ...Events.textStart,
-    ...Events.textEnd(id, model, 4)
-  ])
+  all(
+    out,
+    turn < turns ? Events.call(id, model, `call_${turn}`) : [
+      ...Events.created(id, model),
+      ...Events.textStart,
+      ...Events.textEnd(id, model, 4)
+    ]
+  )
 }
 
 let held: Array<() => void> = []

@@ -13,7 +13,10 @@ type Request = Parameters<OpenAiClient.Service["createResponseStream"]>[0]
 
 const loop = Effect.fnUntraced(function*(model: string, turns: number, onText: (text: string) => void) {
   const client = yield* OpenAiClient.OpenAiClient
-  let input: Extract<Request["input"], ReadonlyArray<unknown>> = [{ role: "user", content: Conversation.question }]
+  const input: Array<Extract<Request["input"], ReadonlyArray<unknown>>[number]> = [{
+    role: "user",
+    content: Conversation.question
+  }]
   for (let turn = 1; turn <= turns; turn++) {
     const request: Request = { model, ...Conversation.settings, input }
     yield* Stream.runForEach(client.createResponseStream(request), (event) =>
@@ -21,22 +24,23 @@ const loop = Effect.fnUntraced(function*(model: string, turns: number, onText: (
         if (event.type === "response.function_call_arguments.delta") onText(event.delta)
         else if (event.type === "response.output_item.done" && event.item.type === "function_call") {
           const { arguments: text, call_id, name } = event.item
-          input = [
-            ...input,
-            { type: "function_call", call_id, name, arguments: text },
-            Conversation.outputItem(call_id, turn)
-          ]
+          input.push({ type: "function_call", call_id, name, arguments: text }, Conversation.outputItem(call_id, turn))
         }
       }))
   }
 })
 
 const ask = (model: string, onText: (text: string) => void) =>
-  Effect.flatMap(OpenAiClient.OpenAiClient, (client) =>
-    Stream.runForEach(client.createResponseStream({ model, input: "Go", store: false }), (event) =>
-      Effect.sync(() => {
-        if (event.type === "response.output_text.delta") onText(event.delta)
-      })))
+  Effect.flatMap(
+    OpenAiClient.OpenAiClient,
+    (client) =>
+      Stream.runForEach(client.createResponseStream({ model, input: "Go", store: false }), (event) =>
+        Effect.sync(() => {
+          if (event.type === "response.output_text.delta") {
+            onText(event.delta)
+          }
+        }))
+  )
 
 export const open: Open = async (url) => {
   const runtime = ManagedRuntime.make(

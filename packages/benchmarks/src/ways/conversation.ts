@@ -11,7 +11,7 @@ export const words = (seed: number, length: number): string => {
 
 export const instructions = words(7, 6000)
 
-export const parameters = {
+const parameters = {
   type: "object" as const,
   properties: { path: { type: "string" as const, description: words(5, 300) } },
   required: ["path"],

@@ -43,9 +43,7 @@ export const open: Open = async (url) => {
           "response.function_call_arguments.delta",
           onText
         )
-        input = response.output.flatMap((item) =>
-          item.type === "function_call" ? [outputItem(item.call_id, turn)] : []
-        )
+        input = response.output.flatMap((item) => item.type === "function_call" ? [outputItem(item.call_id, turn)] : [])
         previous = response.id
       }
     },

@@ -38,17 +38,17 @@ const ask = (consume: Consume, model: string, onText: (text: string) => void) =>
 
 const loop = Effect.fnUntraced(
   function*(consume: Consume, model: string, turns: number, onText: (text: string) => void) {
-    let input: ReadonlyArray<ResponseItem> = [firstItem]
+    const input: Array<ResponseItem> = [firstItem]
     for (let turn = 1; turn <= turns; turn++) {
       let output: ReadonlyArray<ResponseItem> = []
       yield* consume({ model, ...settings, input }, (event) => {
         if (event.type === "response.function_call_arguments.delta") onText(event.delta)
         else if (event.type === "response.completed") output = event.response.output ?? []
       })
-      const added = output.flatMap((item) =>
-        item.type === "function_call" ? [outputItem(String(item.call_id), turn)] : []
-      )
-      input = [...input, ...output, ...added]
+      for (const item of output) {
+        input.push(item)
+        if (item.type === "function_call") input.push(outputItem(item.call_id, turn))
+      }
     }
   }
 )

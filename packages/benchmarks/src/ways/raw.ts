@@ -47,9 +47,7 @@ const make = (continues: boolean): Open => async (url) => {
       for (let turn = 1; turn <= turns; turn++) {
         const body = { model, ...settings, previous_response_id: previous, input }
         const response = await request(ws, body, "response.function_call_arguments.delta", onText)
-        const added = response.output.flatMap(({ call_id }) =>
-          call_id === undefined ? [] : [outputItem(call_id, turn)]
-        )
+        const added = response.output.flatMap(({ call_id }) => call_id === undefined ? [] : [outputItem(call_id, turn)])
         input = continues ? added : [...input, ...response.output, ...added]
         if (continues) previous = response.id
       }

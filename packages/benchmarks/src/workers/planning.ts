@@ -27,7 +27,9 @@ const prepare = (size: number, bytes: number) => {
   }))
   const turn = (request: ResponseRequest.ResponseRequest) => {
     const plan = Continuation.plan(head, request)
-    if (plan._tag !== "Delta" || plan.request.input?.length !== added.length) throw new Error("not the delta of two items")
+    if (plan._tag !== "Delta" || plan.request.input?.length !== added.length) {
+      throw new Error("not the delta of two items")
+    }
     return Either.getOrThrow(ResponseRequest.toFrame(plan.request))
   }
   const same = { ...settings, input: [...history, ...added] }

@@ -10,10 +10,10 @@ import { apiKey } from "../ways/way.ts"
 
 export type Way = "no recycle" | "recycle, successor opened before" | "close, then open"
 
-const turns = 30
+const turns = 20
 
 /** In the middle of the turns, whatever their number. */
-const replaceAfter = "300 millis"
+const replaceAfter = "200 millis"
 
 /** The longest time without an event, from the first one on. */
 const makeMeter = () => {

@@ -6,8 +6,7 @@ const imports = {
     Promise.all([import("effect/Stream"), import("@effect/platform/Socket"), import("ws")]),
   "effect-responses, socket": () =>
     Promise.all([import("effect-responses/Responses"), import("effect-responses-node/NodeResponsesSocket")]),
-  "effect-responses, socket and HTTP": () =>
-    Promise.all([import("effect-responses"), import("effect-responses-node")]),
+  "effect-responses, socket and HTTP": () => Promise.all([import("effect-responses"), import("effect-responses-node")]),
   openai: () => Promise.all([import("openai"), import("openai/resources/responses/ws")])
 }
 
