@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
+import { ConnectionError, isUnsent, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
@@ -165,7 +165,8 @@ export const make = (options: Options): Responses.Service["open"] => {
           granted = yield* Clock.currentTimeMillis
           const begun = yield* Effect.catchIf(attempt, isRepeated, (error) => {
             recoveries.push({ _tag: "Reconnected", error })
-            return attempt
+            // That the second one did not run does not say that the first one did not.
+            return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
           })
           const opened: Responses.OpenResponse = {
             ...begun,
