@@ -141,6 +141,21 @@ describe("a conversation on a new connection", () => {
       }),
     options
   )
+
+  socket(
+    "is never told by the name of a response that the new connection does not know",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection } = yield* first(server, ask([hello]), "resp_1")
+        yield* turn(connection, ask([more], { previous_response_id: "resp_1" }), "resp_2")
+        yield* TestClock.adjust("50 minutes")
+        const next = yield* server.connection
+        for (const frame of yield* Effect.timeoutOption(next.request, 0)) {
+          assert.notProperty(frame, "previous_response_id")
+        }
+      }),
+    options
+  )
 })
 
 describe("a warm-up that comes to nothing", () => {
