@@ -1,9 +1,7 @@
 /** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
 import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
@@ -14,7 +12,6 @@ import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
 import type { Lease } from "./lease.ts"
 import * as Utf8 from "./utf8.ts"
-import * as Watchdog from "./watchdog.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
@@ -83,53 +80,40 @@ export const make = (options: Options): Responses.Service["open"] => {
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         yield* ResponseRequest.validate(asked)
+        const clock = yield* Effect.clock
         const request = lanes ? asked : { ...asked, stream_id: undefined }
-        const held = lease.enter()
-        yield* Finalizer.add(Effect.sync(held.release))
-        const scope = yield* Effect.scope
+        const lane = request.stream_id ?? ""
         const recoveries: Array<Recovery> = []
+        const held = lease.enter()
+        let leave = held.release
         let bytesSent = 0
         let granted = 0
+        yield* Finalizer.add(Effect.sync(() => leave()))
 
-        const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError, Scope.Scope> => {
+        const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
           const { bytesSaved, plan } = planned
+          const previousResponseId = plan.request.previous_response_id ?? undefined
           // Written in the same step as the plan: the items are the caller's, who may change them in place.
-          const encoded = toFrame(plan.request)
-          return Effect.gen(function*() {
-            const frame = yield* encoded
-            const previousResponseId = plan.request.previous_response_id ?? undefined
-            const exchange = connection.expect({
-              lane: request.stream_id ?? "",
+          return Effect.flatMap(toFrame(plan.request), (frame) => {
+            const { bytes, exchange } = connection.request({
+              frame,
+              lane,
               previousResponseId,
+              granted,
               onEnd: (exchange) => {
                 const result = exchange.result()
                 if (result !== undefined) heads.commit(connection, planned, result, frame.length)
                 held.release()
               }
             })
-            let sent: number | undefined
-            const watched: Watchdog.Watched = {
-              exchange,
-              granted,
-              sent: () => sent,
-              heard: connection.heardAt,
-              fail: connection.end
-            }
-            yield* Watchdog.watch(timeouts, watched).pipe(Effect.interruptible, Effect.forkIn(scope))
-            bytesSent += yield* restore(connection.send(frame)).pipe(
-              Effect.onInterrupt(() => Effect.sync(connection.end))
-            )
-            sent = yield* Clock.currentTimeMillis
-
-            const leave = Effect.sync(() => {
+            bytesSent += bytes
+            leave = () => {
               exchange.abandon()
               // A response that is not over would go on into the next turn.
               if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
               held.release()
-            })
-            yield* Finalizer.add(leave)
-            const id = yield* restore(exchange.started).pipe(Effect.onInterrupt(() => leave))
-            return {
+            }
+            return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id) => ({
               id,
               transport: "websocket",
               input: previousResponseId === undefined ? "full" : "delta",
@@ -137,7 +121,7 @@ export const make = (options: Options): Responses.Service["open"] => {
               bytesSaved,
               events: exchange.events,
               forEach: exchange.forEach
-            }
+            }))
           })
         }
 
@@ -145,7 +129,7 @@ export const make = (options: Options): Responses.Service["open"] => {
           if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
           const isCurrent = yield* suits
           const connection = yield* held.get(isCurrent)
-          yield* connection.ready(request.stream_id ?? "")
+          yield* connection.ready(lane)
           return connection.isOpen() ? connection : yield* held.get(isCurrent)
         })
 
@@ -159,25 +143,23 @@ export const make = (options: Options): Responses.Service["open"] => {
           })
         })
 
-        const turn = Effect.gen(function*() {
-          const asked = yield* Clock.currentTimeMillis
-          yield* restore(queued(held.granted, timeouts.queue))
-          granted = yield* Clock.currentTimeMillis
-          const begun = yield* Effect.catchIf(attempt, isRepeated, (error) => {
-            recoveries.push({ _tag: "Reconnected", error })
-            return attempt
-          })
-          const opened: Responses.OpenResponse = {
-            ...begun,
-            bytesSent,
-            queued: Duration.millis(granted - asked),
-            firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - granted),
-            recoveries
-          }
-          return opened
+        const repaired = Effect.catchIf(attempt, isRepeated, (error) => {
+          recoveries.push({ _tag: "Reconnected", error })
+          return attempt
         })
 
-        return yield* Effect.onError(turn, () => Effect.sync(held.release))
+        const entered = clock.unsafeCurrentTimeMillis()
+        const turn = Effect.flatMap(restore(queued(held.granted, timeouts.queue)), () => {
+          granted = clock.unsafeCurrentTimeMillis()
+          return Effect.map(repaired, (begun): Responses.OpenResponse => ({
+            ...begun,
+            bytesSent,
+            queued: Duration.millis(granted - entered),
+            firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
+            recoveries
+          }))
+        })
+        return yield* Effect.onError(turn, () => Effect.sync(() => leave()))
       })
     )
 }
