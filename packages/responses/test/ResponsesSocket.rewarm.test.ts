@@ -143,14 +143,17 @@ describe("a conversation on a new connection", () => {
   )
 
   socket(
-    "is never told by the name of a response that the new connection does not know",
+    "is not told where only the caller knows it, who named a response itself",
     (server) =>
       Effect.gen(function*() {
         const { connection } = yield* first(server, ask([hello]), "resp_1")
         yield* turn(connection, ask([more], { previous_response_id: "resp_1" }), "resp_2")
         yield* TestClock.adjust("50 minutes")
         const next = yield* server.connection
-        assert.notProperty(yield* next.request, "previous_response_id")
+        const { sent } = yield* turn(next, ask([hello, hi, more, hi, hello]), "resp_3")
+        assert.notProperty(sent, "previous_response_id")
+        assert.notProperty(sent, "generate")
+        assert.strictEqual(yield* rewarmed, 0)
       }),
     options
   )
