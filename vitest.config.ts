@@ -7,7 +7,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],
-      exclude: ["packages/examples/**"],
+      exclude: ["packages/examples/**", "packages/benchmarks/**"],
       experimentalAstAwareRemapping: true,
       reporter: ["text", "html"],
       thresholds: { lines: 85 }
