@@ -1,7 +1,10 @@
 /** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
 import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
@@ -10,7 +13,7 @@ import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
 import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
-import type { Lease } from "./lease.ts"
+import type { Held, Lease } from "./lease.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
@@ -70,98 +73,123 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { heads, lanes, lease, maxFrameBytes, onEarlyEnd, suits, timeouts } = options
+  const { lanes, lease, timeouts } = options
+  const serve = makeServe(options)
+
+  return (asked) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(ResponseRequest.validate(asked), (request) => {
+        const held = lease.enter()
+        // Whoever waits holds little: there may be thousands.
+        const granted = held.isGranted()
+          ? Effect.void
+          : Effect.onExit(restore(queued(held.granted, timeouts.queue)), (exit) =>
+            Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release))
+        return Effect.flatMap(Effect.clock, (clock) => {
+          const entered = clock.unsafeCurrentTimeMillis()
+          return Effect.flatMap(granted, () =>
+            serve({ request: lanes ? request : { ...request, stream_id: undefined }, held, clock, entered, restore }))
+        })
+      })
+    )
+}
+
+interface Granted {
+  readonly request: ResponseRequest.ResponseRequest
+  readonly held: Held<Connection, ConnectionError>
+  readonly clock: Clock.Clock
+  readonly entered: number
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
+
+const makeServe = (options: Options) => {
+  const { heads, lease, maxFrameBytes, onEarlyEnd, suits } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
-  return (asked) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        yield* ResponseRequest.validate(asked)
-        const clock = yield* Effect.clock
-        const request = lanes ? asked : { ...asked, stream_id: undefined }
-        const lane = request.stream_id ?? ""
-        const recoveries: Array<Recovery> = []
-        const held = lease.enter()
-        let leave = held.release
-        let bytesSent = 0
-        let granted = 0
-        yield* Finalizer.add(Effect.sync(() => leave()))
+  return ({
+    clock,
+    entered,
+    held,
+    request,
+    restore
+  }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
+    const granted = clock.unsafeCurrentTimeMillis()
+    const lane = request.stream_id ?? ""
+    const recoveries: Array<Recovery> = []
+    let leave = held.release
+    let bytesSent = 0
 
-        const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
-          const { bytesSaved, plan } = planned
-          const previousResponseId = plan.request.previous_response_id ?? undefined
-          // Written in the same step as the plan: the items are the caller's, who may change them in place.
-          return Effect.flatMap(toFrame(plan.request), (frame) => {
-            const { bytes, exchange } = connection.request({
-              frame,
-              lane,
-              previousResponseId,
-              granted,
-              onEnd: (exchange) => {
-                const result = exchange.result()
-                if (result !== undefined) heads.commit(connection, planned, result, frame.length)
-                held.release()
-              }
-            })
-            bytesSent += bytes
-            leave = () => {
-              exchange.abandon()
-              // A response that is not over would go on into the next turn.
-              if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
-              held.release()
-            }
-            return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id) => ({
-              id,
-              transport: "websocket",
-              input: previousResponseId === undefined ? "full" : "delta",
-              reason: plan._tag === "Full" ? plan.reason : undefined,
-              bytesSaved,
-              events: exchange.events,
-              forEach: exchange.forEach
-            }))
-          })
+    const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
+      const { bytesSaved, plan } = planned
+      const previousResponseId = plan.request.previous_response_id ?? undefined
+      // Written in the same step as the plan: the items are the caller's, who may change them in place.
+      return Effect.flatMap(toFrame(plan.request), (frame) => {
+        const { bytes, exchange } = connection.request({
+          frame,
+          lane,
+          previousResponseId,
+          granted,
+          onEnd: (exchange) => {
+            const result = exchange.result()
+            if (result !== undefined) heads.commit(connection, planned, result, frame.length)
+            held.release()
+          }
+        })
+        bytesSent += bytes
+        leave = () => {
+          exchange.abandon()
+          // A response that is not over would go on into the next turn.
+          if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
+          held.release()
         }
-
-        const connect = Effect.gen(function*() {
-          if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
-          const isCurrent = yield* suits
-          const connection = yield* held.get(isCurrent)
-          yield* connection.ready(lane)
-          return connection.isOpen() ? connection : yield* held.get(isCurrent)
-        })
-
-        const attempt = Effect.flatMap(restore(connect), (connection) => {
-          const planned = heads.take(connection, request)
-          const begun = begin(connection, planned)
-          // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-          return planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
-            recoveries.push({ _tag: "ResentInFull", error })
-            return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
-          })
-        })
-
-        const repaired = Effect.catchIf(attempt, isRepeated, (error) => {
-          recoveries.push({ _tag: "Reconnected", error })
-          return attempt
-        })
-
-        const entered = clock.unsafeCurrentTimeMillis()
-        const turn = Effect.flatMap(restore(queued(held.granted, timeouts.queue)), () => {
-          granted = clock.unsafeCurrentTimeMillis()
-          return Effect.map(repaired, (begun): Responses.OpenResponse => ({
-            ...begun,
-            bytesSent,
-            queued: Duration.millis(granted - entered),
-            firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
-            recoveries
-          }))
-        })
-        return yield* Effect.onError(turn, () => Effect.sync(() => leave()))
+        return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id) => ({
+          id,
+          transport: "websocket",
+          input: previousResponseId === undefined ? "full" : "delta",
+          reason: plan._tag === "Full" ? plan.reason : undefined,
+          bytesSaved,
+          events: exchange.events,
+          forEach: exchange.forEach
+        }))
       })
-    )
-}
+    }
 
-type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
+    const connect = Effect.gen(function*() {
+      if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
+      const isCurrent = yield* suits
+      const connection = yield* held.get(isCurrent)
+      yield* connection.ready(lane)
+      return connection.isOpen() ? connection : yield* held.get(isCurrent)
+    })
+
+    const attempt = Effect.flatMap(restore(connect), (connection) => {
+      const planned = heads.take(connection, request)
+      const begun = begin(connection, planned)
+      // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
+      return planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+        recoveries.push({ _tag: "ResentInFull", error })
+        return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+      })
+    })
+
+    return Finalizer.add(Effect.sync(() => leave())).pipe(
+      Effect.zipRight(Effect.catchIf(attempt, isRepeated, (error) => {
+        recoveries.push({ _tag: "Reconnected", error })
+        return attempt
+      })),
+      Effect.map((begun): Responses.OpenResponse => ({
+        ...begun,
+        bytesSent,
+        queued: Duration.millis(granted - entered),
+        firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
+        recoveries
+      })),
+      Effect.onError(() => Effect.sync(() => leave()))
+    )
+  }
+}
