@@ -330,9 +330,14 @@ describe("a close", () => {
     }
   }
 
-  it("1009 before anything was heard says that the request was not taken in", () => {
-    const error = wireError.fromClose({ code: 1009, reason: "" }, { delivery: "unacknowledged" })
+  it("1009 in answer to something large says that the request was not taken in", () => {
+    const close = { code: 1009, reason: "" }
+    const delivery = "unacknowledged"
+    const error = wireError.fromClose(close, { delivery, unheardBytes: 1024 * 1024 })
     assert.deepInclude(error, { reason: "TooLarge", delivery: "unsent", closeCode: 1009 })
+    for (const context of [{ unheardBytes: 1024 }, { unheardBytes: 1024 * 1024, hasBegun: true }]) {
+      assert.deepInclude(wireError.fromClose(close, { delivery, ...context }), { reason: "Lost", delivery })
+    }
   })
 
   it("right after the upgrade is a refusal", () => {

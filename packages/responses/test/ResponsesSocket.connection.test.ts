@@ -1,23 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { Connector } from "../src/Connector.ts"
-import * as Profile from "../src/Profile.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { begin, firstTurn, request, run, serve, socket, types, wholeAnswer } from "./support/socket.ts"
+import { firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
 const error500 = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 503 })
 const error401 = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 401 })
@@ -184,96 +181,6 @@ describe("the connection's life", () => {
       assert.strictEqual(error.status, 401)
       assert.strictEqual(server.dials(), 1)
     }))
-})
-
-describe("recycling", () => {
-  const recycle = Schedule.spaced("50 minutes")
-
-  socket("an idle connection is replaced before it is too old", (server) =>
-    Effect.gen(function*() {
-      const old = yield* firstTurn(server)
-      yield* TestClock.adjust("50 minutes")
-      const next = yield* server.connection
-      yield* old.closed
-      assert.deepStrictEqual(yield* serve(next, "resp_2"), wholeAnswer)
-      assert.strictEqual(server.open(), 1)
-    }), { recycle })
-
-  for (
-    const { age, before, options } of [
-      { options: {}, before: "36 minutes", age: "40 minutes" },
-      { options: { turnTimeout: "30 minutes" }, before: "27 minutes", age: "30 minutes" },
-      { options: { turnTimeout: "50 minutes" }, before: "27 minutes", age: "30 minutes" },
-      { options: { profile: Profile.strict, baseUrl: "http://localhost" }, before: "11 minutes", age: "12.5 minutes" }
-    ] as const
-  ) {
-    socket(
-      `by default a connection serves for the server's age less the longest turn: ${age} with ${
-        JSON.stringify(options)
-      }`,
-      (server) =>
-        Effect.gen(function*() {
-          const old = yield* firstTurn(server)
-          yield* TestClock.adjust(Duration.subtract(Duration.decode(before), "1 seconds"))
-          assert.isFalse(old.isClosed())
-          yield* TestClock.adjust(Duration.subtract(Duration.decode(age), before))
-          yield* TestClock.adjust("1 seconds")
-          yield* old.closed
-        }),
-      options
-    )
-  }
-
-  socket("each new connection has its whole age before it", (server) =>
-    Effect.gen(function*() {
-      const first = yield* firstTurn(server)
-      yield* TestClock.adjust("40 minutes")
-      yield* first.close(1006)
-      const fiber = yield* Effect.fork(run())
-      const second = yield* server.connection
-      yield* second.request
-      yield* second.send(...FakeServer.answer("resp_2"))
-      yield* Fiber.join(fiber)
-      yield* TestClock.adjust("49 minutes")
-      assert.isFalse(second.isClosed())
-      yield* TestClock.adjust("1 minutes")
-      yield* second.closed
-    }), { recycle })
-
-  socket(
-    "a running response keeps its connection, and the next turn has the new one",
-    (server) =>
-      Effect.gen(function*() {
-        const old = yield* firstTurn(server)
-        const { response, scope } = yield* begin(old, "resp_2")
-        yield* TestClock.adjust("50 minutes")
-        const next = yield* server.connection
-        yield* TestClock.adjust("40 minutes")
-        assert.isFalse(old.isClosed())
-        yield* old.send(FakeServer.delta("still here"), FakeServer.completed("resp_2"))
-        assert.deepStrictEqual(yield* types(response.events), wholeAnswer)
-        yield* Scope.close(scope, Exit.void)
-        yield* old.closed
-        assert.strictEqual(server.dials(), 2)
-        assert.deepStrictEqual(yield* serve(next, "resp_3"), wholeAnswer)
-      }),
-    { recycle, stallTimeout: Infinity, turnTimeout: Infinity }
-  )
-
-  socket(
-    "if no successor can be opened the old one serves on, and the schedule tries again",
-    (server) =>
-      Effect.gen(function*() {
-        const old = yield* firstTurn(server)
-        server.plan(error401)
-        yield* TestClock.adjust("50 minutes")
-        assert.deepStrictEqual(yield* serve(old, "resp_2"), wholeAnswer)
-        yield* TestClock.adjust("50 minutes")
-        yield* server.connection
-        yield* old.closed
-      }),
-    { recycle }
-  )
 })
 
 describe("exclusivity", () => {

@@ -10,65 +10,14 @@ import * as ResponseItem from "../src/ResponseItem.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
 import { ResponsesSocket } from "../src/ResponsesSocket.ts"
+import { answer, ask, begin, first, hello, hi, more, turn } from "./support/conversation.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { socket } from "./support/socket.ts"
-
-const hello = ResponseItem.user("Hello")
-const hi = ResponseItem.message("assistant", [{ type: "output_text", text: "Hi", annotations: [] }])
-const more = ResponseItem.user("More")
-
-const ask = (
-  input: ReadonlyArray<ResponseItem.ResponseItem>,
-  fields: Partial<ResponseRequest> = {}
-): ResponseRequest => ({
-  model: "m",
-  store: false,
-  input,
-  ...fields
-})
-
-const answer = (id: string, output: ReadonlyArray<ResponseItem.ResponseItem>, lane?: string) =>
-  [FakeServer.created(id), { type: "response.completed", response: { id, status: "completed", output } }].map((
-    event
-  ) => ({
-    ...event,
-    ...(lane === undefined ? {} : { stream_id: lane })
-  }))
 
 const notFound = (id: string) => ({
   type: "error",
   status: 400,
   error: { code: "previous_response_not_found", message: `Previous response with id '${id}' not found.` }
-})
-
-/** Asks, and answers as the server on that connection. */
-const turn = Effect.fnUntraced(function*(
-  connection: FakeServer.FakeConnection,
-  request: ResponseRequest,
-  id: string,
-  output: ReadonlyArray<ResponseItem.ResponseItem> = [hi]
-) {
-  const fiber = yield* begin(request)
-  const sent = yield* connection.request
-  yield* connection.send(...answer(id, output, request.stream_id))
-  return { sent, opened: yield* Fiber.join(fiber) }
-})
-
-const begin = (request: ResponseRequest) =>
-  Effect.fork(Effect.scoped(Effect.tap(Responses.open(request), (opened) => Stream.runDrain(opened.events))))
-
-/** The first request of a test, which opens the connection. */
-const first = Effect.fnUntraced(function*(
-  server: FakeServer.FakeServer,
-  request: ResponseRequest,
-  id: string,
-  output: ReadonlyArray<ResponseItem.ResponseItem> = [hi]
-) {
-  const fiber = yield* begin(request)
-  const connection = yield* server.connection
-  const sent = yield* connection.request
-  yield* connection.send(...answer(id, output, request.stream_id))
-  return { connection, sent, opened: yield* Fiber.join(fiber) }
 })
 
 describe("what travels", () => {

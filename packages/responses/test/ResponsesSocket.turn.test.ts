@@ -263,6 +263,7 @@ describe("a turn", () => {
       yield* connection.request
       yield* connection.send(
         { type: "response.done", response: { id: "resp_1" } },
+        { type: "response.done", response: { id: "resp_0" } },
         FakeServer.completed("resp_1"),
         ...FakeServer.answer("resp_2")
       )

@@ -44,7 +44,7 @@ const table = {
   forgetAll: { weight: 1, strike: (server) => server.forget("all"), ends: [] },
   idleKeepalive: idle({ type: "keepalive" }, []),
   // Never, as long as what names another response can be taken for the beginning of the one that is awaited.
-  idleDone: { ...idle({ type: "response.done", response: { id: "resp_of_nobody" } }, []), weight: 0 },
+  idleDone: idle({ type: "response.done", response: { id: "resp_of_nobody" } }, []),
   idleGarbage: idle("This is not JSON.", ["MalformedEvent/*", "Lost/*"]),
   /** A layer is closed while turns are running on it. */
   rebuild: { weight: 1, strike: () => Effect.void, ends: ["Closed/*", "Lost/*"] }

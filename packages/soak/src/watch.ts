@@ -118,7 +118,12 @@ export const make = ({ layer, onOverhead, plan, referee, service }: Options): Re
               return chunk
             }),
             Stream.tapErrorCause((cause) => Effect.sync(() => fail(turn, cause)))
-          )
+          ),
+          forEach: (onEvent) =>
+            response.forEach((event) => {
+              observe(turn, event)
+              onEvent(event)
+            }).pipe(Effect.tapErrorCause((cause) => Effect.sync(() => fail(turn, cause))))
         }
       })
     }

@@ -97,6 +97,7 @@ export const open = (
       if (end !== undefined) return
       end = error
       failAll(error)
+      liveness.end()
       Deferred.unsafeDone(ended, Effect.void)
     }
 
@@ -144,7 +145,9 @@ export const open = (
     }
 
     /** Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's. */
-    const isLate = (event: ResponseEvent.ServerEvent): boolean => {
+    const isLate = (event: ResponseEvent.ServerEvent, exchange: Exchange.Exchange): boolean => {
+      const type: string | undefined = event.type
+      if (type === "response.done" && exchange.responseId() === undefined) return true
       if (over.size === 0) return false
       const id = ResponseEvent.responseId(event)
       if (id === undefined) return false
@@ -162,7 +165,7 @@ export const open = (
     const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
       const exchange = exchangeOf(event)
       if (exchange === undefined) return whileIdle(event)
-      if (isLate(event)) return
+      if (isLate(event, exchange)) return
       exchange.offer(event, size)
       if (!exchange.isFinished()) return
       const id = exchange.responseId()
@@ -203,7 +206,9 @@ export const open = (
       onClose: (close) => {
         const refused = !heard && close.code === 1008
         finish((delivery, hasBegun) =>
-          refused ? wireError.fromCloseAfterUpgrade(close) : wireError.fromClose(close, { delivery, hasBegun })
+          refused
+            ? wireError.fromCloseAfterUpgrade(close)
+            : wireError.fromClose(close, { delivery, hasBegun, unheardBytes })
         )
       }
     })

@@ -36,7 +36,7 @@ export interface Planned {
   /** About what a delta spares. */
   readonly bytesSaved: number
   readonly parent: Kept | undefined
-  /** As the caller gave it. */
+  /** As the caller gave it, then. */
   readonly asked: ResponseRequest.ResponseRequest
 }
 
@@ -48,6 +48,12 @@ interface Kept {
 }
 
 const laneOf = (request: ResponseRequest.ResponseRequest): string => request.stream_id ?? ""
+
+/** The list is the caller's, who may go on to change it; the items in it stay. */
+const asOfNow = (request: ResponseRequest.ResponseRequest): ResponseRequest.ResponseRequest => ({
+  ...request,
+  input: [...ResponseRequest.items(request)]
+})
 
 const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
   Either.match(ResponseRequest.toFrame({ ...request, input: [] }), {
@@ -142,14 +148,14 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
         ? undefined
         : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
       setLane(connection, request, undefined)
-      return { plan, parent, asked: request, bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
+      return { plan, parent, asked: asOfNow(request), bytesSaved: plan._tag === "Delta" ? parent?.inputBytes ?? 0 : 0 }
     },
     takeFull: (connection, request, forgotten) => {
       if (forgotten !== undefined) stored.delete(forgotten)
       setLane(connection, request, undefined)
       return {
         plan: Continuation.full(request, { _tag: "Forgotten" }),
-        asked: request,
+        asked: asOfNow(request),
         bytesSaved: 0,
         parent: undefined
       }

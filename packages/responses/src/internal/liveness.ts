@@ -22,6 +22,8 @@ export interface Liveness {
   readonly check: (silence: Duration.Duration) => Effect.Effect<void>
   /** Asks whenever nothing has come for so long. */
   readonly watch: (silence: Duration.Duration) => Effect.Effect<void>
+  /** Nothing more comes, so nobody need wait for it. */
+  readonly end: () => void
 }
 
 export const make = (options: Options): Liveness => {
@@ -29,11 +31,15 @@ export const make = (options: Options): Liveness => {
   let heardAt = clock.unsafeCurrentTimeMillis()
   const waiting = new Set<() => void>()
 
-  const hear = () => {
-    heardAt = clock.unsafeCurrentTimeMillis()
+  const end = () => {
     if (waiting.size === 0) return
     for (const resume of waiting) resume()
     waiting.clear()
+  }
+
+  const hear = () => {
+    heardAt = clock.unsafeCurrentTimeMillis()
+    end()
   }
 
   /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
@@ -57,5 +63,5 @@ export const make = (options: Options): Liveness => {
       return Effect.sleep(wait > 0 ? wait : silence)
     }).pipe(Effect.zipRight(check(silence)), Effect.forever)
 
-  return { hear, heardAt: () => heardAt, check, watch }
+  return { hear, heardAt: () => heardAt, check, watch, end }
 }

@@ -221,12 +221,20 @@ export interface Close {
   readonly reason: string
 }
 
-/** Who did not even take the request in cannot have run it. */
-const isTooLarge = (close: Close, { delivery, hasBegun }: RequestContext): boolean =>
-  close.code === 1009 && delivery === "unacknowledged" && hasBegun !== true
+export interface CloseContext extends RequestContext {
+  /** What was sent since anything was heard. Default: 0 */
+  readonly unheardBytes?: number | undefined
+}
+
+/** No limit is below this, so with less on its way 1009 means something else. */
+const smallestLimit = 1024 * 1024
+
+/** Who did not even take a large request in cannot have run it. */
+const isTooLarge = (close: Close, { delivery, hasBegun, unheardBytes = 0 }: CloseContext): boolean =>
+  close.code === 1009 && delivery === "unacknowledged" && hasBegun !== true && unheardBytes >= smallestLimit
 
 /** Any close while a response is due is a failure, 1000 too. */
-export const fromClose = (close: Close, context: RequestContext): ConnectionError =>
+export const fromClose = (close: Close, context: CloseContext): ConnectionError =>
   new ConnectionError({
     ...isTooLarge(close, context)
       ? { reason: "TooLarge", delivery: "unsent" }

@@ -41,7 +41,7 @@ export interface FakeServer {
   readonly open: () => number
   /** The next requests are not taken by the network. */
   readonly failSends: (times: number) => void
-  /** The next request is never taken by the network, and never refused: completes when it is being written. */
+  /** The next request is not taken by the network until the connection ends: completes when it is being written. */
   readonly hangSend: Effect.Effect<Effect.Effect<void>>
   readonly layer: (
     options?: Partial<ResponsesSocket.Options>
@@ -65,6 +65,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
       let paused = false
       let pings = 0
       let answersPings = true
+      let writing: ((error: Error) => void) | undefined
       open++
       const end = (code: number, reason: string) => {
         if (ended) return
@@ -72,6 +73,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
         open--
         Deferred.unsafeDone(closed, Effect.void)
         listener.onClose({ code, reason })
+        writing?.(new Error("write after end"))
       }
       yield* Queue.offer(connections, {
         number,
@@ -103,6 +105,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
           if (hanging !== undefined) {
             Deferred.unsafeDone(hanging, Effect.void)
             hanging = undefined
+            writing = done
           } else if (failing > 0) {
             failing--
             done(new Error("write failed"))

@@ -1,0 +1,85 @@
+/** This library, as its users use it: the public Layer, the public functions, telemetry as it comes. */
+import * as NodeResponsesHttp from "effect-responses-node/NodeResponsesHttp"
+import * as NodeResponsesSocket from "effect-responses-node/NodeResponsesSocket"
+import * as Continuation from "effect-responses/Continuation"
+import type { ResponseEvent } from "effect-responses/ResponseEvent"
+import type { ResponseItem } from "effect-responses/ResponseItem"
+import type { ResponseRequest } from "effect-responses/ResponseRequest"
+import * as Responses from "effect-responses/Responses"
+import type { ResponsesError } from "effect-responses/ResponsesError"
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { firstItem, outputItem, settings } from "./conversation.ts"
+import * as Sink from "./sink.ts"
+import { apiKey, type Open } from "./way.ts"
+
+type Consume = (
+  request: ResponseRequest,
+  onEvent: (event: ResponseEvent) => void
+) => Effect.Effect<unknown, ResponsesError, Responses.Responses>
+
+const forEach: Consume = (request, onEvent) =>
+  Stream.runForEach(Responses.stream(request), (event) => Effect.sync(() => onEvent(event)))
+
+const fold: Consume = (request, onEvent) =>
+  Stream.runFold(Responses.stream(request), 0, (count, event) => {
+    onEvent(event)
+    return count + 1
+  })
+
+const ask = (consume: Consume, model: string, onText: (text: string) => void) =>
+  consume({ model, input: "Go", store: false }, (event) => {
+    if (event.type === "response.output_text.delta") onText(event.delta)
+  })
+
+const loop = Effect.fnUntraced(
+  function*(consume: Consume, model: string, turns: number, onText: (text: string) => void) {
+    const input: Array<ResponseItem> = [firstItem]
+    for (let turn = 1; turn <= turns; turn++) {
+      let output: ReadonlyArray<ResponseItem> = []
+      yield* consume({ model, ...settings, input }, (event) => {
+        if (event.type === "response.function_call_arguments.delta") onText(event.delta)
+        else if (event.type === "response.completed") output = event.response.output ?? []
+      })
+      for (const item of output) {
+        input.push(item)
+        if (item.type === "function_call") input.push(outputItem(item.call_id, turn))
+      }
+    }
+  }
+)
+
+const make = (
+  consume: Consume,
+  layer: (url: string) => Layer.Layer<Responses.Responses, ConfigError.ConfigError>
+): Open =>
+async (url) => {
+  const runtime = ManagedRuntime.make(layer(url))
+  await runtime.runPromise(Responses.Responses)
+  return {
+    ask: async (model, onText) => {
+      await runtime.runPromise(ask(consume, model, onText))
+    },
+    loop: (model, turns, onText) => runtime.runPromise(loop(consume, model, turns, onText)),
+    close: () => runtime.dispose()
+  }
+}
+
+const key = Redacted.make(apiKey)
+const socket = (baseUrl: string) => NodeResponsesSocket.layer({ apiKey: key, baseUrl })
+
+export const openStream = make(forEach, socket)
+export const openFold = make(fold, socket)
+export const openSink = make(Sink.forEach, socket)
+
+/** Sends everything, every turn. */
+export const openFull = make(
+  Sink.forEach,
+  (baseUrl) => NodeResponsesSocket.layer({ apiKey: key, baseUrl, continuation: Continuation.off })
+)
+
+export const openHttp = make(Sink.forEach, (baseUrl) => NodeResponsesHttp.layer({ apiKey: key, baseUrl }))

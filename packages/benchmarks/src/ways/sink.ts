@@ -1,0 +1,2 @@
+/** The synchronous sink of the library, in one place. */
+export { forEach } from "effect-responses/Responses"

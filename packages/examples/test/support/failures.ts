@@ -1,0 +1,284 @@
+/** What happens when something goes wrong: the README's table, and for each of its rows a way to make it happen. */
+import { ConfigError, Effect, Exit, Fiber, Layer, Redacted, Schedule, Scope, Stream } from "effect"
+import { type ResponseRequest, Responses, ResponseScript, type ResponsesError } from "effect-responses"
+import { NodeResponses, NodeResponsesSocket } from "effect-responses-node"
+import { ResponsesServer, Upgrade } from "effect-responses-server"
+
+/** The cells of a row, in Markdown. */
+export interface Row {
+  readonly happens: string
+  readonly does: string
+  readonly sees: string
+  /** Empty where there is no failure. */
+  readonly delivery: string
+  /** Has it happen, and tells what a caller saw. */
+  readonly run: Effect.Effect<Seen, unknown, Scope.Scope>
+}
+
+export interface Seen {
+  readonly sees: string
+  readonly delivery: string
+  /** How often the server began to answer the request. */
+  readonly ran: number
+}
+
+const apiKey = Redacted.make("sk-failures")
+
+const request: ResponseRequest.ResponseRequest = { model: "m", input: "Hi", store: false }
+
+const code = (...words: ReadonlyArray<string | undefined>) =>
+  words.filter((word) => word !== undefined).map((word) => `\`${word}\``).join(" ")
+
+type Failure = ResponsesError.ResponsesError | ConfigError.ConfigError
+
+const ofFailure = (error: Failure): Omit<Seen, "ran"> => {
+  if (ConfigError.isConfigError(error)) return { sees: code("ConfigError"), delivery: "" }
+  const delivery = "delivery" in error ? error.delivery : "unsent"
+  return { sees: code(error._tag, "reason" in error ? error.reason : undefined), delivery: code(delivery) }
+}
+
+const ofOpen = ({ reason, recoveries, transport }: Responses.OpenResponse): string =>
+  [
+    transport === "http" ? "Events over HTTP" : "Events",
+    ...recoveries.map(({ _tag }) => code(_tag)),
+    ...recoveries.length === 0 && reason?._tag === "NewConnection" ? [code("NewConnection")] : []
+  ].join(", ")
+
+/** One request, taken to its end. */
+const ask = (asked: ResponseRequest.ResponseRequest = request) =>
+  Effect.scoped(
+    Effect.flatMap(Responses.open(asked), (response) => Effect.as(Stream.runDrain(response.events), ofOpen(response)))
+  )
+
+interface Situation {
+  readonly options?: Partial<NodeResponses.Options>
+  readonly upgrades?: ReadonlyArray<Upgrade.Upgrade>
+  readonly script?: ResponseScript.Script
+  readonly socketOnly?: boolean
+  /** Default: one request. */
+  readonly act?: (
+    server: ResponsesServer.Service
+  ) => Effect.Effect<string, ResponsesError.ResponsesError, Responses.Responses | Scope.Scope>
+}
+
+const situation = (
+  { act = () => ask(), options, script, socketOnly, upgrades }: Situation
+): Row["run"] =>
+  Effect.gen(function*() {
+    const server = yield* ResponsesServer.make({ apiKey, script, upgrades })
+    const settings = { apiKey, baseUrl: server.url, reconnect: Schedule.stop, ...options }
+    const layer: Layer.Layer<Responses.Responses, ConfigError.ConfigError> = socketOnly === true
+      ? NodeResponsesSocket.layer(settings)
+      : NodeResponses.layer(settings)
+    const seen = yield* act(server).pipe(
+      Effect.provide(layer),
+      Effect.match({
+        onFailure: (error: Failure) => ofFailure(error),
+        onSuccess: (sees) => ({ sees, delivery: "" })
+      })
+    )
+    const { error, ...began } = (yield* server.stats).responses
+    return { ...seen, ran: Object.values(began).reduce((sum, count) => sum + count, 0) }
+  })
+
+const { drop, error, failed, silence, text, turn } = ResponseScript
+
+/** A first turn, something in between, and a second one. */
+const between =
+  (what: (server: ResponsesServer.Service) => Effect.Effect<unknown>): NonNullable<Situation["act"]> => (server) =>
+    ask().pipe(Effect.zipRight(what(server)), Effect.zipRight(ask()))
+
+const long = turn([text("A longer answer, in several pieces")])
+
+/** The program that asks outlives the Layer. */
+const closeWhileRunning: Row["run"] = Effect.gen(function*() {
+  const server = yield* ResponsesServer.make({ apiKey, script: () => turn([long, silence({ after: 5 })]) })
+  const scope = yield* Scope.make()
+  const services = yield* Layer.buildWithScope(NodeResponses.layer({ apiKey, baseUrl: server.url }), scope)
+  const response = yield* Effect.provide(Responses.open(request), services)
+  const fiber = yield* Effect.fork(Stream.runDrain(Stream.drop(response.events, 4)))
+  yield* Effect.yieldNow()
+  yield* Scope.close(scope, Exit.void)
+  return { ...ofFailure(yield* Effect.flip(Fiber.join(fiber))), ran: 1 }
+})
+
+export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
+  {
+    happens: "The request is wrong (empty model, bad `stream_id`, …)",
+    does: "Sends nothing",
+    sees: "`InvalidRequest`",
+    delivery: "`unsent`",
+    ran: 0,
+    run: situation({ act: () => ask({ ...request, model: "" }) })
+  },
+  {
+    happens: "An option is wrong: the URL, a header, a missing key",
+    does: "Builds no Layer",
+    sees: "`ConfigError`",
+    delivery: "",
+    ran: 0,
+    run: situation({ options: { baseUrl: "ftp://example.com" } })
+  },
+  {
+    happens: "No connection can be opened: refused, unreachable, no answer in time, closed with 1008 before any answer",
+    does:
+      "Tries again where that can help, for 15 seconds at the most, then HTTP; HTTP serves at once until the socket is back",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 1,
+    run: situation({ upgrades: [Upgrade.refuse(503)] })
+  },
+  {
+    happens: "… with 401 or 403",
+    does: "Asks an `apiKey` that is an Effect once more; HTTP would fail too",
+    sees: "`ConnectionError` `Refused`",
+    delivery: "`unsent`",
+    ran: 0,
+    run: situation({ upgrades: [Upgrade.refuse(401)] })
+  },
+  {
+    happens:
+      "The request is larger than one message may be (15 MiB), or the server closes with 1009 on more than 1 MiB",
+    does: "HTTP, for this request; nothing is dialled",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 1,
+    run: situation({ act: () => ask({ ...request, input: "x".repeat(15 * 1024 * 1024) }) })
+  },
+  {
+    happens: "The connection is lost while idle, is too old, does not answer a ping, or the key changes",
+    does: "Opens a new one, before the next request is sent",
+    sees: "Events, `NewConnection`",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      act: between((server) => Effect.zipRight(server.disconnect({ code: 1012 }), server.waitFor("ConnectionClosed")))
+    })
+  },
+  {
+    happens: "It is lost before the request was sent, or the server says \"60 minutes\" first",
+    does: "Sends the request on a new connection, once",
+    sees: "Events, `Reconnected`",
+    delivery: "",
+    ran: 1,
+    run: situation({
+      script: (_, { index }) =>
+        index > 0 ? text("Hello") : error({
+          status: 400,
+          code: "websocket_connection_limit_reached",
+          message: "60 minutes are over"
+        })
+    })
+  },
+  {
+    happens: "It is lost after the request was sent, and nothing was answered",
+    does: "Nothing, as the server may be at work; with `repeat: \"unacknowledged\"` the same as above",
+    sees: "`ConnectionError` `Lost`",
+    delivery: "`unacknowledged`",
+    ran: 1,
+    run: situation({ script: () => drop() })
+  },
+  {
+    happens: "It is lost in the middle of the output",
+    does: "Nothing: you have seen part of it",
+    sees: "`ConnectionError` `Lost`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => turn([long, drop({ after: 5 })]) })
+  },
+  {
+    happens: "The server forgot the response that was continued",
+    does: "Sends everything, once, on the same connection",
+    sees: "Events, `ResentInFull`",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      act: (server) =>
+        Effect.gen(function*() {
+          const input = [{ type: "message", role: "user", content: "Hi" }] as const
+          const { output } = yield* Responses.create({ ...request, input })
+          yield* server.forget("all")
+          return yield* ask({ ...request, input: [...input, ...output, ...input] })
+        })
+    })
+  },
+  {
+    happens: "… and you had named it yourself",
+    does: "Nothing: only you have the rest",
+    sees: "`PreviousResponseNotFound`",
+    delivery: "`unsent`",
+    ran: 0,
+    run: situation({ act: () => ask({ ...request, previous_response_id: "resp_0" }) })
+  },
+  {
+    happens: "`response.failed`, or an `error` in any shape",
+    does: "Keeps the connection, where the server does (`profile`)",
+    sees: "`ResponseFailed`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => turn([long, failed({ code: "server_error", message: "Try again" })]) })
+  },
+  {
+    happens: "A message that is no event",
+    does: "Gives the connection up",
+    sees: "`MalformedEvent`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => turn([long, ResponseScript.badFrame("notJson", { after: 5 })]) })
+  },
+  {
+    happens: "No first event within `firstEventTimeout`",
+    does: "Gives the connection up",
+    sees: "`ConnectionError` `FirstEventTimeout`",
+    delivery: "`unacknowledged`",
+    ran: 1,
+    run: situation({ script: () => silence(), options: { firstEventTimeout: "20 millis" } })
+  },
+  {
+    happens: "No event, no ping, nothing within `stallTimeout`",
+    does: "Gives the connection up",
+    sees: "`ConnectionError` `Stalled`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => turn([long, silence({ after: 5 })]), options: { stallTimeout: "20 millis" } })
+  },
+  {
+    happens: "No end within `turnTimeout`",
+    does: "Gives the connection up",
+    sees: "`ConnectionError` `TurnTimeout`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => turn([long, silence({ after: 5 })]), options: { turnTimeout: "50 millis" } })
+  },
+  {
+    happens: "The responses before this one take longer than `queueTimeout`",
+    does: "HTTP, for this request",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      options: { queueTimeout: "20 millis" },
+      script: (_, { index }) => index > 0 ? text("Hello") : turn([long, silence({ after: 5 })]),
+      act: () => Effect.zipRight(Responses.open(request), ask())
+    })
+  },
+  {
+    happens: "You stop listening",
+    does: "Closes the connection, which stops the work, or drains it (`onEarlyEnd`)",
+    sees: "Events",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      script: (_, { index }) => index > 0 ? text("Hello") : turn([long, silence({ after: 5 })]),
+      act: () => Effect.zipRight(Effect.scoped(Responses.open(request)), ask())
+    })
+  },
+  {
+    happens: "The Layer is closed",
+    does: "Ends what runs, closes the socket with 1000",
+    sees: "`ConnectionError` `Closed`",
+    delivery: "`partial`",
+    ran: 1,
+    run: closeWhileRunning
+  }
+]

@@ -1,0 +1,205 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import type * as Responses from "../src/Responses.ts"
+import { ConnectionError } from "../src/ResponsesError.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
+import { assertConnectionError, settle } from "./support/clocks.ts"
+import * as FakeServer from "./support/fakeServer.ts"
+import { begin, firstTurn, run, serve, types, wholeAnswer } from "./support/socket.ts"
+
+const refusedWith = (status: number) =>
+  new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status })
+
+const keyOf = (connection: FakeServer.FakeConnection) => connection.target.headers["authorization"]
+
+interface Keys {
+  current: string | undefined
+  asked: number
+}
+
+/** A server, and keys that the test changes. */
+const rotating = (
+  name: string,
+  body: (
+    server: FakeServer.FakeServer,
+    keys: Keys
+  ) => Effect.Effect<void, unknown, Responses.Responses | ResponsesSocket.ResponsesSocket | Scope.Scope>,
+  options?: Partial<ResponsesSocket.Options>
+) =>
+  it.scoped(name, () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      const keys: Keys = { current: "sk-old", asked: 0 }
+      const apiKey = Effect.suspend(() => {
+        keys.asked++
+        return keys.current === undefined
+          ? Effect.fail(ConfigError.MissingData(["KEY"], "the vault is down"))
+          : Effect.succeed(Redacted.make(keys.current))
+      })
+      yield* Effect.provide(body(server, keys), server.layer({ ...options, apiKey }))
+    }))
+
+describe("a key that changes", () => {
+  rotating(
+    "moves the next turn to a connection with the new key, and closes the old one",
+    (server, keys) =>
+      Effect.gen(function*() {
+        const old = yield* firstTurn(server)
+        yield* serve(old, "resp_2")
+        keys.current = "sk-new"
+        const next = yield* firstTurn(server)
+        assert.deepStrictEqual([keyOf(old), keyOf(next)], ["Bearer sk-old", "Bearer sk-new"])
+        assert.isTrue(old.isClosed())
+        yield* serve(next, "resp_3")
+        assert.strictEqual(server.dials(), 2)
+        assert.strictEqual(server.open(), 1)
+      })
+  )
+
+  rotating("leaves the turn that runs where it is", (server, keys) =>
+    Effect.gen(function*() {
+      const old = yield* firstTurn(server)
+      const { response, scope } = yield* begin(old, "resp_2")
+      keys.current = "sk-new"
+      const waiting = yield* Effect.fork(run())
+      yield* settle
+      assert.isFalse(old.isClosed())
+      yield* old.send(FakeServer.delta("Hello"), FakeServer.completed("resp_2"))
+      const next = yield* server.connection
+      assert.strictEqual(keyOf(next), "Bearer sk-new")
+      yield* next.request
+      yield* next.send(...FakeServer.answer("resp_3"))
+      assert.deepStrictEqual(yield* Fiber.join(waiting), wholeAnswer)
+      assert.deepStrictEqual(yield* types(response.events), wholeAnswer)
+      assert.isTrue(old.isClosed())
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(next.isClosed())
+    }))
+
+  rotating(
+    "is asked for when it is a caller's turn, and not when the caller came",
+    (server, keys) =>
+      Effect.gen(function*() {
+        const old = yield* firstTurn(server)
+        const { scope } = yield* begin(old, "resp_2")
+        const waiting = yield* Effect.fork(run())
+        yield* settle
+        keys.current = "sk-new"
+        yield* old.send(FakeServer.completed("resp_2"))
+        yield* Scope.close(scope, Exit.void)
+        const next = yield* server.connection
+        assert.strictEqual(keyOf(next), "Bearer sk-new")
+        yield* next.request
+        yield* next.send(...FakeServer.answer("resp_3"))
+        assert.deepStrictEqual(yield* Fiber.join(waiting), wholeAnswer)
+      })
+  )
+
+  rotating("is noticed by `connect` too", (server, keys) =>
+    Effect.gen(function*() {
+      const old = yield* firstTurn(server)
+      const { connect } = yield* ResponsesSocket.ResponsesSocket
+      yield* connect ?? Effect.dieMessage("the socket can connect")
+      assert.strictEqual(server.dials(), 1)
+      keys.current = "sk-new"
+      yield* connect ?? Effect.void
+      assert.strictEqual(keyOf(yield* server.connection), "Bearer sk-new")
+      yield* settle
+      assert.isTrue(old.isClosed())
+    }))
+
+  rotating("that cannot be had leaves the connection that there is in use", (server, keys) =>
+    Effect.gen(function*() {
+      const old = yield* firstTurn(server)
+      keys.current = undefined
+      assert.deepStrictEqual(yield* serve(old, "resp_2"), wholeAnswer)
+      yield* old.close(1006)
+      assertConnectionError(yield* Effect.flip(run()), "Credentials", "unsent")
+      assert.strictEqual(server.dials(), 1)
+      keys.current = "sk-new"
+      yield* firstTurn(server)
+    }))
+
+  rotating(
+    "for one that is refused is an error, and the old connection serves on with the old key",
+    (server, keys) =>
+      Effect.gen(function*() {
+        const old = yield* firstTurn(server)
+        keys.current = "sk-bad"
+        server.plan(refusedWith(401), refusedWith(401))
+        const error = yield* Effect.flip(run())
+        assert.deepInclude(error, { _tag: "ConnectionError", status: 401 })
+        assert.isFalse(old.isClosed())
+        keys.current = "sk-old"
+        assert.deepStrictEqual(yield* serve(old, "resp_2"), wholeAnswer)
+      })
+  )
+
+  rotating("does not wait for the rest of an answer that is drained", (server, keys) =>
+    Effect.gen(function*() {
+      const old = yield* firstTurn(server)
+      const { scope } = yield* begin(old, "resp_2")
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(old.isClosed())
+      keys.current = "sk-new"
+      yield* firstTurn(server)
+      assert.isTrue(old.isClosed())
+    }), { onEarlyEnd: "drain" })
+
+  it.scoped("headers that change move nothing: they are sent with the next connection", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      let asked = 0
+      const headers = Effect.sync(() => ({ "x-request-id": `${asked++}` }))
+      yield* Effect.gen(function*() {
+        const connection = yield* firstTurn(server)
+        yield* serve(connection, "resp_2")
+        assert.strictEqual(server.dials(), 1)
+        yield* connection.close(1006)
+        const next = yield* firstTurn(server)
+        assert.notStrictEqual(next.target.headers["x-request-id"], connection.target.headers["x-request-id"])
+      }).pipe(Effect.provide(server.layer({ headers })))
+    }))
+})
+
+describe("a key that is refused", () => {
+  rotating("is asked for once more: it may have changed meanwhile", (server, keys) =>
+    Effect.gen(function*() {
+      server.plan(refusedWith(401))
+      const asked = keys.asked
+      const connection = yield* firstTurn(server)
+      assert.strictEqual(server.dials(), 2)
+      // Before the turn, and for each of the two connects.
+      assert.strictEqual(keys.asked - asked, 3)
+      assert.strictEqual(keyOf(connection), "Bearer sk-old")
+    }))
+
+  rotating("twice is the caller's error", (server) =>
+    Effect.gen(function*() {
+      server.plan(refusedWith(401), refusedWith(401))
+      const error = yield* Effect.flip(run())
+      assertConnectionError(error, "Refused", "unsent")
+      assert.deepInclude(error, { status: 401 })
+      assert.strictEqual(server.dials(), 2)
+    }))
+
+  rotating("for lack of a permission is not asked for again", (server) =>
+    Effect.gen(function*() {
+      server.plan(refusedWith(403))
+      assert.deepInclude(yield* Effect.flip(run()), { status: 403 })
+      assert.strictEqual(server.dials(), 1)
+    }))
+
+  it.scoped("and cannot change is dialled with once", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      server.plan(refusedWith(401))
+      assert.deepInclude(yield* Effect.provide(Effect.flip(run()), server.layer()), { status: 401 })
+      assert.strictEqual(server.dials(), 1)
+    }))
+})
