@@ -79,7 +79,7 @@ describe("a clock fires though nothing else is going on", () => {
   ]
   for (const [name, way, said, options] of cases) {
     it.scopedLive(
-      `${name}`,
+      name,
       () => Effect.flatMap(ResponsesServer.make({ apiKey, ...options }), ({ url }) => endsBy(way, url, said)),
       timeout
     )
