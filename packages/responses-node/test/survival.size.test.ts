@@ -59,7 +59,7 @@ describe("a server that closes with 1009 because its own limit is lower", () => 
         script: [ResponseScript.close({ code: 1009 }), ResponseScript.text("over HTTP"), ResponseScript.text("small")]
       })
       yield* Effect.gen(function*() {
-        const [first, second] = yield* Effect.all([asking(large), ask])
+        const [first, second] = yield* Effect.all([asking("x".repeat(2 * 1024 * 1024)), ask])
         assert.strictEqual(first.transport, "http")
         assert.include(first.recoveries[0]?.error, { reason: "TooLarge", closeCode: 1009 })
         assert.deepStrictEqual([second.transport, second.recoveries], ["websocket", []])
@@ -77,7 +77,15 @@ describe("a server that closes with 1009 because its own limit is lower", () => 
       assert.strictEqual((yield* server.connections).opened, 1)
     }))
 
-  it.scoped("in the middle of an answer: that is no matter of the request's size", () =>
+  it.scoped("in answer to little: that is no matter of the request's size", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({ apiKey, script: [ResponseScript.close({ code: 1009 })] })
+      const error = yield* Effect.flip(Effect.provide(ask, NodeResponses.layer({ apiKey, baseUrl: server.url })))
+      assert.include(error, { _tag: "ConnectionError", reason: "Lost", delivery: "unacknowledged", closeCode: 1009 })
+      assert.deepStrictEqual(yield* transports(server), ["websocket"])
+    }))
+
+  it.scoped("in the middle of an answer: nor is that", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make({
         apiKey,
