@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
+import { ConnectionError, isUnsent, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
@@ -180,7 +180,8 @@ const makeServe = (options: Options) => {
     return Finalizer.add(Effect.sync(() => leave())).pipe(
       Effect.zipRight(Effect.catchIf(attempt, isRepeated, (error) => {
         recoveries.push({ _tag: "Reconnected", error })
-        return attempt
+        // That the second one did not run does not say that the first one did not.
+        return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
       })),
       Effect.map((begun): Responses.OpenResponse => ({
         ...begun,
