@@ -81,8 +81,11 @@ export const make = (timeouts: Timeouts): Watchdog => {
   const look = (number: number): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (number !== fiber) return Effect.void
-      for (const watched of [...all.values()]) {
-        if (watched.exchange.hasEnded()) all.delete(watched.exchange)
+      for (const watched of all.values()) {
+        if (watched.exchange.hasEnded()) {
+          all.delete(watched.exchange)
+          continue
+        }
         const { at, limit, reason } = next(timeouts, watched, now)
         if (at <= now) watched.fail(overdue(reason, limit))
       }
