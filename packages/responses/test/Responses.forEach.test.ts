@@ -171,6 +171,40 @@ describe("forEach on a socket", () => {
       assert.lengthOf(seen, 4)
     }))
 
+  socket("a function that throws gets nothing that came in the same step", (server) =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const onEvent = ({ type }: ResponseEvent) => {
+        seen.push(type)
+        if (type === "response.output_text.delta") throw new Error("of the function")
+      }
+      const connection = yield* firstTurn(server)
+      const later = yield* begin(connection, "resp_2")
+      const fiber = yield* Effect.fork(Effect.exit(later.response.forEach(onEvent)))
+      yield* settle
+      yield* connection.send(FakeServer.delta("a"), FakeServer.delta("b"), FakeServer.completed("resp_2"))
+      assertDefect(yield* Fiber.join(fiber), "of the function")
+      assert.deepStrictEqual(seen, ["response.created", "response.output_text.delta"])
+
+      const before = yield* begin(connection, "resp_3")
+      yield* connection.send(FakeServer.delta("a"), FakeServer.delta("b"))
+      assertDefect(yield* Effect.exit(before.response.forEach(onEvent)), "of the function")
+      assert.lengthOf(seen, 4)
+    }))
+
+  socket("gives nothing more once it was interrupted, although its scope lives on", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const { response } = yield* begin(connection, "resp_2")
+      const seen: Array<string> = []
+      const fiber = yield* Effect.fork(response.forEach(({ type }) => seen.push(type)))
+      yield* settle
+      yield* Fiber.interrupt(fiber)
+      yield* connection.send(FakeServer.delta("late"), FakeServer.completed("resp_2"))
+      assert.deepStrictEqual(seen, ["response.created"])
+      assert.deepStrictEqual(yield* serve(connection, "resp_3"), wholeAnswer)
+    }))
+
   socket(
     "a function that throws at the end leaves the connection in use, and in the middle does not",
     (server) =>
@@ -189,7 +223,7 @@ describe("forEach on a socket", () => {
         yield* connection.request
         yield* connection.send(FakeServer.created("resp_4"))
         assertDefect(yield* Fiber.join(before), "of the function")
-        assert.isTrue(connection.isClosed())
+        yield* connection.closed
       })
   )
 

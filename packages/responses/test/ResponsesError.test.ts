@@ -127,6 +127,18 @@ describe("a frame that fails a request", () => {
       { status: 500, type: "server_error", retryable: true }
     ],
     [
+      "neither status, code nor type, but words of a passing fault",
+      { type: "error", code: null, message: "Our servers are currently overloaded. Please try again later." },
+      waiting,
+      { status: 503, code: undefined, retryable: true }
+    ],
+    [
+      "the words of a passing fault, and a type that says otherwise",
+      { type: "error", error: { type: "invalid_request_error", message: "`overloaded` is no tool" } },
+      waiting,
+      { status: 400, retryable: false }
+    ],
+    [
       "no status, but a code",
       { type: "error", code: "rate_limit_exceeded", message: "Slow" },
       waiting,

@@ -15,8 +15,8 @@ export interface Options {
   readonly onPressure: (behind: boolean) => void
   /** Takes the key out of what a server says. */
   readonly scrub: (text: string) => string
-  /** A response that had begun has ended, well or not. Called once, before anybody can take the end. */
-  readonly onEnd?: (() => void) | undefined
+  /** Nothing more comes, for a response that had begun or not. Called once, before anybody can take the end. */
+  readonly onEnd?: ((hasBegun: boolean) => void) | undefined
 }
 
 export interface Exchange {
@@ -74,7 +74,10 @@ export const make = (options: Options): Exchange => {
   const output = Output.make()
   let wake: (() => void) | undefined
 
-  /** Looks again when it registers: events may come while the fiber is on its way here. */
+  /**
+   * Looks again when it registers: events may come while the fiber is on its way here. Without a canceller, as to wake a
+   * fiber that was interrupted does nothing.
+   */
   const until = (isReady: () => boolean) =>
     Effect.async<void>((resume) => {
       if (isReady()) return resume(Effect.void)
@@ -82,9 +85,6 @@ export const make = (options: Options): Exchange => {
         wake = undefined
         resume(Effect.void)
       }
-      return Effect.sync(() => {
-        wake = undefined
-      })
     })
 
   const hasEnded = () => end !== undefined
@@ -94,7 +94,7 @@ export const make = (options: Options): Exchange => {
   const finish = (how: End, last?: ResponseEvent.EndEvent) => {
     if (end !== undefined) return
     end = how
-    if (id !== undefined) options.onEnd?.()
+    options.onEnd?.(id !== undefined)
     if (last !== undefined) sink?.(last)
     wake?.()
   }
@@ -119,7 +119,7 @@ export const make = (options: Options): Exchange => {
       size += length
     }
     output.add(event)
-    if (ResponseEvent.isOutput(event)) delivery = "partial"
+    if (delivery !== "partial" && ResponseEvent.isOutput(event)) delivery = "partial"
     if (ResponseEvent.isEnd(event)) {
       finished = true
       response = event.response

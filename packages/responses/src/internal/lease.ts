@@ -2,6 +2,7 @@
  * Who may use which resource now: one holder at a time, a resource that is opened when it is needed, replaced when the
  * schedule says so, and closed when it has ended. Knows nothing of WebSockets.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -33,6 +34,7 @@ export interface Lease<A, E> {
 }
 
 export interface Held<A, E> {
+  readonly isGranted: () => boolean
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
   /**
@@ -59,8 +61,10 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
     let failure: { readonly error: E; readonly upTo: number } | undefined
     let closed = false
     const owner = yield* Scope.make()
+    const closing = yield* Deferred.make<never, E>()
     yield* Finalizer.add(Effect.suspend(() => {
       closed = true
+      Deferred.unsafeDone(closing, Effect.fail(options.onClosed()))
       return Scope.close(owner, Exit.void)
     }))
 
@@ -68,7 +72,8 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       Effect.gen(function*() {
         if (closed) return yield* Effect.fail(options.onClosed())
         const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
-        const resource = yield* restore(options.open).pipe(
+        // The fiber that opens is the caller's, so the end of the owner does not interrupt it.
+        const resource = yield* restore(Effect.raceFirst(options.open, Deferred.await(closing))).pipe(
           Scope.extend(scope),
           Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : discard(scope))
         )
@@ -171,6 +176,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
 
       return {
+        isGranted: place.isGranted,
         granted: place.granted,
         get: (suits) =>
           Effect.suspend(() => {

@@ -44,6 +44,13 @@ const statusOfCode: Readonly<Record<string, number>> = {
   server_is_overloaded: 503
 }
 
+/** What servers say where they give neither code, type nor status. */
+const statusOfWords = (text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined
+  if (/\boverloaded\b/i.test(text)) return 503
+  return /\bretry your request\b/i.test(text) ? 500 : undefined
+}
+
 const seconds = (text: string | undefined): number | undefined => {
   const value = text === undefined || text.trim() === "" ? Number.NaN : Number(text)
   return Number.isFinite(value) && value >= 0 ? value : undefined
@@ -84,6 +91,7 @@ const detailsOf = (
   const headers = { ...lowerCase(answer.headers), ...lowerCase(frame["headers"]), ...lowerCase(nested["headers"]) }
   const code = firstString(nested["code"], frame["code"])
   const type = firstString(nested["type"], frame["error_type"])
+  const description = firstString(nested["message"], frame["message"], frame["error"], frame["detail"])
   return {
     code,
     type,
@@ -98,11 +106,12 @@ const detailsOf = (
       nested["code"],
       frame["code"],
       code === undefined ? undefined : statusOfCode[code],
-      type === undefined ? undefined : statusOfType[type]
+      type === undefined ? undefined : statusOfType[type],
+      code === undefined && type === undefined ? statusOfWords(description) : undefined
     ),
     requestId: firstString(headers["x-request-id"], frame["request_id"], nested["request_id"]),
     retryAfter: retryAfter(headers),
-    description: firstString(nested["message"], frame["message"], frame["error"], frame["detail"])
+    description
   }
 }
 
