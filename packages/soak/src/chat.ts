@@ -30,7 +30,7 @@ export const make = Effect.fnUntraced(function*({ name, referee, seed, service, 
   let conversation = yield* fresh
   const asking: Ask = Effect.fnUntraced(function*(number: number) {
     const key: Plan.Key = `${name}.${number}`
-    const plan = Plan.plan(seed, key, spec.drains === true)
+    const plan = Plan.plan(seed, key, spec)
     const at = dice(seed, "chat", key)
     const history = yield* conversation.history
     if (history.length > longest) conversation = yield* fresh
@@ -44,6 +44,7 @@ export const make = Effect.fnUntraced(function*({ name, referee, seed, service, 
       referee,
       key,
       plan,
+      spec,
       (attempt) => Stream.runDrain(Conduct.listening(plan, attempt)(ask(input)))
     )
   })

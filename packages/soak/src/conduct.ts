@@ -6,6 +6,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { eventLoopTurn } from "./eventLoop.ts"
+import type { Traits } from "./layers.ts"
 import type { Key, Plan } from "./plan.ts"
 import type { Attempt, Referee } from "./referee.ts"
 
@@ -44,6 +45,7 @@ export const perform = <A, E, R>(
   referee: Referee,
   key: Key,
   plan: Plan,
+  { watch }: Pick<Traits, "watch">,
   act: (attempt: Attempt) => Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E> | undefined, never, R> =>
   Effect.suspend(() => {
@@ -53,7 +55,7 @@ export const perform = <A, E, R>(
       Effect.sync(() => {
         attempt.gaveUp ??= why
       })
-    const atLimit = Deferred.await(attempt.silent).pipe(
+    const atLimit = watch !== undefined ? Effect.never : Deferred.await(attempt.silent).pipe(
       Effect.zipRight(Effect.sleep(patience)),
       Effect.zipRight(giveUp("limit"))
     )

@@ -1,5 +1,6 @@
 /** A caller who keeps its own history and hands it over whole each time, as over HTTP, and who changes it as it likes. */
 import * as Context from "effect-responses-server/Context"
+import * as ResponseEvent from "effect-responses/ResponseEvent"
 import * as ResponseItem from "effect-responses/ResponseItem"
 import type { ResponseRequest } from "effect-responses/ResponseRequest"
 import * as Responses from "effect-responses/Responses"
@@ -10,7 +11,7 @@ import * as Conduct from "./conduct.ts"
 import { dice } from "./dice.ts"
 import type { Spec } from "./layers.ts"
 import * as Plan from "./plan.ts"
-import type { Referee } from "./referee.ts"
+import type { Attempt, Referee } from "./referee.ts"
 
 export interface Options {
   readonly seed: number
@@ -69,6 +70,41 @@ const upToUser = (items: Items, index: number): Items => {
   return answered(items.slice(0, Math.max(0, end)))
 }
 
+interface Answer {
+  readonly id: string
+  readonly output: Items
+}
+
+/** The response as its last event has it; `undefined` if the caller left before. */
+const lastOf = () => {
+  let answer: Answer | undefined
+  return {
+    onEvent: (event: ResponseEvent.ResponseEvent) => {
+      if (ResponseEvent.isEnd(event)) answer = { id: event.response.id, output: event.response.output ?? [] }
+    },
+    answer: Effect.sync(() => answer)
+  }
+}
+
+const streamed = (request: ResponseRequest, plan: Plan.Plan, attempt: Attempt) =>
+  Effect.suspend(() => {
+    const { answer, onEvent } = lastOf()
+    return Responses.stream(request).pipe(
+      Conduct.listening(plan, attempt),
+      Stream.runForEach((event) => Effect.sync(() => onEvent(event))),
+      Effect.zipRight(answer)
+    )
+  })
+
+const called = (request: ResponseRequest) =>
+  Effect.suspend(() => {
+    const { answer, onEvent } = lastOf()
+    return Effect.zipRight(Responses.forEach(request, onEvent), answer)
+  })
+
+const collected = (request: ResponseRequest) =>
+  Responses.create(request).pipe(Effect.map(({ id, output }): Answer | undefined => ({ id, output })))
+
 export const make = ({ name, referee, seed, service, spec }: Options): Ask => {
   let history: Items = []
   let last: { readonly id: string; readonly history: Items } | undefined
@@ -82,7 +118,7 @@ export const make = ({ name, referee, seed, service, spec }: Options): Ask => {
 
   return Effect.fnUntraced(function*(number: number) {
     const key: Plan.Key = `${name}.${number}`
-    const plan = Plan.plan(seed, key, spec.drains === true)
+    const plan = Plan.plan(seed, key, spec)
     const at = dice(seed, "dialogue", key)
     if (history.length > longest) {
       history = at.chance(0.5)
@@ -108,14 +144,13 @@ export const make = ({ name, referee, seed, service, spec }: Options): Ask => {
       ? { ...settings, previous_response_id: last?.id, input: asked.slice(history.length) }
       : { ...settings, input: asked }
 
-    const exit = yield* Conduct.perform(referee, key, plan, (attempt) => {
+    const reads = at.next()
+    const exit = yield* Conduct.perform(referee, key, plan, spec, (attempt) => {
       attempt.hash = Context.hash(asked)
-      return Effect.scoped(Effect.gen(function*() {
-        const opened = yield* Responses.open(request)
-        const events = Conduct.listening(plan, attempt)(opened.events)
-        if (plan.conduct._tag !== "Leave") return yield* Responses.collect({ ...opened, events })
-        return yield* Effect.as(Stream.runDrain(events), undefined)
-      })).pipe(Effect.provideService(Responses.Responses, service))
+      const { conduct } = plan
+      const byStream = conduct._tag === "Leave" || (conduct._tag === "Listen" && conduct.slow) || reads < 0.4
+      const answer = byStream ? streamed(request, plan, attempt) : reads < 0.7 ? called(request) : collected(request)
+      return Effect.provideService(answer, Responses.Responses, service)
     })
     if (exit === undefined || Exit.isFailure(exit) || exit.value === undefined) return
     const { id, output } = exit.value

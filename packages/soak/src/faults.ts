@@ -9,6 +9,15 @@ import type { Dice } from "./dice.ts"
 
 export type Transport = "websocket" | "http"
 
+/** Who looks at the clock in place of the caller: the library, alone or by asking the server for signs of life. */
+export type Watch = "clocks" | "pings"
+
+export interface Broken {
+  readonly after: number
+  readonly transport: Transport
+  readonly watch?: Watch | undefined
+}
+
 /**
  * How a turn ended, in one word: `completed`, `incomplete`, the reason of a `ConnectionError` or the tag of another error
  * with its delivery (`Lost/partial`, `ResponseFailed/unsent`), or what the caller did (`left`, `interrupted`, `limit`).
@@ -32,10 +41,10 @@ export interface Fault {
   readonly weight: number
   readonly places: readonly [Place, ...ReadonlyArray<Place>]
   readonly turn: (at: At) => ResponseScript.Turn
-  readonly ends: (at: { readonly after: number; readonly transport: Transport }) => ReadonlyArray<End>
+  readonly ends: (at: Broken) => ReadonlyArray<End>
   /** The server says with it that the model did not run, so the request may come again. Default: never */
-  readonly nothingRan?: (at: { readonly after: number; readonly transport: Transport }) => boolean
-  /** Nothing comes any more, so the caller has to look at the clock. Default: no */
+  readonly nothingRan?: (at: Broken) => boolean
+  /** Nothing comes any more, so somebody has to look at the clock. Default: no */
   readonly isSilent?: true
   /** The connection ends after the response, and may take the next one with it. Default: no */
   readonly closesLater?: true
@@ -60,6 +69,16 @@ const harmless = (how: (at: At) => ResponseScript.Turn, weight = 1): Fault => ({
 })
 
 const lost: Fault["ends"] = ({ after }) => [`Lost/${delivery(after)}`]
+
+const silent: Fault["ends"] = ({ after, watch }) => {
+  if (watch === undefined) return ["limit"]
+  if (after === 0) return ["FirstEventTimeout/unacknowledged"]
+  // A server that answers pings is not taken for dead.
+  return [`${watch === "clocks" ? "Stalled" : "TurnTimeout"}/${delivery(after)}`]
+}
+
+/** The connection may have been deaf before. */
+const silentOrDeaf: Fault["ends"] = (at) => at.watch === "pings" ? [...silent(at), ...lost(at)] : silent(at)
 
 const isFirst: NonNullable<Fault["nothingRan"]> = ({ after }) => after === 0
 
@@ -123,7 +142,7 @@ const table = {
     turn([items, raw([{ type: "keepalive" }, { type: "codex.rate_limits", used: 1 }], { after })])
   ),
   // Everybody's continuation is lost with it.
-  forgetAll: harmless(({ after, items }) => turn([items, forget("all", { after })]), 0.4),
+  forgetAll: harmless(({ after, items }) => turn([items, forget("all", { after })]), 0.6),
   forgetLatest: harmless(({ after, items }) => turn([items, forget("latest", { after })])),
   forgetPrevious: harmless(({ after, items }) => turn([items, forget("previous", { after })])),
   forgetItself: harmless(({ items }) => turn([items, completed, forget("latest")])),
@@ -202,7 +221,15 @@ const table = {
     weight: 2,
     places: anywhere,
     turn: ({ after, items }) => turn([items, silence({ after })]),
-    ends: () => ["limit"],
+    ends: silentOrDeaf,
+    isSilent: true
+  },
+  /** Pings are not answered either. */
+  silenceDeaf: {
+    weight: 1,
+    places: anywhere,
+    turn: ({ after, items }) => turn([items, ResponseScript.pings(false, { after: 0 }), silence({ after })]),
+    ends: (at) => at.watch === "pings" && at.transport === "websocket" ? lost(at) : silent(at),
     isSilent: true
   },
   unfinished: {
@@ -210,7 +237,7 @@ const table = {
     places: ["partial"],
     turn: ({ items }) => turn([items, ResponseScript.unfinished]),
     // Over HTTP the body ends.
-    ends: ({ transport }) => transport === "http" ? ["Lost/partial"] : ["limit"],
+    ends: (at) => at.transport === "http" ? ["Lost/partial"] : silentOrDeaf({ ...at, after: 3 }),
     isSilent: true
   },
   drop: { weight: 2, places: anywhere, turn: ({ after, items }) => turn([items, drop({ after })]), ends: lost },

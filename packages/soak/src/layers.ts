@@ -3,6 +3,7 @@ import * as NodeResponses from "effect-responses-node/NodeResponses"
 import * as NodeResponsesHttp from "effect-responses-node/NodeResponsesHttp"
 import * as NodeResponsesSocket from "effect-responses-node/NodeResponsesSocket"
 import * as Continuation from "effect-responses/Continuation"
+import * as Profile from "effect-responses/Profile"
 import { Responses, type Service } from "effect-responses/Responses"
 import { ResponsesSocket, type Stats } from "effect-responses/ResponsesSocket"
 import type * as ConfigError from "effect/ConfigError"
@@ -11,21 +12,51 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import type { Watch } from "./faults.ts"
 import { layerHeader } from "./upgrades.ts"
 
-export interface Spec {
-  readonly name: string
+/** What of a Layer decides how its turns may end. */
+export interface Traits {
   readonly kind: "both" | "socket" | "http"
-  readonly store: boolean
+  /** Who looks at the clock when a server goes silent. Default: the caller, who gives up */
+  readonly watch?: Watch
+  /** Other callers' responses are waited for only so long. */
+  readonly queues?: true
+  /** What was sent and not answered is sent again. */
+  readonly repeats?: true
+  /** Never sends only what is new. */
+  readonly full?: true
   readonly drains?: true
+  readonly lanes?: true
+}
+
+export interface Spec extends Traits {
+  readonly name: string
+  readonly store: boolean
   /** How old a connection becomes. Default: as old as it likes */
   readonly recycle?: string
-  readonly lanes?: true
-  readonly options?: Partial<NodeResponsesSocket.Options>
+  /** Now and then there is a new key. */
+  readonly rotates?: true
+  readonly options?: Partial<NodeResponses.Options>
 }
+
+/** `limit`: how long a silent server is borne with, which must be more than a busy machine needs for anything else. */
+const watching = (watch: Watch | undefined, limit: number): Partial<NodeResponses.Options> => {
+  switch (watch) {
+    case undefined:
+      return {}
+    case "clocks":
+      return { firstEventTimeout: limit, stallTimeout: limit }
+    case "pings":
+      // As long as pings are answered nothing stalls.
+      return { ping: "20 millis", pingTimeout: limit, firstEventTimeout: 1.5 * limit, turnTimeout: 2.5 * limit }
+  }
+}
+
+const plain: Profile.Profile = { ...Profile.openAi, name: "plain", lanes: false, usableAfterError: false }
 
 export const specs: readonly [Spec, ...ReadonlyArray<Spec>] = [
   { name: "both", kind: "both", store: false },
@@ -33,7 +64,11 @@ export const specs: readonly [Spec, ...ReadonlyArray<Spec>] = [
   { name: "both-drain", kind: "both", store: false, drains: true },
   { name: "both-store-restless", kind: "both", store: true, recycle: "3 millis" },
   { name: "both-lanes", kind: "both", store: false, lanes: true },
-  { name: "both-full", kind: "both", store: true, options: { continuation: Continuation.off } },
+  { name: "both-full", kind: "both", store: true, full: true, options: { continuation: Continuation.off } },
+  { name: "both-clocks", kind: "both", store: false, watch: "clocks" },
+  { name: "both-queue", kind: "both", store: true, queues: true, options: { queueTimeout: "100 millis" } },
+  { name: "both-strict", kind: "both", store: true, full: true, options: { profile: Profile.strict } },
+  { name: "both-repeat", kind: "both", store: true, repeats: true, options: { repeat: "unacknowledged" } },
   { name: "socket", kind: "socket", store: false },
   { name: "socket-store-drain", kind: "socket", store: true, drains: true },
   { name: "socket-restless", kind: "socket", store: false, recycle: "25 millis" },
@@ -47,8 +82,31 @@ export const specs: readonly [Spec, ...ReadonlyArray<Spec>] = [
     drains: true,
     options: { eager: true }
   },
-  { name: "http", kind: "http", store: true }
+  { name: "socket-rewarm", kind: "socket", store: false, recycle: "20 millis", options: { rewarm: true } },
+  { name: "socket-clocks-drain", kind: "socket", store: true, drains: true, watch: "clocks" },
+  { name: "socket-ping", kind: "socket", store: false, watch: "pings" },
+  {
+    name: "socket-repeat-clocks",
+    kind: "socket",
+    store: false,
+    repeats: true,
+    watch: "clocks",
+    options: { repeat: "unacknowledged" }
+  },
+  { name: "socket-plain-lanes", kind: "socket", store: true, lanes: true, options: { profile: plain } },
+  { name: "socket-rotate", kind: "socket", store: true, rotates: true },
+  { name: "socket-queue", kind: "socket", store: false, queues: true, options: { queueTimeout: "100 millis" } },
+  { name: "http", kind: "http", store: true },
+  { name: "http-clocks", kind: "http", store: true, watch: "clocks" }
 ]
+
+/** Each key is good for so many questions for it. */
+const keyUses = 9
+
+const rotating = (): Effect.Effect<Redacted.Redacted> => {
+  let asked = 0
+  return Effect.sync(() => Redacted.make(`sk-soak-rotated-${Math.floor(asked++ / keyUses)}`))
+}
 
 interface Built {
   readonly context: Context.Context<Responses>
@@ -75,16 +133,19 @@ const socketStats = ({ context }: Built): Effect.Effect<ReadonlyArray<Stats>> =>
 
 export const make = Effect.fnUntraced(function*(
   spec: Spec,
-  { apiKey, url }: { readonly apiKey: Redacted.Redacted; readonly url: string }
+  { apiKey, limit, url }: { readonly apiKey: Redacted.Redacted; readonly url: string; readonly limit: number }
 ) {
-  const options: NodeResponsesSocket.Options = {
-    apiKey,
+  const options: NodeResponses.Options = {
+    apiKey: spec.rotates === true ? rotating() : apiKey,
     baseUrl: url,
-    headers: { [layerHeader]: spec.name },
-    connectTimeout: "3 seconds",
+    // The server knows one key, and takes it here too.
+    headers: { [layerHeader]: spec.name, ...(spec.rotates === true ? { "api-key": apiKey } : {}) },
+    probe: { first: "20 millis", max: "500 millis" },
+    connectTimeout: limit,
     reconnect: Schedule.recurs(1),
     recycle: spec.recycle === undefined ? Schedule.stop : Schedule.spaced(spec.recycle as "1 millis"),
     onEarlyEnd: spec.drains === true ? "drain" : "close",
+    ...watching(spec.watch, limit),
     ...spec.options
   }
   const layer: Layer.Layer<Responses, ConfigError.ConfigError> = spec.kind === "both"

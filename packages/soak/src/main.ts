@@ -7,6 +7,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { specs } from "./layers.ts"
 import * as Report from "./report.ts"
 import * as Soak from "./soak.ts"
 
@@ -15,8 +16,8 @@ const turns = Options.integer("turns").pipe(
   Options.withDescription("How many, at the least")
 )
 const callers = Options.integer("callers").pipe(
-  Options.withDefault(26),
-  Options.withDescription("Two for each Layer are 26")
+  Options.withDefault(2 * specs.length),
+  Options.withDescription("Two for each Layer, unless said otherwise")
 )
 const seed = Options.integer("seed").pipe(
   Options.optional,

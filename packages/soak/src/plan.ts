@@ -3,6 +3,7 @@ import * as ResponseItem from "effect-responses/ResponseItem"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import { type Dice, dice, weighted } from "./dice.ts"
 import { afterOf, type FaultKind, faults, kinds } from "./faults.ts"
+import type { Traits } from "./layers.ts"
 
 /** What the caller does while it listens. */
 export type Conduct =
@@ -52,7 +53,13 @@ export const callerOf = (key: Key): number => Number(key.split(".", 1)[0])
 const weights = Object.fromEntries(kinds.map((kind) => [kind, faults[kind].weight])) as Record<FaultKind, number>
 
 /** The rest of a silent response holds up a connection that drains for half a minute. */
-const drained: Record<FaultKind, number> = { ...weights, silence: 0.05, unfinished: 0.05 }
+const drained: Record<FaultKind, number> = { ...weights, silence: 0.05, silenceDeaf: 0.05, unfinished: 0.05 }
+
+/** Where pings are answered it takes long until a silent response is given up, and where they are not is the point. */
+const pinged: Record<FaultKind, number> = { ...weights, silence: 0.4, silenceDeaf: 3, unfinished: 0.2 }
+
+const weightsOf = ({ drains, watch }: Pick<Traits, "drains" | "watch">) =>
+  watch === "pings" ? pinged : drains === true && watch === undefined ? drained : weights
 
 const conduct = (dice: Dice): Conduct => {
   const thrown = dice.next()
@@ -68,9 +75,9 @@ const filler = "the quick brown fox jumps over the lazy dog and goes home again.
 const words = (key: Key, length: number) =>
   `Answer to ${key}: ${filler.repeat(Math.ceil(length / filler.length)).slice(0, length)}`
 
-export const plan = (seed: number, key: Key, drains: boolean): Plan => {
+export const plan = (seed: number, key: Key, traits: Pick<Traits, "drains" | "watch">): Plan => {
   const at = dice(seed, "turn", key)
-  const fault = weighted(at, drains ? drained : weights)
+  const fault = weighted(at, weightsOf(traits))
   const after = afterOf(at.pick(faults[fault].places), at)
   const calls = fault === "flood" || !at.chance(0.25) ? 0 : 1 + at.below(2)
   const length = fault === "flood" ? 12_000 : 20 + at.below(300)

@@ -1,5 +1,6 @@
 /** What is written down of a turn by both sides, for the judge. */
 import type { End, FaultKind, Transport } from "./faults.ts"
+import type { Traits } from "./layers.ts"
 import type { Key } from "./plan.ts"
 import type { StrikeKind } from "./strikes.ts"
 import type { UpgradeKind } from "./upgrades.ts"
@@ -22,17 +23,26 @@ export interface Seen {
   readonly type: string
   readonly sequence: number | undefined
   readonly responseId: string | undefined
+  /** Something of the model's, and not of the protocol. */
+  readonly isOutput: boolean
   /** Of the model's text. */
   readonly delta: string | undefined
 }
 
 export type Outcome =
   | { readonly _tag: "Ended"; readonly end: "completed" | "incomplete"; readonly text: string }
-  | { readonly _tag: "Failed"; readonly end: End; readonly message: string; readonly code: string | undefined }
+  | { readonly _tag: "Failed"; readonly end: End; readonly message: string; readonly status: number | undefined }
   /** The caller gave up: left after some events, was interrupted, or reached its own limit. */
   | { readonly _tag: "GaveUp" }
   | { readonly _tag: "Defect"; readonly message: string }
   | { readonly _tag: "Hung" }
+
+/** What travelled, and why. */
+export interface Sent {
+  readonly input: "full" | "delta"
+  readonly reason: string | undefined
+  readonly transport: Transport
+}
 
 export interface Recovery {
   readonly _tag: "Reconnected" | "ResentInFull" | "FellBack"
@@ -43,6 +53,7 @@ export interface Recovery {
 export interface Turn {
   readonly key: Key
   readonly layer: string
+  readonly traits: Traits
   readonly outcome: Outcome
   /** Why the caller ended it, if it did. */
   readonly gaveUp: "left" | "interrupted" | "limit" | undefined
@@ -54,8 +65,7 @@ export interface Turn {
   readonly text: string
   readonly responseId: string | undefined
   readonly events: ReadonlyArray<Seen>
-  /** What travelled, and why. */
-  readonly sent: string | undefined
+  readonly sent: Sent | undefined
   readonly recoveries: ReadonlyArray<Recovery>
   readonly executions: ReadonlyArray<Execution>
   readonly strikes: ReadonlySet<StrikeKind>

@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import { faults } from "./faults.ts"
 import { judge } from "./judge.ts"
+import type { Traits } from "./layers.ts"
 import type { Key, Plan } from "./plan.ts"
-import type { Execution, Outcome, Recovery, Seen, Turn } from "./records.ts"
+import type { Execution, Outcome, Recovery, Seen, Sent, Turn } from "./records.ts"
 import { type StrikeKind, strikes } from "./strikes.ts"
 import { type UpgradeKind, upgrades } from "./upgrades.ts"
 
@@ -32,6 +33,7 @@ export interface Attempt {
 export interface Open {
   readonly key: Key
   readonly layer: string
+  readonly traits: Traits
   readonly attempt: Attempt
   readonly hash: string
   readonly isExplicit: boolean
@@ -41,7 +43,7 @@ export interface Open {
   readonly strikes: Set<StrikeKind>
   readonly upgrades: Set<UpgradeKind>
   readonly events: Array<Seen>
-  sent: string | undefined
+  sent: Sent | undefined
   recoveries: ReadonlyArray<Recovery>
   responseId: string | undefined
   outcome: Outcome | undefined
@@ -65,7 +67,7 @@ const circumstances = ({ executions, recoveries, sent, strikes: blows, upgrades 
     ...executions.map(({ after, fault, items, outcome, responseId, transport }) =>
       `${responseId}: ${fault} after ${after} over ${transport}, ${items} items, ${outcome ?? "no end"}`
     ),
-    ...(sent === undefined ? [] : [`sent ${sent}`]),
+    ...(sent === undefined ? [] : [`sent ${sent.input} (${sent.reason ?? "continued"}) by ${sent.transport}`]),
     ...recoveries.map(({ _tag, end }) => `${_tag} for ${end}`),
     ...[...blows].map((kind) => `struck by ${kind}`),
     ...[...upgrades].map((kind) => `upgrade ${kind}`)
@@ -79,14 +81,18 @@ const lag = 200
 /** What was done to a connection may reach the other end, in this very process, so many turns of the event loop later. */
 const reach = 6
 
+/** Whether a Layer goes on to the next response, on another lane, while the one before is still being given. */
+const sharesConnections = ({ traits }: Open): boolean => traits.drains === true && traits.lanes === true
+
 const bump = (counts: Record<string, number>, name: string) => {
   counts[name] = (counts[name] ?? 0) + 1
 }
 
 export interface Options {
   readonly onAsked: (count: number) => void
-  /** Whether a Layer goes on to the next response, on another lane, while the one before is still being given. */
-  readonly sharesConnections: (layer: string) => boolean
+  readonly traitsOf: (layer: string) => Traits
+  /** For so long an upgrade that stalls stands in the way of whoever asks. In milliseconds. */
+  readonly stalled: number
 }
 
 export const make = (options: Options) => {
@@ -100,16 +106,23 @@ export const make = (options: Options) => {
   /** Left by their callers, and not by the server. */
   const drained = new Map<string, string>()
   /** What has just happened, for turns that begin meanwhile. */
-  const fresh = new Set<{ readonly layer: string | undefined; readonly mark: (turn: Open) => void }>()
+  const fresh = new Set<
+    {
+      readonly layer: string | undefined
+      readonly mark: (turn: Open) => void
+      readonly isOver: (now: number) => boolean
+    }
+  >()
   let asked = 0
   let judged = 0
   let undisturbed = 0
 
   const report = (turn: Key, layer: string, what: string) => void violations.push({ turn, layer, what })
 
-  /** `undefined`: every Layer. */
-  const happen = (layer: string | undefined, mark: (turn: Open) => void): void => {
-    const event = { layer, mark }
+  /** `undefined`: every Layer. `lasting`: in milliseconds. */
+  const happen = (layer: string | undefined, mark: (turn: Open) => void, lasting = 0): void => {
+    const until = performance.now() + lasting
+    const event = { layer, mark, isOver: (now: number) => lasting > 0 && now > until }
     for (const turn of open.values()) {
       if (!turn.isSettled && (layer === undefined || turn.layer === layer)) mark(turn)
     }
@@ -117,7 +130,7 @@ export const make = (options: Options) => {
     let left = reach
     const age = () => {
       if (--left > 0) setImmediate(age)
-      else fresh.delete(event)
+      else if (lasting === 0) fresh.delete(event)
     }
     setImmediate(age)
   }
@@ -163,6 +176,7 @@ export const make = (options: Options) => {
       const turn: Open = {
         ...asking,
         key,
+        traits: options.traitsOf(layer),
         attempt,
         hash: attempt.hash ?? asking.hash,
         began: performance.now(),
@@ -180,7 +194,11 @@ export const make = (options: Options) => {
       }
       turn.besideDrained = [...drained.values()].includes(layer)
       open.set(key, turn)
-      for (const event of fresh) if (event.layer === undefined || event.layer === layer) event.mark(turn)
+      const now = performance.now()
+      for (const event of fresh) {
+        if (event.isOver(now)) fresh.delete(event)
+        else if (event.layer === undefined || event.layer === layer) event.mark(turn)
+      }
       options.onAsked(++asked)
       return turn
     },
@@ -189,7 +207,7 @@ export const make = (options: Options) => {
       if (turn.isSettled) return
       turn.isSettled = true
       settled.push(turn)
-      if (turn.outcome?._tag !== "Ended" && options.sharesConnections(turn.layer)) {
+      if (turn.outcome?._tag !== "Ended" && sharesConnections(turn)) {
         for (const { outcome, responseId } of turn.executions) {
           if (outcome === undefined) drained.set(responseId, turn.layer)
         }
@@ -207,7 +225,7 @@ export const make = (options: Options) => {
       if (turn === undefined) return report(key, "", `the server ran it as ${execution.responseId}, long after its end`)
       turn.executions.push(execution)
       byResponse.set(execution.responseId, execution)
-      if (turn.isSettled && options.sharesConnections(turn.layer)) {
+      if (turn.isSettled && sharesConnections(turn)) {
         drained.set(execution.responseId, turn.layer)
         besideDrained(turn.layer)
       }
@@ -224,7 +242,8 @@ export const make = (options: Options) => {
 
     upgraded: (layer: string, kind: UpgradeKind): void => {
       bump(counts.upgrades, kind)
-      if (upgrades[kind].ends.length > 0) happen(layer, (turn) => void turn.upgrades.add(kind))
+      if (upgrades[kind].ends.length === 0) return
+      happen(layer, (turn) => void turn.upgrades.add(kind), kind === "stall" ? options.stalled : 0)
     },
 
     observe: (observation: Observation): void => {

@@ -1,6 +1,8 @@
 /** Many callers over several Layers, against one server that has every fault there is, and what became of it. */
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -9,6 +11,7 @@ import * as Chat from "./chat.ts"
 import * as Dialogue from "./dialogue.ts"
 import { dice } from "./dice.ts"
 import { eventLoopTurn } from "./eventLoop.ts"
+import * as Faults from "./faults.ts"
 import * as Layers from "./layers.ts"
 import * as Plan from "./plan.ts"
 import * as RefereeModule from "./referee.ts"
@@ -26,6 +29,8 @@ export interface Options {
   readonly callers: number
   /** A blow from outside comes with every so many turns. Default: 25 */
   readonly strikeEvery?: number | undefined
+  /** How long the library bears with a silent server, in milliseconds. Default: 5000 */
+  readonly limit?: number | undefined
   /** Only Layers that have this in their names. Default: all */
   readonly layer?: string | undefined
   /** Told ten times. */
@@ -33,7 +38,7 @@ export interface Options {
 }
 
 /** Each caller goes from one of its conversations to another: raw ones, and `Conversation`s. */
-const conversations = 4
+const conversations = 2
 
 /** So often in each tenth, and the least counts: responses that are being given have megabytes that pass. */
 const looks = 3
@@ -41,16 +46,17 @@ const looks = 3
 const apiKey = Redacted.make("sk-soak-soak-soak")
 
 const underLoad = Effect.fnUntraced(function*(options: Options) {
-  const { callers, seed, turns } = options
+  const { callers, limit = 5000, seed, strikeEvery = 25, turns } = options
   const looked: Array<number> = []
   const heaps: Array<number> = []
   const overheads: Array<number> = []
   const blows = yield* Queue.unbounded<number>()
-  const sharing = new Set(Layers.specs.filter(({ drains, lanes }) => drains && lanes).map(({ name }) => name))
+  const traits = new Map(Layers.specs.map((spec) => [spec.name, spec]))
   const referee = RefereeModule.make({
-    sharesConnections: (layer) => sharing.has(layer),
+    stalled: limit + 1000,
+    traitsOf: (layer) => traits.get(layer) ?? first,
     onAsked: (count) => {
-      if (count % (options.strikeEvery ?? 25) === 0) Queue.unsafeOffer(blows, count)
+      if (count % strikeEvery === 0) Queue.unsafeOffer(blows, count / strikeEvery)
       if (count % Math.max(1, Math.floor(turns / 10 / looks)) !== 0 || looked.length >= 10 * looks) return
       looked.push(Resources.heap())
       if (looked.length % looks !== 0) return
@@ -62,7 +68,7 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
   const [first = Layers.specs[0], ...others] = Layers.specs.filter(({ name }) => name.includes(options.layer ?? ""))
   const specs = [first, ...others] as const
   const specOf = (caller: number): Layers.Spec => specs[caller % specs.length] ?? first
-  const planOf = (key: Plan.Key) => Plan.plan(seed, key, specOf(Plan.callerOf(key)).drains === true)
+  const planOf = (key: Plan.Key) => Plan.plan(seed, key, specOf(Plan.callerOf(key)))
 
   const server = yield* ResponsesServer.make({
     apiKey,
@@ -91,7 +97,7 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
 
   const supervisor = yield* Supervisor.track
   const client = Effect.gen(function*() {
-    const layers = yield* Effect.forEach(specs, (spec) => Layers.make(spec, { apiKey, url: server.url }))
+    const layers = yield* Effect.forEach(specs, (spec) => Layers.make(spec, { apiKey, limit, url: server.url }))
     const strike = Effect.fnUntraced(function*(count: number) {
       const kind = Strikes.choose(seed, count)
       const layer = dice(seed, "rebuild", count).pick(layers)
@@ -139,15 +145,27 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
   const stats = yield* Effect.supervised(client, supervisor)
 
   const { opened } = yield* server.connections
-  yield* bounded("the end of the connections", server.waitFor("ConnectionClosed", opened))
+  if (opened > 0) yield* bounded("the end of the connections", server.waitFor("ConnectionClosed", opened))
   yield* Effect.repeatN(eventLoopTurn, 50)
   referee.close()
   const fibers = yield* supervisor.value
   for (const fiber of fibers) referee.report("", "", `a fiber is left: ${String(fiber.id())}`)
-  const { open } = yield* server.connections
-  if (open > 0) referee.report("", "", `${open} connections are left open on the server`)
+  const left = yield* server.stats
+  for (const [what, count] of [["connections", left.connections.open], ["responses", left.inFlight]] as const) {
+    if (count > 0) referee.report("", "", `${count} ${what} are left open on the server`)
+  }
   return { referee, stats, heaps, overheads, opened }
 }, Effect.scoped)
+
+/** So often everything that can happen has to happen in a run that is long enough. */
+const least = { count: 50, turns: 20_000 }
+
+const scarce = ({ faults, strikes, upgrades }: RefereeModule.Counts): ReadonlyArray<string> =>
+  [
+    ...Faults.kinds.map((kind) => [`fault ${kind}`, faults[kind]] as const),
+    ...Strikes.kinds.map((kind) => [`blow ${kind}`, strikes[kind]] as const),
+    ...Upgrades.kinds.map((kind) => [`upgrade ${kind}`, upgrades[kind]] as const)
+  ].flatMap(([name, count = 0]) => count < least.count ? [`${name} came ${count} times only`] : [])
 
 /** The last tenth may need so much more than the second, by when everything that is bounded is full. */
 const growth = 1.1
@@ -163,6 +181,9 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   }))
   const millis = performance.now() - began
   for (const what of yield* Resources.leaks(before)) referee.report("", "", `is left behind: ${what}`)
+  if (options.turns >= least.turns && options.layer === undefined) {
+    for (const what of scarce(referee.counts)) referee.report("", "", what)
+  }
   const [, second] = heaps
   const last = heaps.at(-1)
   // Below some thousand turns a heap says more of what was compiled than of what was kept.
@@ -183,4 +204,4 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     violations: referee.violations
   }
   return facts
-})
+}, Logger.withMinimumLogLevel(LogLevel.Warning))

@@ -1,11 +1,10 @@
 /** What happens to a server, or to a Layer, while turns are running that know nothing of it. */
 import type * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as Effect from "effect/Effect"
-import { dice, weighted } from "./dice.ts"
+import { dice } from "./dice.ts"
 import type { End } from "./faults.ts"
 
 interface Kind {
-  readonly weight: number
   readonly strike: (server: ResponsesServer.Service) => Effect.Effect<unknown>
   /** How a turn can end that ran meanwhile. `*`: whatever the delivery. */
   readonly ends: ReadonlyArray<End>
@@ -14,20 +13,21 @@ interface Kind {
 }
 
 const disconnect = (code: number): Kind => ({
-  weight: 1,
   strike: (server) => server.disconnect({ code }),
   ends: code === 1008 ? ["Lost/*", "Refused/unsent"] : ["Lost/*"],
   ...(code === 1008 ? { nothingRan: true } : {})
 })
 
 const idle = (frame: object | string, ends: ReadonlyArray<End>): Kind => ({
-  weight: 1,
   strike: (server) => server.sendToIdle(frame),
   ends
 })
 
+/** Whose response it is that ends on an idle connection. */
+export const nobody = "resp_of_nobody"
+
 const table = {
-  cut: { weight: 1, strike: (server) => server.disconnect("cut"), ends: ["Lost/*"] },
+  cut: { strike: (server) => server.disconnect("cut"), ends: ["Lost/*"] },
   close1000: disconnect(1000),
   close1001: disconnect(1001),
   close1008: disconnect(1008),
@@ -35,28 +35,29 @@ const table = {
   close1012: disconnect(1012),
   close1013: disconnect(1013),
   expire: {
-    weight: 1,
     strike: (server) => server.expire,
     ends: ["Expired/*", "Lost/*"],
     nothingRan: true
   },
-  forgetLatest: { weight: 1, strike: (server) => server.forget("latest"), ends: [] },
-  forgetAll: { weight: 1, strike: (server) => server.forget("all"), ends: [] },
+  forgetLatest: { strike: (server) => server.forget("latest"), ends: [] },
+  forgetAll: { strike: (server) => server.forget("all"), ends: [] },
   idleKeepalive: idle({ type: "keepalive" }, []),
   // Never, as long as what names another response can be taken for the beginning of the one that is awaited.
-  idleDone: idle({ type: "response.done", response: { id: "resp_of_nobody" } }, []),
+  idleDone: idle({ type: "response.done", response: { id: nobody } }, []),
   idleGarbage: idle("This is not JSON.", ["MalformedEvent/*", "Lost/*"]),
   /** A layer is closed while turns are running on it. */
-  rebuild: { weight: 1, strike: () => Effect.void, ends: ["Closed/*", "Lost/*"] }
+  rebuild: { strike: () => Effect.void, ends: ["Closed/*", "Lost/*"] }
 } satisfies Readonly<Record<string, Kind>>
 
 export type StrikeKind = keyof typeof table
 
 export const strikes: Readonly<Record<StrikeKind, Kind>> = table
 
-const kinds = Object.keys(table) as ReadonlyArray<StrikeKind>
+export const kinds = Object.keys(table) as ReadonlyArray<StrikeKind>
 
-const weights = Object.fromEntries(kinds.map((kind) => [kind, strikes[kind].weight])) as Record<StrikeKind, number>
-
-/** The nth strike. */
-export const choose = (seed: number, count: number): StrikeKind => weighted(dice(seed, "strike", count), weights)
+/** The nth strike: in each round every kind comes once. */
+export const choose = (seed: number, count: number): StrikeKind => {
+  const round = Math.floor(count / kinds.length)
+  const keys = kinds.map((kind) => [dice(seed, "strike", round, kind).next(), kind] as const)
+  return keys.toSorted(([left], [right]) => left - right)[count % kinds.length]?.[1] ?? "cut"
+}

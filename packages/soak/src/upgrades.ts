@@ -38,7 +38,7 @@ const table = {
     upgrade: Upgrade.close({ code: 1013 }),
     ends: ["Lost/unsent", "Lost/unacknowledged"]
   },
-  stall: { weight: 0.5, upgrade: Upgrade.stall, ends: ["OpenTimeout/unsent"] },
+  stall: { weight: 0.7, upgrade: Upgrade.stall, ends: ["OpenTimeout/unsent"] },
   cut: { weight: 1, upgrade: Upgrade.cut, ends: ["Unreachable/unsent"] }
 } satisfies Readonly<Record<string, Kind>>
 
@@ -46,7 +46,7 @@ export type UpgradeKind = keyof typeof table
 
 export const upgrades: Readonly<Record<UpgradeKind, Kind>> = table
 
-const kinds = Object.keys(table) as ReadonlyArray<UpgradeKind>
+export const kinds = Object.keys(table) as ReadonlyArray<UpgradeKind>
 
 const weights = Object.fromEntries(kinds.map((kind) => [kind, upgrades[kind].weight])) as Record<UpgradeKind, number>
 

@@ -36,6 +36,7 @@ const seen = (event: ResponseEvent.ResponseEvent): Seen => {
     type: event.type,
     sequence: typeof sequence === "number" ? sequence : undefined,
     responseId: ResponseEvent.responseId(event),
+    isOutput: ResponseEvent.isOutput(event),
     // The other one is in a frame that is no event where frames can be binary.
     delta: event.type === "response.output_text.delta" && Reflect.get(event, "item_id") !== "msg_bad"
       ? event.delta
@@ -53,7 +54,7 @@ const outcomeOf = (cause: Cause.Cause<ResponsesError>): Outcome => {
       _tag: "Failed",
       end: endOf(failure),
       message: failure.message,
-      code: "code" in failure ? failure.code : undefined
+      status: "status" in failure ? failure.status : undefined
     }
   }
   return Cause.isInterruptedOnly(cause) ? { _tag: "GaveUp" } : { _tag: "Defect", message: Cause.pretty(cause) }
@@ -86,7 +87,7 @@ export interface Options {
 export const make = ({ layer, onOverhead, plan, referee, service }: Options): Responses.Service => {
   const opened = (turn: Open, response: Responses.OpenResponse) => {
     turn.responseId = response.id
-    turn.sent = `${response.input} (${response.reason?._tag ?? "continued"}) by ${response.transport}`
+    turn.sent = { input: response.input, reason: response.reason?._tag, transport: response.transport }
     turn.recoveries = response.recoveries.map(({ _tag, error }) => ({ _tag, end: endOf(error) }))
     const isPlain = response.transport === "websocket" && response.recoveries.length === 0 &&
       turn.executions.at(-1)?.fault === "none" && turn.upgrades.size === 0

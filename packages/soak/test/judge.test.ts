@@ -17,7 +17,13 @@ const ran = (more: Partial<Execution> = {}): Execution => ({
   ...more
 })
 
-const event = (type: string, sequence: number, delta?: string) => ({ type, sequence, delta, responseId: undefined })
+const event = (type: string, sequence: number, delta?: string) => ({
+  type,
+  sequence,
+  delta,
+  responseId: undefined,
+  isOutput: delta !== undefined
+})
 
 const events: Turn["events"] = [
   { ...event("response.created", 0), responseId: "resp_1" },
@@ -30,6 +36,7 @@ const events: Turn["events"] = [
 const good: Turn = {
   key: "1.0.1",
   layer: "socket",
+  traits: { kind: "socket" },
   outcome: { _tag: "Ended", end: "completed", text: "Hello" },
   gaveUp: undefined,
   isExplicit: false,
@@ -37,7 +44,7 @@ const good: Turn = {
   text: "Hello",
   responseId: "resp_1",
   events,
-  sent: "full (First) by websocket",
+  sent: { input: "full", reason: "First", transport: "websocket" },
   recoveries: [],
   executions: [ran()],
   strikes: new Set(),
@@ -46,7 +53,7 @@ const good: Turn = {
   besideDrained: false
 }
 
-const failed = (end: string): Outcome => ({ _tag: "Failed", end, message: "It failed", code: undefined })
+const failed = (end: string): Outcome => ({ _tag: "Failed", end, message: "It failed", status: undefined })
 
 const cut = (count: number) => events.slice(0, count)
 
@@ -155,13 +162,13 @@ describe("the judge", () => {
 describe("the plan", () => {
   it("is the same for the same seed and turn, and another for another", () => {
     const of = (seed: number) =>
-      Array.from({ length: 50 }, (_, index) => Plan.plan(seed, `0.0.${index}`, false).fault).join()
+      Array.from({ length: 50 }, (_, index) => Plan.plan(seed, `0.0.${index}`, {}).fault).join()
     assert.strictEqual(of(1), of(1))
     assert.notStrictEqual(of(1), of(2))
   })
 
   it("comes to every fault", () => {
-    const seen = new Set(Array.from({ length: 5000 }, (_, index) => Plan.plan(1, `0.0.${index}`, false).fault))
+    const seen = new Set(Array.from({ length: 5000 }, (_, index) => Plan.plan(1, `0.0.${index}`, {}).fault))
     assert.deepStrictEqual(kinds.filter((kind) => !seen.has(kind)), [])
   })
 
@@ -170,7 +177,9 @@ describe("the plan", () => {
     for (const kind of kinds) {
       for (const after of [0, 1, 4]) {
         for (const transport of ["websocket", "http"] as const) {
-          assert.isNotEmpty(faults[kind].ends({ after, transport }), `${kind} ${at.next()}`)
+          for (const watch of [undefined, "clocks", "pings"] as const) {
+            assert.isNotEmpty(faults[kind].ends({ after, transport, watch }), `${kind} ${at.next()}`)
+          }
         }
       }
     }
