@@ -173,7 +173,13 @@ export const open = (
           return onMalformed("a binary message", "")
         }
         const event = ResponseEvent.read(data)
-        return typeof event === "string" ? onMalformed(event, data) : onEvent(event, data.length)
+        if (typeof event === "string") return onMalformed(event, data)
+        try {
+          onEvent(event, data.length)
+        } catch (cause) {
+          // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+        }
       },
       onSign: hear,
       onClose: (close) => {

@@ -94,13 +94,25 @@ export const make = (options: Options): Exchange => {
   const finish = (how: End, last?: ResponseEvent.EndEvent) => {
     if (end !== undefined) return
     end = how
-    options.onEnd?.(id !== undefined)
-    if (last !== undefined) sink?.(last)
-    wake?.()
+    try {
+      options.onEnd?.(id !== undefined)
+    } finally {
+      if (last !== undefined) sink?.(last)
+      wake?.()
+    }
   }
 
-  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent =>
-    JSON.parse(JSON.stringify(event), (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value)
+  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent => {
+    try {
+      return JSON.parse(
+        JSON.stringify(event),
+        (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value
+      )
+    } catch {
+      // What is nested a hundred thousand times deep can be read, but not written.
+      return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
+    }
+  }
 
   const offer = (event: ResponseEvent.ServerEvent, length: number) => {
     if (end !== undefined) return
