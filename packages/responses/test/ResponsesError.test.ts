@@ -339,6 +339,18 @@ describe("a close", () => {
     assert.strictEqual(wireError.fromFrame(frame, { delivery: "unacknowledged" })._tag, "PreviousResponseNotFound")
   })
 
+  it("shows no key, wherever the server puts it and however it writes it", () => {
+    const scrub = (text: string) => text.replaceAll("sk-secret", "<redacted>")
+    const headers = { "x-request-id": "sk-secret" }
+    for (const body of ["{\"error\":{\"message\":\"\\u0073k-secret\",\"code\":\"sk-secret\"}}", "no sk-secret"]) {
+      const answer = { status: 403, headers, body, scrub }
+      for (const error of [wireError.fromRefusal(answer), wireError.fromHttpAnswer(answer, {})]) {
+        assert.notInclude(JSON.stringify(error) + error.message, "secret")
+        assert.include(error.message, "<redacted>")
+      }
+    }
+  })
+
   it("1009 in answer to something large says that the request was not taken in", () => {
     const close = { code: 1009, reason: "" }
     const delivery = "unacknowledged"

@@ -148,7 +148,11 @@ export const open = (
       if (exchange === undefined) return whileIdle(event)
       if (router.isLate(event, exchange)) return
       exchange.offer(event, size)
-      if (!exchange.isFinished()) return
+      if (!exchange.isFinished()) {
+        return exchange.size() > Exchange.maxBeforeBeginning && exchange.responseId() === undefined
+          ? onMalformed("events of no response", "")
+          : undefined
+      }
       router.settle(exchange)
       const error = exchange.error()
       // How far the others came is not what this one's error says.
@@ -182,7 +186,8 @@ export const open = (
         }
       },
       onSign: hear,
-      onClose: (close) => {
+      onClose: ({ code, reason }) => {
+        const close = { code, reason: scrub(reason) }
         const refused = !heard && close.code === 1008
         finish((delivery, hasBegun) =>
           refused

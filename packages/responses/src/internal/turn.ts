@@ -33,7 +33,7 @@ export interface Options {
   /** Without them `stream_id` is not sent. */
   readonly lanes: boolean
   /** Whether a connection may take new requests. */
-  readonly suits: Effect.Effect<(connection: Connection) => boolean>
+  readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError>
 }
 
 const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
