@@ -7,7 +7,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["packages/*/src/**/*.ts"],
-      exclude: ["packages/examples/**", "packages/soak/**"],
+      exclude: ["packages/benchmarks/**", "packages/examples/**", "packages/soak/**"],
       experimentalAstAwareRemapping: true,
       reporter: ["text", "html"],
       thresholds: { lines: 85 }

@@ -44,6 +44,7 @@ const L2 = {
     "internal/exchange",
     "internal/liveness",
     "internal/rewarm",
+    "internal/router",
     "internal/watchdog",
     "internal/connection",
     "internal/httpFailure",

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 
 /** Cheap first, and what a reader wants to know first: does it look right, does it fit, does it work, can it be used. */
-const steps = ["lint", "levels", "check", "check:effect", "knip", "coverage", "docgen", "pack:check"]
+const steps = ["lint", "levels", "check", "check:effect", "knip", "size", "coverage", "docgen", "pack:check"]
 
 const seconds = (/** @type {number} */ since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 

@@ -44,6 +44,9 @@ if (!(rounds >= 1) || chosen.length < positionals.length) {
   process.exit(1)
 }
 
+/** What a few rounds say is not kept. */
+const isWritten = rounds >= 15
+
 const began = performance.now()
 const seconds = (since: number) => (performance.now() - since) / 1000
 
@@ -67,15 +70,15 @@ for (const [index, { name, run, what }] of chosen.entries()) {
   results.push(result)
   show("")
   console.log(Table.print(result))
-  Svg.write(directory, result)
+  if (isWritten) Svg.write(directory, result)
 }
 await server.stop()
 
 const goals = results.flatMap((result) => result.goals)
-if (rounds >= 15) Json.write(join(directory, "results.json"), all.map(({ name }) => name), results)
+if (isWritten) Json.write(join(directory, "results.json"), all.map(({ name }) => name), results)
 console.log(
   `\n${goals.filter(({ met }) => met).length} of ${goals.length} goals met, in ${seconds(began).toFixed(0)} s; ${
-    rounds >= 15 ? directory : "fewer than 15 rounds: nothing written but charts"
+    isWritten ? directory : "fewer than 15 rounds: nothing written"
   }`
 )
 process.exit(0)

@@ -44,6 +44,9 @@ export const interleave = async <N extends string, A>(
   return found
 }
 
+/** Memory hardly differs between rounds, and a round of it takes long. */
+export const memoryRounds = (run: Run): number => Math.min(5, run.rounds)
+
 /**
  * Runs each way for so long before anything counts. Effect's code takes some thousand turns to be compiled as well as it can
  * be; a program that lives for hours has that behind it, and what a start costs is a benchmark of its own.

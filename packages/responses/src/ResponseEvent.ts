@@ -275,20 +275,45 @@ export const ResponseEvent: Schema.Schema<ResponseEvent> = Schema.declare(
 
 type Check = (event: object) => string | undefined
 
+const stringField = (name: string): Check => (event) =>
+  typeof (event as Readonly<Record<string, unknown>>)[name] === "string" ? undefined : name
+
 /** The required fields of each known type, checked by hand: a schema's full parser costs ten times `JSON.parse`. */
 const checks: ReadonlyMap<string, Check> = new Map(
   Object.entries(fields).map(([type, shape]): [string, Check] => {
     const required = Object.entries(shape).filter((entry): entry is [string, Schema.Schema<unknown>] =>
       Schema.isSchema(entry[1])
     ).map(([name, schema]) => [name, schema === Schema.String ? Predicate.isString : Schema.is(schema)] as const)
-    return [type, (event) => required.find(([name, is]) => !is(Reflect.get(event, name)))?.[0]]
+    const [only] = required
+    // Deltas, which are most of what comes, have one string.
+    return required.length === 1 && only !== undefined && only[1] === Predicate.isString
+      ? [type, stringField(only[0])]
+      : [type, (event) => required.find(([name, is]) => !is(Reflect.get(event, name)))?.[0]]
   })
 )
 
 const missing = (event: { readonly type: string }): string | undefined => checks.get(event.type)?.(event)
 
-const malformed = (description: string, frame: string, delivery: Delivery) =>
-  Either.left(new MalformedEvent({ description, frame: frame.slice(0, 200), delivery }))
+/**
+ * The event of a frame, or in words what the frame is instead. `decode` makes an error of these.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const read = (frame: string): ServerEvent | string => {
+  let value: unknown
+  try {
+    value = JSON.parse(frame)
+  } catch {
+    return "a message that is not JSON"
+  }
+  if (!Predicate.isRecord(value)) return "a message that is not an object"
+  const { error, type } = value
+  if (type === undefined && Predicate.isNotNullable(error)) return value
+  if (!Predicate.isString(type)) return "a message without a type"
+  const field = missing(value as { readonly type: string })
+  return field === undefined ? value : `${type} without a valid \`${field}\``
+}
 
 /**
  * The event of a frame (or of the `data` of an SSE message). `delivery` is what to say of the request if it is none.
@@ -297,18 +322,8 @@ const malformed = (description: string, frame: string, delivery: Delivery) =>
  * @category decoding
  */
 export const decode = (frame: string, delivery: Delivery): Either.Either<ServerEvent, MalformedEvent> => {
-  let value: unknown
-  try {
-    value = JSON.parse(frame)
-  } catch {
-    return malformed("a message that is not JSON", frame, delivery)
-  }
-  if (!Predicate.isRecord(value)) return malformed("a message that is not an object", frame, delivery)
-  const { error, type } = value
-  if (type === undefined && Predicate.isNotNullable(error)) return Either.right(value)
-  if (!Predicate.isString(type)) return malformed("a message without a type", frame, delivery)
-  const field = missing(value as { readonly type: string })
-  return field === undefined
-    ? Either.right(value)
-    : malformed(`${type} without a valid \`${field}\``, frame, delivery)
+  const event = read(frame)
+  return typeof event === "string"
+    ? Either.left(new MalformedEvent({ description: event, frame: frame.slice(0, 200), delivery }))
+    : Either.right(event)
 }

@@ -128,15 +128,26 @@ export const validate = (request: ResponseRequest): Either.Either<ResponseReques
     : Either.left(new InvalidRequest({ field: found[0], description: found[1] }))
 }
 
-/** Top level only: a `null` inside an item or a JSON Schema means something. */
-const withoutNulls = (body: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => Predicate.isNotNullable(value)))
-
-const encode = (body: Readonly<Record<string, unknown>>): Either.Either<string, InvalidRequest> =>
+/** Without what is `null`, on the top level only: a `null` inside an item or a JSON Schema means something. */
+const encode = (
+  request: ResponseRequest,
+  leftOut: ReadonlySet<string>,
+  more: Readonly<Record<string, unknown>>
+): Either.Either<string, InvalidRequest> =>
   Either.try({
-    try: () => JSON.stringify(withoutNulls(body)),
+    try: () => {
+      const body: Record<string, unknown> = {}
+      for (const [name, value] of Object.entries(request)) {
+        if (Predicate.isNotNullable(value) && !leftOut.has(name)) body[name] = value
+      }
+      return JSON.stringify(Object.assign(body, more))
+    },
     catch: (cause) => new InvalidRequest({ field: "input", description: `cannot be written as JSON: ${String(cause)}` })
   })
+
+const notOnSockets: ReadonlySet<string> = new Set<keyof ResponseRequest>(["background", "stream"])
+
+const notOverHttp: ReadonlySet<string> = new Set<keyof ResponseRequest>(["generate", "stream_id"])
 
 /**
  * The `response.create` message of a socket, as JSON text.
@@ -144,10 +155,8 @@ const encode = (body: Readonly<Record<string, unknown>>): Either.Either<string, 
  * @since 0.1.0
  * @category encoding
  */
-export const toFrame = (request: ResponseRequest): Either.Either<string, InvalidRequest> => {
-  const { background: _background, stream: _stream, ...body } = request
-  return encode({ ...body, type: "response.create" })
-}
+export const toFrame = (request: ResponseRequest): Either.Either<string, InvalidRequest> =>
+  encode(request, notOnSockets, { type: "response.create" })
 
 /**
  * The body of `POST /responses`, always streamed, as JSON text.
@@ -155,10 +164,8 @@ export const toFrame = (request: ResponseRequest): Either.Either<string, Invalid
  * @since 0.1.0
  * @category encoding
  */
-export const toBody = (request: ResponseRequest): Either.Either<string, InvalidRequest> => {
-  const { generate: _generate, stream_id: _streamId, ...body } = request
-  return encode({ ...body, stream: true })
-}
+export const toBody = (request: ResponseRequest): Either.Either<string, InvalidRequest> =>
+  encode(request, notOverHttp, { stream: true })
 
 /**
  * The input as a list of items: a string is one message of the user's.

@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
+import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import * as Output from "./internal/output.ts"
@@ -100,11 +101,14 @@ export const open = (
 ): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
   Effect.gen(function*() {
     const responses = yield* Responses
-    const span = yield* Effect.makeSpanScoped(ResponsesTelemetry.spanName, {
+    const span = yield* Effect.makeSpan(ResponsesTelemetry.spanName, {
       kind: "client",
       captureStackTrace: false,
       attributes: ResponsesTelemetry.requestAttributes(request)
     })
+    const clock = yield* Effect.clock
+    yield* Scope.addFinalizerExit(yield* Effect.scope, (exit) =>
+      Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), exit)))
     const response = yield* Effect.withParentSpan(responses.open(request), span)
     yield* ResponsesTelemetry.count(response)
     ResponsesTelemetry.annotateOpen(span, response)
@@ -133,13 +137,17 @@ export const open = (
 export const stream = (
   request: ResponseRequest,
   options?: { readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined }
-): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
-  Stream.unwrapScoped(
-    open(request).pipe(
-      Effect.tap((response) => options?.onOpen?.(response) ?? Effect.void),
-      Effect.map((response) => response.events)
-    )
+): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> => {
+  const opened = options?.onOpen === undefined ? open(request) : Effect.tap(open(request), options.onOpen)
+  // `Stream.unwrapScoped` by hand: it would cost a turn as much again as the rest of the Stream does.
+  return Stream.fromChannel(
+    Channel.flatMap(Channel.fromEffect(Scope.make()), (scope) =>
+      Channel.fromEffect(Scope.extend(opened, scope)).pipe(
+        Channel.flatMap(({ events }) => Stream.toChannel(events)),
+        Channel.ensuringWith((exit) => Scope.close(scope, exit))
+      ))
   )
+}
 
 /**
  * Has a function called with each event, synchronously and in order, as it comes in: for what only appends text, counts or

@@ -134,13 +134,9 @@ export const make = (
           onPressure: flow.onPressure,
           scrub
         })
-        yield* Watchdog.watch(timeouts, {
-          exchange,
-          granted: asked,
-          sent: () => asked,
-          heard: flow.heardAt,
-          fail: exchange.fail
-        }).pipe(Effect.interruptible, Effect.forkScoped)
+        const watchdog = Watchdog.make(timeouts)
+        watchdog.add({ exchange, granted: asked, sent: () => asked, heard: flow.heardAt, fail: exchange.fail })
+        yield* watchdog.run(yield* Effect.scope)
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
           Effect.ignore,

@@ -220,13 +220,17 @@ export const make = (
     })
     const rewarm = Rewarm.make({
       heads,
-      limit: timeouts.turn,
       maxFrameBytes: profile.maxFrameBytes,
       onRewarmed: () => totals.rewarmed++
     })
 
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
-      open: Connection.open(connect, endpoint, { ping, pingTimeout, onDead: () => totals.unresponsive++ }).pipe(
+      open: Connection.open(connect, endpoint, {
+        ping,
+        pingTimeout,
+        timeouts,
+        onDead: () => totals.unresponsive++
+      }).pipe(
         Effect.timeoutFail({
           duration: connectTimeout,
           onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)

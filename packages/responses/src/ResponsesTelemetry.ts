@@ -6,6 +6,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
@@ -137,6 +138,29 @@ export const firstEvent = Metric.histogram(
   "Time from the turn of a request to the first event of its response"
 )
 
+/** A tagged metric is made once: to make it costs more than to count. */
+const tagged = <K extends string, M>(make: (key: K) => M) => {
+  const made = new Map<K, M>()
+  return (key: K): M => {
+    const found = made.get(key) ?? make(key)
+    made.set(key, found)
+    return found
+  }
+}
+
+type Kind = `${Sending["transport"]} ${Sending["input"]} ${FullReason["_tag"] | ""}`
+
+const responsesOf = tagged((kind: Kind) => {
+  const [transport = "", input = "", reason = ""] = kind.split(" ")
+  return Metric.taggedWithLabels(responses, [
+    MetricLabel.make("transport", transport),
+    MetricLabel.make("input", input),
+    MetricLabel.make("reason", reason)
+  ])
+})
+
+const recoveriesOf = tagged((tag: Recovery["_tag"]) => Metric.tagged(recoveries, "recovery", tag))
+
 /**
  * Counts a response that has begun.
  *
@@ -144,18 +168,16 @@ export const firstEvent = Metric.histogram(
  * @category metrics
  */
 export const count = (sending: Sending): Effect.Effect<void> =>
-  Effect.all([
-    Metric.increment(Metric.taggedWithLabels(responses, [
-      MetricLabel.make("transport", sending.transport),
-      MetricLabel.make("input", sending.input),
-      MetricLabel.make("reason", sending.reason?._tag ?? "")
-    ])),
-    Metric.incrementBy(bytesSent, sending.bytesSent),
-    Metric.incrementBy(bytesSaved, sending.bytesSaved),
-    Metric.update(queued, Duration.toMillis(sending.queued)),
-    Metric.update(firstEvent, Duration.toMillis(sending.firstEvent)),
-    ...sending.recoveries.map(({ _tag }) => Metric.increment(Metric.tagged(recoveries, "recovery", _tag)))
-  ], { discard: true })
+  FiberRef.getWith(FiberRef.currentMetricLabels, (labels) =>
+    Effect.sync(() => {
+      const { input, reason, transport } = sending
+      responsesOf(`${transport} ${input} ${reason?._tag ?? ""}`).unsafeUpdate(1, labels)
+      bytesSent.unsafeUpdate(sending.bytesSent, labels)
+      bytesSaved.unsafeUpdate(sending.bytesSaved, labels)
+      queued.unsafeUpdate(Duration.toMillis(sending.queued), labels)
+      firstEvent.unsafeUpdate(Duration.toMillis(sending.firstEvent), labels)
+      for (const { _tag } of sending.recoveries) recoveriesOf(_tag).unsafeUpdate(1, labels)
+    }))
 
 /**
  * The name of the span that lasts as long as a response.

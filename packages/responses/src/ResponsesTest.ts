@@ -133,7 +133,8 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         previousResponseId: request.previous_response_id ?? undefined,
         onPressure: () => {},
         scrub: (text) => text,
-        onEnd: () => {
+        onEnd: (hasBegun) => {
+          if (!hasBegun) return
           left = false
           const result = exchange.result()
           if (result !== undefined) contexts.set(result.response.id, [...input, ...result.output])

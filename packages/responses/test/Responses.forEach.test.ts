@@ -223,7 +223,7 @@ describe("forEach on a socket", () => {
         yield* connection.request
         yield* connection.send(FakeServer.created("resp_4"))
         assertDefect(yield* Fiber.join(before), "of the function")
-        assert.isTrue(connection.isClosed())
+        yield* connection.closed
       })
   )
 

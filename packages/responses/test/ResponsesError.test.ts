@@ -330,6 +330,15 @@ describe("a close", () => {
     }
   }
 
+  it("previous_response_not_found once a response has begun does not say that nothing ran", () => {
+    const frame = { type: "error", error: { code: "previous_response_not_found", message: "not found" } }
+    for (const delivery of ["unacknowledged", "partial"] as const) {
+      const error = wireError.fromFrame(frame, { delivery, hasBegun: true })
+      assert.deepInclude(error, { _tag: "ResponseFailed", delivery })
+    }
+    assert.strictEqual(wireError.fromFrame(frame, { delivery: "unacknowledged" })._tag, "PreviousResponseNotFound")
+  })
+
   it("1009 in answer to something large says that the request was not taken in", () => {
     const close = { code: 1009, reason: "" }
     const delivery = "unacknowledged"

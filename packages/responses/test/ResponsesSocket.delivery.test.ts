@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Responses from "../src/Responses.ts"
-import type { ConnectionError, Delivery } from "../src/ResponsesError.ts"
+import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
 import { assertConnectionError, endsAfter, failing, settle } from "./support/clocks.ts"
 import { answer, ask, begin, first, hello, hi, more } from "./support/conversation.ts"
 import * as FakeServer from "./support/fakeServer.ts"
@@ -25,6 +25,15 @@ interface Moment {
   /** The settings of `repeat` with which another connection serves it. */
   readonly served: ReadonlyArray<(typeof repeats)[number]>
 }
+
+/** Why a repeated request did not run a second time. */
+const lastWords: ReadonlyArray<readonly [how: string, dials: ReadonlyArray<FakeServer.Dial>]> = [
+  [
+    "gets no connection",
+    [new ConnectionError({ reason: "Refused", delivery: "unsent", description: "No", status: 404 })]
+  ],
+  ["is refused", []]
+]
 
 const after = (...frames: ReadonlyArray<object>) =>
   Effect.fnUntraced(function*(server: FakeServer.FakeServer) {
@@ -170,6 +179,24 @@ describe("a connection that fails", () => {
       assertConnectionError(yield* Fiber.join(fiber), "Lost", "unacknowledged")
       assert.strictEqual(server.dials(), 2)
     }), { repeat: "unacknowledged" })
+
+  for (const [how, dials] of lastWords) {
+    socket(`does not make the first one unsent where the second ${how}`, (server) =>
+      Effect.gen(function*() {
+        server.plan("accept", ...dials)
+        const fiber = yield* failing()
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.close(1006)
+        if (dials.length === 0) {
+          const next = yield* server.connection
+          yield* next.request
+          yield* next.send({ type: "error", status: 400, error: { code: "invalid_prompt", message: "no" } })
+        }
+        assertConnectionError(yield* Fiber.join(fiber), "Lost", "unacknowledged")
+        assert.strictEqual(server.dials(), 2)
+      }), { repeat: "unacknowledged" })
+  }
 
   socket("leaves a request alone whose own time is over", (server) =>
     Effect.gen(function*() {

@@ -143,16 +143,17 @@ describe("a conversation on a new connection", () => {
   )
 
   socket(
-    "is never told by the name of a response that the new connection does not know",
+    "is not told where only the caller knows it, who named a response itself",
     (server) =>
       Effect.gen(function*() {
         const { connection } = yield* first(server, ask([hello]), "resp_1")
         yield* turn(connection, ask([more], { previous_response_id: "resp_1" }), "resp_2")
         yield* TestClock.adjust("50 minutes")
         const next = yield* server.connection
-        for (const frame of yield* Effect.timeoutOption(next.request, 0)) {
-          assert.notProperty(frame, "previous_response_id")
-        }
+        const { sent } = yield* turn(next, ask([hello, hi, more, hi, hello]), "resp_3")
+        assert.notProperty(sent, "previous_response_id")
+        assert.notProperty(sent, "generate")
+        assert.strictEqual(yield* rewarmed, 0)
       }),
     options
   )
@@ -206,6 +207,17 @@ describe("a warm-up that comes to nothing", () => {
       assert.deepInclude(sent, { previous_response_id: "resp_1" })
       assert.strictEqual(server.open(), 1)
     }), { ...options, turnTimeout: "1 minute" })
+
+  socket("an old connection that is lost meanwhile: the new one is closed with it", (server) =>
+    Effect.gen(function*() {
+      const { next, old } = yield* recycled(server)
+      yield* old.close(1006)
+      yield* settle
+      assert.isTrue(next.isClosed())
+      const { sent } = yield* first(server, ask([hello, hi, more]), "resp_2")
+      assert.deepStrictEqual(sent["input"], [hello, hi, more])
+      assert.strictEqual(server.open(), 1)
+    }), options)
 
   it.scoped("closing the Layer in the middle of it closes both connections at once", () =>
     Effect.gen(function*() {

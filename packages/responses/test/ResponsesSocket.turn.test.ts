@@ -552,3 +552,44 @@ describe("a turn", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "resp_w")
     }))
 })
+
+describe("what is nested too deep for anything that works on it", () => {
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
+
+  socket("as an error is a failure, and the connection serves on", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const fiber = yield* Effect.fork(run())
+      yield* connection.request
+      yield* connection.send(`{"type":"error","error":{"message":"no","details":${deep}}}`)
+      assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "ResponseFailed")
+      assert.deepStrictEqual(yield* serve(connection, "resp_3"), wholeAnswer)
+    }))
+
+  socket("as output reaches the caller, and the next turn has another connection", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const fiber = yield* Effect.fork(run())
+      yield* connection.request
+      const item = `{"type":"message","role":"assistant","content":${deep}}`
+      yield* connection.send(
+        FakeServer.created("resp_2"),
+        `{"type":"response.completed","response":{"id":"resp_2","status":"completed","output":[${item}]}}`
+      )
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["response.created", "response.completed"])
+      const next = yield* Effect.fork(run())
+      const other = yield* server.connection
+      yield* other.request
+      yield* other.send(...FakeServer.answer("resp_3"))
+      assert.deepStrictEqual(yield* Fiber.join(next), wholeAnswer)
+    }))
+
+  socket("in a request is refused", (server) =>
+    Effect.gen(function*() {
+      yield* firstTurn(server)
+      const content: ReadonlyArray<never> = JSON.parse(deep)
+      const input = [{ type: "message", role: "user", content } as const]
+      const error = yield* Effect.flip(Stream.runDrain(Responses.stream({ model: "m", input })))
+      assert.strictEqual(error._tag, "InvalidRequest")
+    }))
+})

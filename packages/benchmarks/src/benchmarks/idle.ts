@@ -1,6 +1,6 @@
 import { atMost, notAbove, rows } from "../report/result.ts"
 import * as Rpc from "../rpc.ts"
-import { type Benchmark, built, interleave, mapValues, type Run } from "../run.ts"
+import { type Benchmark, built, interleave, mapValues, memoryRounds, type Run } from "../run.ts"
 import type { Handlers } from "../workers/way.ts"
 
 const names = ["ws + JSON.parse", "Responses.forEach", "openai ResponsesWS"] as const
@@ -8,7 +8,7 @@ const names = ["ws + JSON.parse", "Responses.forEach", "openai ResponsesWS"] as 
 const connections = 1000
 
 /** Opened before anything counts: what is loaded and compiled belongs to no connection. */
-const first = 100
+const first = 50
 const idleMillis = 500
 
 const once = (run: Run) => async (name: typeof names[number]) => {
@@ -38,7 +38,7 @@ export const idle: Benchmark = {
   name: "idle",
   what: "1,000 open connections in one process that do nothing",
   run: async (run) => {
-    const found = await interleave(run, names, once(run))
+    const found = await interleave(run, names, once(run), memoryRounds(run))
     const base = "ws + JSON.parse"
     const all = [
       ...rows("memory (RSS) per connection", "KB", mapValues(found, (one) => one.rss), base),

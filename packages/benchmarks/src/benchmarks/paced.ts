@@ -30,14 +30,14 @@ export const paced: Benchmark = {
   run: (run) =>
     withWorkers(run, names, { sessions: streams }, async (worker) => {
       const once = async (name: typeof names[number]): Promise<Found> => {
-        const cost = await worker(name).call("paced", `paced:${eventsEach}:${interval}`)
+        const cost = await worker(name).call("paced", { model: `paced:${eventsEach}:${interval}`, events: eventsEach })
         expectAll(name, cost, streams * eventsEach)
         const { delays } = cost
-        return { cpu: cost.cpuMicros / cost.deltas, p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) }
+        return { cpu: cost.micros, p50: quantile(delays, 0.5), p99: quantile(delays, 0.99) }
       }
       const burst = (name: typeof names[number]) => worker(name).call("ask", "burst:5000")
       await warmUp(run, names, burst, 0.5)
-      await interleave(run, names, once, 1)
+      await interleave(run, names, once, Math.min(3, run.rounds))
       const found = await interleave(run, names, once)
       const base = "ws + JSON.parse"
       const p99 = mapValues(found, (one) => one.p99)

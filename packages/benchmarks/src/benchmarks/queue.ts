@@ -1,14 +1,14 @@
 import { limit, median, rows } from "../report/result.ts"
 import * as Rpc from "../rpc.ts"
-import { type Benchmark, built, interleave, mapValues, type Run } from "../run.ts"
+import { type Benchmark, built, interleave, mapValues, memoryRounds, type Run } from "../run.ts"
 import type { Handlers, Way } from "../workers/queue.ts"
 
 const ways: ReadonlyArray<Way> = ["fibers at a semaphore", "callers of one Layer"]
 
 const count = 10_000
 
-/** Serving all of them takes longer than letting them wait, and their order is as certain as a counter: three rounds do. */
-const servedRounds = 3
+/** Serving all of them takes longer than letting them wait, and their order is as certain as a counter: two rounds do. */
+const servedRounds = 2
 
 const once = (run: Run, rounds: Map<Way, number>) => async (way: Way) => {
   const round = (rounds.get(way) ?? 0) + 1
@@ -26,7 +26,7 @@ export const queue: Benchmark = {
   name: "queue",
   what: "10,000 callers wait for one connection",
   run: async (run) => {
-    const found = await interleave(run, ways, once(run, new Map()))
+    const found = await interleave(run, ways, once(run, new Map()), memoryRounds(run))
     const all = rows(
       "heap per waiting caller",
       "KB",

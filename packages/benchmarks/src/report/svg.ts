@@ -18,9 +18,10 @@ const chart = (rows: ReadonlyArray<Row>, title: string): string => {
   const type = most / least > 50 ? "log" as const : "linear" as const
   const figure = Plot.plot({
     document,
-    title,
+    className: "chart",
     width: 860,
-    height: 60 + rows.length * 26,
+    height: 90 + rows.length * 26,
+    marginTop: 50,
     marginLeft: 230,
     marginRight: 150,
     style: { background: "white", color: "#222", fontFamily: "sans-serif", fontSize: "12px" },
@@ -32,6 +33,7 @@ const chart = (rows: ReadonlyArray<Row>, title: string): string => {
     },
     y: { label: null, domain: rows.map((row) => row.way) },
     marks: [
+      Plot.text([title], { frameAnchor: "top-left", dx: -220, dy: -42, fontSize: 15, fontWeight: "bold" }),
       Plot.barX(rows, {
         x1: type === "log" ? least / 2 : 0,
         x2: "median",
@@ -42,10 +44,8 @@ const chart = (rows: ReadonlyArray<Row>, title: string): string => {
       Plot.text(rows, { x: most * (type === "log" ? 1.5 : 1.05), y: "way", text: label, textAnchor: "start", dx: 8 })
     ]
   })
-  const svg = figure.tagName.toLowerCase() === "svg" ? figure : figure.querySelector("svg")
-  if (svg === null) throw new Error("the chart has no svg")
-  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg")
-  return svg.outerHTML
+  figure.setAttribute("xmlns", "http://www.w3.org/2000/svg")
+  return figure.outerHTML
 }
 
 const fileName = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "")

@@ -1,6 +1,7 @@
 /** A process in which many callers wait for one connection, or for a plain semaphore of Effect's. */
 import * as NodeResponsesSocket from "effect-responses-node/NodeResponsesSocket"
 import type * as Responses from "effect-responses/Responses"
+import type { ResponsesError } from "effect-responses/ResponsesError"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as ManagedRuntime from "effect/ManagedRuntime"
@@ -26,14 +27,14 @@ const heap = async () => {
  */
 const wait = (
   count: number,
-  caller: Effect.Effect<unknown, unknown, Responses.Responses>,
+  caller: Effect.Effect<unknown, ResponsesError, Responses.Responses>,
   release: Effect.Effect<unknown>,
   serve: boolean
 ) =>
   Effect.gen(function*() {
     const order: Array<number> = []
     const before = yield* Effect.promise(heap)
-    const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
+    const fibers: Array<Fiber.Fiber<unknown, ResponsesError>> = []
     for (let index = 0; index < count; index++) {
       fibers.push(yield* Effect.forkDaemon(Effect.tap(caller, () => Effect.sync(() => order.push(index)))))
     }

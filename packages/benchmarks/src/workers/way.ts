@@ -31,6 +31,9 @@ const measure = async (work: (onText: (text: string) => void) => Promise<unknown
   return { cpuMicros: user + system, wallMillis, deltas, length }
 }
 
+/** Of each stream, so many events at its beginning and its end are left out. */
+const margin = 5
+
 const first = (): Session => {
   const [session] = sessions
   if (session === undefined) throw new Error("not open")
@@ -44,20 +47,32 @@ const handlers = {
   ask: (model: string) => measure((onText) => first().ask(model, onText)),
   loop: ({ model, turns }: { readonly model: string; readonly turns: number }) =>
     measure((onText) => first().loop(model, turns, onText)),
-  /** All sessions at once. Each text begins with the time it was sent. */
-  paced: async (model: string) => {
+  /**
+   * All sessions at once. Each text begins with the time it was sent. The CPU is that of the middle, when all of them run:
+   * what their beginnings and ends cost is measured as a turn.
+   */
+  paced: async ({ events, model }: { readonly model: string; readonly events: number }) => {
     const delays: Array<number> = []
+    const counts = sessions.map(() => 0)
+    let middle: { readonly cpu: NodeJS.CpuUsage; readonly deltas: number } | undefined
+    let micros: number | undefined
     const cost = await measure((onText) =>
-      Promise.all(
-        sessions.map((session) =>
-          session.ask(model, (text) => {
-            delays.push(Number(process.hrtime.bigint() - BigInt(text.slice(0, text.indexOf(" ")))) / 1e6)
-            onText(text)
-          })
-        )
-      )
+      Promise.all(sessions.map((session, index) =>
+        session.ask(model, (text) => {
+          delays.push(Number(process.hrtime.bigint() - BigInt(text.slice(0, text.indexOf(" ")))) / 1e6)
+          onText(text)
+          const count = counts[index] = (counts[index] ?? 0) + 1
+          if (middle === undefined) {
+            if (Math.min(...counts) >= margin) middle = { cpu: process.cpuUsage(), deltas: delays.length }
+          } else if (micros === undefined && count === events - margin) {
+            const { system, user } = process.cpuUsage(middle.cpu)
+            micros = (user + system) / (delays.length - middle.deltas)
+          }
+        })
+      ))
     )
-    return { ...cost, delays }
+    if (micros === undefined) throw new Error("the streams did not run side by side")
+    return { ...cost, micros, delays }
   },
   /** Each session asks once, some at a time. */
   askAll: async (model: string) => {

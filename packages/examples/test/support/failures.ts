@@ -77,8 +77,8 @@ const situation = (
         onSuccess: (sees) => ({ sees, delivery: "" })
       })
     )
-    const { error, ...began } = (yield* server.stats).responses
-    return { ...seen, ran: Object.values(began).reduce((sum, count) => sum + count, 0) }
+    const { abandoned, closed, completed, failed, incomplete } = (yield* server.stats).responses
+    return { ...seen, ran: abandoned + closed + completed + failed + incomplete }
   })
 
 const { drop, error, failed, silence, text, turn } = ResponseScript

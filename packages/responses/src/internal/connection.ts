@@ -2,21 +2,24 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import type { Connect } from "../Connector.ts"
 import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
+import type { Timeouts } from "../Timeouts.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
+import * as Router from "./router.ts"
+import * as Watchdog from "./watchdog.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
   /** How long nothing may come before the other side is asked for a sign of life; infinite: only before a request. */
   readonly ping: Duration.Duration
   readonly pingTimeout: Duration.Duration
+  readonly timeouts: Timeouts
   readonly onDead: () => void
 }
 
@@ -32,26 +35,30 @@ export interface Connection {
   readonly end: (error?: End) => void
   /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
   readonly ready: (lane: string) => Effect.Effect<void>
-  /** When the other side last gave a sign of life; `undefined` while it is not listened to. */
-  readonly heardAt: () => number | undefined
-  /** What comes from now on is the answer to a request on this lane. */
-  readonly expect: (options: RequestOptions) => Exchange.Exchange
-  /** Sends a `response.create` frame and gives its size in bytes. */
-  readonly send: (frame: string) => Effect.Effect<number, ConnectionError>
+  /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
+  readonly request: (options: RequestOptions) => Requested
+  /** Looks at the clocks of the requests that run. To be called after `request`. */
+  readonly watch: Effect.Effect<void>
 }
 
 export interface RequestOptions {
+  readonly frame: string
   readonly lane: string
   readonly previousResponseId: string | undefined
+  /** When the request got its turn, in milliseconds. */
+  readonly granted: number
   /** A response that had begun has ended, well or not; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange) => void
 }
 
+export interface Requested {
+  readonly exchange: Exchange.Exchange
+  /** The size of the frame. */
+  readonly bytes: number
+}
+
 /** Why a connection ended, for a request that came so far. */
 type End = (delivery: Delivery, hasBegun?: boolean) => ConnectionError
-
-/** How many responses that are over are told from the one that runs. */
-const maxOver = 256
 
 const drainTimeout = Duration.seconds(30)
 
@@ -76,21 +83,21 @@ export const open = (
   Effect.gen(function*() {
     const { headers, key, scrub } = yield* endpoint.credentials
     const ended = yield* Deferred.make<void>()
-    const lanes = new Map<string, Exchange.Exchange>()
-    const usedLanes = new Set<string>()
-    /** The responses that have ended, the oldest first. */
-    const over = new Set<string>()
-    /** Requests that are being written, and what they wait for. */
-    const writing = new Set<() => void>()
+    const scope = yield* Effect.scope
+    const clock = yield* Effect.clock
+    const router = Router.make()
+    const watchdog = Watchdog.make(options.timeouts)
+    /** Requests that are being written: how far they came is for the socket to say. */
+    const writing = new Set<Exchange.Exchange>()
     let unheardBytes = 0
     let paused = false
     let heard = false
     let end: End | undefined
 
     const failAll = (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => {
-      const running = [...lanes.values()]
-      lanes.clear()
-      for (const exchange of running) exchange.fail(error)
+      for (const exchange of router.takeAll()) {
+        if (!writing.has(exchange)) exchange.fail(error)
+      }
     }
 
     const finish = (error: End) => {
@@ -104,12 +111,12 @@ export const open = (
     /** From this side: what is being written need not be waited for any more. */
     const giveUp = (error: End) => {
       finish(error)
-      for (const stop of writing) stop()
+      for (const exchange of writing) exchange.fail(error)
       writing.clear()
     }
 
     const liveness = Liveness.make({
-      clock: yield* Effect.clock,
+      clock,
       timeout: options.pingTimeout,
       ping: () => socket.ping(),
       isDeaf: () => paused || writing.size > 0 || unheardBytes > largeUpload,
@@ -136,45 +143,13 @@ export const open = (
       )
     }
 
-    /** Where only one request runs, what names no lane that was ever used can only be its own. */
-    const exchangeOf = (event: ResponseEvent.ServerEvent): Exchange.Exchange | undefined => {
-      const found = lanes.get(event.stream_id ?? "")
-      if (found !== undefined || lanes.size !== 1) return found
-      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : usedLanes.has(event.stream_id)
-      return isStray ? undefined : lanes.values().next().value
-    }
-
-    /** Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's. */
-    const isLate = (event: ResponseEvent.ServerEvent, exchange: Exchange.Exchange): boolean => {
-      const type: string | undefined = event.type
-      if (type === "response.done" && exchange.responseId() === undefined) return true
-      if (over.size === 0) return false
-      const id = ResponseEvent.responseId(event)
-      if (id === undefined) return false
-      // Some servers give every response the same id.
-      if (event.type === "response.created") over.delete(id)
-      return over.has(id)
-    }
-
-    const remember = (id: string) => {
-      over.add(id)
-      const [oldest] = over
-      if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
-    }
-
     const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
-      const exchange = exchangeOf(event)
+      const exchange = router.find(event)
       if (exchange === undefined) return whileIdle(event)
-      if (isLate(event, exchange)) return
+      if (router.isLate(event, exchange)) return
       exchange.offer(event, size)
       if (!exchange.isFinished()) return
-      const id = exchange.responseId()
-      for (const [lane, running] of lanes) {
-        if (running !== exchange) continue
-        lanes.delete(lane)
-        usedLanes.add(lane)
-      }
-      if (id !== undefined) remember(id)
+      router.settle(exchange)
       const error = exchange.error()
       // How far the others came is not what this one's error says.
       if (error?._tag === "ConnectionError") finish((delivery) => wireError.withDelivery(error, delivery))
@@ -197,10 +172,14 @@ export const open = (
         if (typeof data !== "string") {
           return onMalformed("a binary message", "")
         }
-        const decoded = ResponseEvent.decode(data, "partial")
-        return Either.isLeft(decoded)
-          ? onMalformed(decoded.left.description, data)
-          : onEvent(decoded.right, data.length)
+        const event = ResponseEvent.read(data)
+        if (typeof event === "string") return onMalformed(event, data)
+        try {
+          onEvent(event, data.length)
+        } catch (cause) {
+          // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+        }
       },
       onSign: hear,
       onClose: (close) => {
@@ -232,27 +211,48 @@ export const open = (
       liveness.hear()
     }
 
-    const send: Connection["send"] = (frame) =>
-      Effect.async((resume) => {
-        if (end !== undefined) return resume(Effect.fail(end("unsent")))
-        const stop = () => resume(Effect.suspend(() => Effect.fail((end ?? closed)("unacknowledged"))))
-        writing.add(stop)
-        const bytes = socket.send(frame, (error) => {
-          writing.delete(stop)
-          if (error === undefined || error === null) return resume(Effect.sync(() => bytes))
-          // A socket that takes nothing any more may not have said so yet.
-          finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
-          resume(Effect.suspend(() => Effect.fail((end ?? closed)("unsent"))))
-        })
-        unheardBytes += bytes
+    const write = (exchange: Exchange.Exchange, frame: string, onSent: () => void): number => {
+      writing.add(exchange)
+      const bytes = socket.send(frame, (error) => {
+        if (error === undefined || error === null) {
+          writing.delete(exchange)
+          // The connection has ended meanwhile.
+          return end === undefined ? onSent() : exchange.fail(end)
+        }
+        // A socket that takes nothing any more may not have said so yet.
+        finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
+        writing.delete(exchange)
+        exchange.fail(() => (end ?? closed)("unsent"))
       })
-
-    const expect: Connection["expect"] = ({ lane, onEnd, previousResponseId }) => {
-      const exchange = Exchange.make({ previousResponseId, scrub, onEnd: () => onEnd(exchange), onPressure })
-      if (end === undefined) lanes.set(lane, exchange)
-      else exchange.fail(end)
-      return exchange
+      unheardBytes += bytes
+      return bytes
     }
+
+    const request: Connection["request"] = ({ frame, granted, lane, onEnd, previousResponseId }) => {
+      let sent: number | undefined
+      const exchange = Exchange.make({
+        previousResponseId,
+        scrub,
+        onPressure,
+        onEnd: (hasBegun) => {
+          watchdog.remove(exchange)
+          if (hasBegun) onEnd(exchange)
+        }
+      })
+      if (end !== undefined) {
+        const error = end("unsent")
+        exchange.fail(() => error)
+        return { exchange, bytes: 0 }
+      }
+      router.add(lane, exchange)
+      const bytes = write(exchange, frame, () => {
+        sent = clock.unsafeCurrentTimeMillis()
+      })
+      watchdog.add({ exchange, granted, sent: () => sent, heard: heardAt, fail: giveUp })
+      return { exchange, bytes }
+    }
+
+    const heardAt = () => paused ? undefined : liveness.heardAt()
 
     const silence = Duration.min(longSilence, options.ping)
 
@@ -264,11 +264,10 @@ export const open = (
       end: (error = closed) => giveUp(error),
       ready: (lane) =>
         Effect.suspend(() => {
-          const before = lanes.get(lane)
+          const before = router.onLane(lane)
           return before === undefined ? liveness.check(silence) : drained(before)
         }),
-      heardAt: () => paused ? undefined : liveness.heardAt(),
-      expect,
-      send
+      request,
+      watch: watchdog.run(scope)
     }
   })

@@ -15,8 +15,8 @@ export interface Options {
   readonly onPressure: (behind: boolean) => void
   /** Takes the key out of what a server says. */
   readonly scrub: (text: string) => string
-  /** A response that had begun has ended, well or not. Called once, before anybody can take the end. */
-  readonly onEnd?: (() => void) | undefined
+  /** Nothing more comes, for a response that had begun or not. Called once, before anybody can take the end. */
+  readonly onEnd?: ((hasBegun: boolean) => void) | undefined
 }
 
 export interface Exchange {
@@ -74,7 +74,10 @@ export const make = (options: Options): Exchange => {
   const output = Output.make()
   let wake: (() => void) | undefined
 
-  /** Looks again when it registers: events may come while the fiber is on its way here. */
+  /**
+   * Looks again when it registers: events may come while the fiber is on its way here. Without a canceller, as to wake a
+   * fiber that was interrupted does nothing.
+   */
   const until = (isReady: () => boolean) =>
     Effect.async<void>((resume) => {
       if (isReady()) return resume(Effect.void)
@@ -82,9 +85,6 @@ export const make = (options: Options): Exchange => {
         wake = undefined
         resume(Effect.void)
       }
-      return Effect.sync(() => {
-        wake = undefined
-      })
     })
 
   const hasEnded = () => end !== undefined
@@ -94,13 +94,25 @@ export const make = (options: Options): Exchange => {
   const finish = (how: End, last?: ResponseEvent.EndEvent) => {
     if (end !== undefined) return
     end = how
-    if (id !== undefined) options.onEnd?.()
-    if (last !== undefined) sink?.(last)
-    wake?.()
+    try {
+      options.onEnd?.(id !== undefined)
+    } finally {
+      if (last !== undefined) sink?.(last)
+      wake?.()
+    }
   }
 
-  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent =>
-    JSON.parse(JSON.stringify(event), (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value)
+  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent => {
+    try {
+      return JSON.parse(
+        JSON.stringify(event),
+        (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value
+      )
+    } catch {
+      // What is nested a hundred thousand times deep can be read, but not written.
+      return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
+    }
+  }
 
   const offer = (event: ResponseEvent.ServerEvent, length: number) => {
     if (end !== undefined) return
@@ -119,7 +131,7 @@ export const make = (options: Options): Exchange => {
       size += length
     }
     output.add(event)
-    if (ResponseEvent.isOutput(event)) delivery = "partial"
+    if (delivery !== "partial" && ResponseEvent.isOutput(event)) delivery = "partial"
     if (ResponseEvent.isEnd(event)) {
       finished = true
       response = event.response

@@ -10,6 +10,7 @@ export interface FairSemaphore {
 }
 
 export interface Place {
+  readonly isGranted: () => boolean
   /** Waits until this place is the first one. */
   readonly granted: Effect.Effect<void>
   /** Gives the permit to the next one, or leaves the queue. Only the first time counts. */
@@ -27,6 +28,7 @@ export const make = (): FairSemaphore => {
       const grant = () => resume?.(Effect.void)
       places.add(grant)
       return {
+        isGranted: () => first() === grant,
         granted: Effect.async<void>((callback) => {
           if (first() === grant) callback(Effect.void)
           else resume = callback

@@ -170,7 +170,7 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
           output: result.output,
           isComplete: head.pendingCalls.length === 0
         })
-      }
+      } else served.delete(connection)
       const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
       const kept: Kept = {
         head,

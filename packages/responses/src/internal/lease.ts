@@ -34,6 +34,7 @@ export interface Lease<A, E> {
 }
 
 export interface Held<A, E> {
+  readonly isGranted: () => boolean
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
   /**
@@ -175,6 +176,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
 
       return {
+        isGranted: place.isGranted,
         granted: place.granted,
         get: (suits) =>
           Effect.suspend(() => {

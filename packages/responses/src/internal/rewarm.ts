@@ -1,16 +1,14 @@
 /** Tells a new connection the conversation that the old one serves, so that the next turn on it sends only what is new. */
-import * as Duration from "effect/Duration"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ResponseRequest from "../ResponseRequest.ts"
-import type { ResponsesError } from "../ResponsesError.ts"
 import type { Connection } from "./connection.ts"
 import type { Heads, Served } from "./heads.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
   readonly heads: Heads
-  readonly limit: Duration.Duration
   readonly maxFrameBytes: number
   readonly onRewarmed: () => void
 }
@@ -24,16 +22,18 @@ const warmUpOf = ({ isComplete, output, request }: Served): ResponseRequest.Resp
 
 /** Never fails: a conversation that could not be told is sent in full by its next turn. */
 export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<void> =>
-  Effect.suspend((): Effect.Effect<void, ResponsesError> => {
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const served = options.heads.latest(old)
     if (served === undefined) return Effect.void
     const request = warmUpOf(served)
     const planned = options.heads.take(successor, request)
     const frame = ResponseRequest.toFrame(planned.plan.request)
     if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) return Effect.void
-    const exchange = successor.expect({
+    const { exchange } = successor.request({
+      frame: frame.right,
       lane: request.stream_id ?? "",
       previousResponseId: undefined,
+      granted: now,
       onEnd: (exchange) => {
         const result = exchange.result()
         if (result === undefined) return
@@ -42,13 +42,13 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
       }
     })
     exchange.abandon()
-    return Effect.zipRight(successor.send(frame.right), exchange.ended)
-  }).pipe(
-    Effect.timeoutTo({
-      duration: options.limit,
-      onSuccess: () => {},
-      // What still comes of it must not get into the first turn.
-      onTimeout: () => successor.end()
-    }),
-    Effect.catchAll((error) => Effect.logDebug("The conversation could not be warmed up on the new connection", error))
-  )
+    return successor.watch.pipe(
+      Effect.zipRight(exchange.ended),
+      Effect.zipRight(Effect.suspend(() => {
+        const error = exchange.error()
+        return error === undefined
+          ? Effect.void
+          : Effect.logDebug("The conversation could not be warmed up on the new connection", error)
+      }))
+    )
+  })

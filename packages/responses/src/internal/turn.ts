@@ -1,20 +1,26 @@
 /** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import { ConnectionError, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
+import {
+  ConnectionError,
+  InvalidRequest,
+  isUnsent,
+  type PreviousResponseNotFound,
+  type ResponsesError
+} from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
 import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
-import type { Lease } from "./lease.ts"
+import type { Held, Lease } from "./lease.ts"
 import * as Utf8 from "./utf8.ts"
-import * as Watchdog from "./watchdog.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
@@ -73,113 +79,137 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { heads, lanes, lease, maxFrameBytes, onEarlyEnd, suits, timeouts } = options
+  const { lanes, lease, timeouts } = options
+  const serve = makeServe(options)
+
+  return (asked) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(ResponseRequest.validate(asked), (request) => {
+        const held = lease.enter()
+        // Whoever waits holds little: there may be thousands.
+        const granted = held.isGranted()
+          ? Effect.void
+          : Effect.onExit(restore(queued(held.granted, timeouts.queue)), (exit) =>
+            Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release))
+        return Effect.flatMap(Effect.clock, (clock) => {
+          const entered = clock.unsafeCurrentTimeMillis()
+          return Effect.flatMap(granted, () =>
+            serve({ request: lanes ? request : { ...request, stream_id: undefined }, held, clock, entered, restore }))
+        })
+      })
+    )
+}
+
+interface Granted {
+  readonly request: ResponseRequest.ResponseRequest
+  readonly held: Held<Connection, ConnectionError>
+  readonly clock: Clock.Clock
+  readonly entered: number
+  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
+
+const makeServe = (options: Options) => {
+  const { heads, lease, maxFrameBytes, onEarlyEnd, suits } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
-  return (asked) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        yield* ResponseRequest.validate(asked)
-        const request = lanes ? asked : { ...asked, stream_id: undefined }
-        const held = lease.enter()
-        yield* Finalizer.add(Effect.sync(held.release))
-        const scope = yield* Effect.scope
-        const recoveries: Array<Recovery> = []
-        let bytesSent = 0
-        let granted = 0
+  return ({
+    clock,
+    entered,
+    held,
+    request,
+    restore
+  }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
+    const granted = clock.unsafeCurrentTimeMillis()
+    const lane = request.stream_id ?? ""
+    const recoveries: Array<Recovery> = []
+    let leave = held.release
+    let bytesSent = 0
 
-        const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError, Scope.Scope> => {
-          const { bytesSaved, plan } = planned
-          // Written in the same step as the plan: the items are the caller's, who may change them in place.
-          const encoded = toFrame(plan.request)
-          return Effect.gen(function*() {
-            const frame = yield* encoded
-            const previousResponseId = plan.request.previous_response_id ?? undefined
-            const exchange = connection.expect({
-              lane: request.stream_id ?? "",
-              previousResponseId,
-              onEnd: (exchange) => {
-                const result = exchange.result()
-                if (result !== undefined) heads.commit(connection, planned, result, frame.length)
-                held.release()
-              }
-            })
-            let sent: number | undefined
-            const watched: Watchdog.Watched = {
-              exchange,
-              granted,
-              sent: () => sent,
-              heard: connection.heardAt,
-              fail: connection.end
-            }
-            yield* Watchdog.watch(timeouts, watched).pipe(Effect.interruptible, Effect.forkIn(scope))
-            bytesSent += yield* restore(connection.send(frame)).pipe(
-              Effect.onInterrupt(() => Effect.sync(connection.end))
-            )
-            sent = yield* Clock.currentTimeMillis
-
-            const leave = Effect.sync(() => {
-              exchange.abandon()
-              // A response that is not over would go on into the next turn.
-              if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
+    const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
+      const { bytesSaved, plan } = planned
+      const previousResponseId = plan.request.previous_response_id ?? undefined
+      // Written in the same step as the plan: the items are the caller's, who may change them in place.
+      return Effect.flatMap(toFrame(plan.request), (frame) => {
+        const { bytes, exchange } = connection.request({
+          frame,
+          lane,
+          previousResponseId,
+          granted,
+          onEnd: (exchange) => {
+            const result = exchange.result()
+            try {
+              if (result !== undefined) heads.commit(connection, planned, result, frame.length)
+            } finally {
               held.release()
-            })
-            yield* Finalizer.add(leave)
-            const id = yield* restore(exchange.started).pipe(Effect.onInterrupt(() => leave))
-            return {
-              id,
-              transport: "websocket",
-              input: previousResponseId === undefined ? "full" : "delta",
-              reason: plan._tag === "Full" ? plan.reason : undefined,
-              bytesSaved,
-              events: exchange.events,
-              forEach: exchange.forEach
             }
-          })
-        }
-
-        const connect = Effect.gen(function*() {
-          if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
-          const isCurrent = yield* suits
-          const connection = yield* held.get(isCurrent)
-          yield* connection.ready(request.stream_id ?? "")
-          return connection.isOpen() ? connection : yield* held.get(isCurrent)
-        })
-
-        const attempt = Effect.flatMap(restore(connect), (connection) => {
-          const planned = heads.take(connection, request)
-          const begun = begin(connection, planned)
-          // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-          return planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
-            recoveries.push({ _tag: "ResentInFull", error })
-            return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
-          })
-        })
-
-        const turn = Effect.gen(function*() {
-          const asked = yield* Clock.currentTimeMillis
-          yield* restore(queued(held.granted, timeouts.queue))
-          granted = yield* Clock.currentTimeMillis
-          const begun = yield* Effect.catchIf(attempt, isRepeated, (error) => {
-            recoveries.push({ _tag: "Reconnected", error })
-            return attempt
-          })
-          const opened: Responses.OpenResponse = {
-            ...begun,
-            bytesSent,
-            queued: Duration.millis(granted - asked),
-            firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - granted),
-            recoveries
           }
-          return opened
         })
+        bytesSent += bytes
+        leave = () => {
+          exchange.abandon()
+          // A response that is not over would go on into the next turn.
+          if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
+          held.release()
+        }
+        return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id) => ({
+          id,
+          transport: "websocket",
+          input: previousResponseId === undefined ? "full" : "delta",
+          reason: plan._tag === "Full" ? plan.reason : undefined,
+          bytesSaved,
+          events: exchange.events,
+          forEach: exchange.forEach
+        }))
+      })
+    }
 
-        return yield* Effect.onError(turn, () => Effect.sync(held.release))
+    const connect = Effect.gen(function*() {
+      if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
+      const isCurrent = yield* suits
+      const connection = yield* held.get(isCurrent)
+      yield* connection.ready(lane)
+      return connection.isOpen() ? connection : yield* held.get(isCurrent)
+    })
+
+    const plan = (connection: Connection) =>
+      Either.try({
+        try: () => heads.take(connection, request),
+        catch: (cause) =>
+          new InvalidRequest({ field: "input", description: `cannot be compared with what was sent before: ${cause}` })
+      })
+
+    const attempt = Effect.flatMap(
+      restore(connect),
+      Effect.fnUntraced(function*(connection: Connection) {
+        const planned = yield* plan(connection)
+        const begun = begin(connection, planned)
+        // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
+        return yield* planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+          recoveries.push({ _tag: "ResentInFull", error })
+          return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+        })
       })
     )
-}
 
-type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
+    return Finalizer.add(Effect.sync(() => leave())).pipe(
+      Effect.zipRight(Effect.catchIf(attempt, isRepeated, (error) => {
+        recoveries.push({ _tag: "Reconnected", error })
+        // That the second one did not run does not say that the first one did not.
+        return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
+      })),
+      Effect.map((begun): Responses.OpenResponse => ({
+        ...begun,
+        bytesSent,
+        queued: Duration.millis(granted - entered),
+        firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
+        recoveries
+      })),
+      Effect.onError(() => Effect.sync(() => leave()))
+    )
+  }
+}

@@ -1,7 +1,8 @@
-/** The clocks of one response: it fails when its first event, a sign of life or its end is overdue. */
+/** The clocks of responses: they fail when their first event, a sign of life or their end is overdue. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { ConnectionError, type Delivery } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Exchange } from "./exchange.ts"
@@ -53,18 +54,56 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   return other.at < turn.at ? other : turn
 }
 
-/** Ends with the exchange, at the latest when the next thing would have been due. */
-export const watch = (timeouts: Timeouts, watched: Watched): Effect.Effect<void> => {
-  // What happens meanwhile is due no earlier than this from then on, so no sleep is too long.
-  const longest = Math.min(Duration.toMillis(timeouts.firstEvent), Duration.toMillis(timeouts.stall))
-  const look: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    if (watched.exchange.hasEnded()) return Effect.void
-    const { at, limit, reason } = next(timeouts, watched, now)
-    if (at <= now) return Effect.sync(() => watched.fail(overdue(reason, limit)))
-    const wait = Math.min(at - now, longest)
-    return Number.isFinite(wait) ? Effect.zipRight(Effect.sleep(wait), look) : Effect.void
-  })
-  return look
+export interface Watchdog {
+  readonly add: (watched: Watched) => void
+  readonly remove: (exchange: Exchange) => void
+  /**
+   * Makes sure that what was added is looked after, by one fiber in the given scope, which ends when it finds nothing to
+   * look after. Most requests find it asleep, and cost nothing.
+   */
+  readonly run: (scope: Scope.Scope) => Effect.Effect<void>
+}
+
+export const make = (timeouts: Timeouts): Watchdog => {
+  const all = new Map<Exchange, Watched>()
+  /** When the fiber of this number wakes up. An older one that wakes up has nothing to do. */
+  let fiber = 0
+  let wakes = Infinity
+  // What happens while it sleeps is due no earlier than this from then on.
+  const longest = Math.min(...[timeouts.firstEvent, timeouts.stall].map(Duration.toMillis))
+
+  const nextWake = (now: number): number => {
+    let at = now + longest
+    for (const watched of all.values()) at = Math.min(at, next(timeouts, watched, now).at)
+    return at
+  }
+
+  const look = (number: number): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (number !== fiber) return Effect.void
+      for (const watched of all.values()) {
+        if (watched.exchange.hasEnded()) {
+          all.delete(watched.exchange)
+          continue
+        }
+        const { at, limit, reason } = next(timeouts, watched, now)
+        if (at <= now) watched.fail(overdue(reason, limit))
+      }
+      wakes = all.size === 0 ? Infinity : nextWake(now)
+      return Number.isFinite(wakes) ? Effect.zipRight(Effect.sleep(wakes - now), look(number)) : Effect.void
+    })
+
+  return {
+    add: (watched) => {
+      if (!watched.exchange.hasEnded()) all.set(watched.exchange, watched)
+    },
+    remove: (exchange) => all.delete(exchange),
+    run: (scope) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        nextWake(now) >= wakes || all.size === 0
+          ? Effect.void
+          : Effect.suspend(() => look(++fiber)).pipe(Effect.interruptible, Effect.forkIn(scope), Effect.asVoid))
+  }
 }
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */

@@ -122,9 +122,10 @@ const saysNotFound = (text: string | undefined): boolean =>
 const fromDetails = (found: Details, frame: Json, context: RequestContext): ResponsesError => {
   const hasBegun = context.hasBegun === true || context.delivery === "partial"
   const { requestId, status } = found
+  // Once a response has begun this is some other failure, and something ran.
   if (
-    found.code === "previous_response_not_found" ||
-    (context.previousResponseId !== undefined && found.code === undefined && saysNotFound(found.description))
+    !hasBegun && (found.code === "previous_response_not_found" ||
+      (context.previousResponseId !== undefined && found.code === undefined && saysNotFound(found.description)))
   ) {
     return new PreviousResponseNotFound({
       previousResponseId: context.previousResponseId,
