@@ -180,7 +180,10 @@ const makeServe = (options: Options) => {
       Either.try({
         try: () => heads.take(connection, request),
         catch: (cause) =>
-          new InvalidRequest({ field: "input", description: `cannot be compared with what was sent before: ${cause}` })
+          new InvalidRequest({
+            field: "input",
+            description: `cannot be compared with what was sent before: ${String(cause)}`
+          })
       })
 
     const attempt = Effect.flatMap(
