@@ -30,6 +30,7 @@ const L0 = [
   "internal/output",
   "internal/random",
   "internal/responseFrames",
+  "internal/scrub",
   "internal/serverUrl",
   "internal/textStream",
   "internal/timeline",

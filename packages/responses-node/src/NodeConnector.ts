@@ -43,7 +43,7 @@ const onRefused = (ws: WS.WebSocket, scrub: (text: string) => string, fail: (err
   ws.once("unexpected-response", (_request: Http.ClientRequest, response: Http.IncomingMessage) => {
     let body = ""
     const end = () => {
-      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body: scrub(body) }))
+      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body, scrub }))
       response.destroy()
       ws.terminate()
     }

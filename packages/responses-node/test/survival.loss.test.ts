@@ -37,6 +37,23 @@ describe("a connection that breaks in the middle of a turn is Lost with 1006, an
     }
   }
 
+  it.scoped("after output that came before the response had a name: nothing repeats that, whatever may be repeated", () =>
+    Effect.gen(function*() {
+      const server = yield* RawServer.make
+      yield* Effect.gen(function*() {
+        const { outcome } = yield* listening
+        const peer = yield* accepted(server)
+        yield* peer.send(delta)
+        peer.tcp.end()
+        // Sent again, it would wait for an answer on another connection.
+        const either = yield* outcome
+        assert(either._tag === "Left")
+        assert.include(either.left, { reason: "Lost", closeCode: 1006, delivery: "partial" })
+      }).pipe(
+        Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, repeat: "unacknowledged" }))
+      )
+    }))
+
   it.scoped("cut within a frame", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make({

@@ -72,7 +72,7 @@ describe("closing the Layer", () => {
 
   it.scoped("while a slow consumer holds up the socket", () =>
     Effect.gen(function*() {
-      const { close, provided, server } = yield* started()
+      const { close, provided, server } = yield* started({ closeTimeout: "1 hour" })
       const taken = yield* Deferred.make<void>()
       const goOn = yield* Deferred.make<void>()
       const slow = Responses.stream(request).pipe(

@@ -19,6 +19,7 @@ import {
   asking,
   completed,
   created,
+  delta,
   eventLoopTurn,
   listening,
   request,
@@ -108,11 +109,12 @@ describe("with onEarlyEnd \"drain\", what was never sent holds up nobody", () =>
         const peer = yield* accepted(server)
         yield* Fiber.interrupt(first)
         const { event, outcome } = yield* listening
-        yield* peer.send(created, completed)
+        yield* peer.send(created, delta, completed)
         yield* peer.request
         yield* peer.send({ ...created, response: { id: "resp_2" } })
         assert.strictEqual(yield* event, "response.created")
         yield* peer.send({ ...completed, response: { id: "resp_2", output: [] } })
+        assert.strictEqual(yield* event, "response.completed")
         assert.strictEqual((yield* outcome)._tag, "Right")
         assert.deepInclude(yield* stats, { connections: 1 })
       }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...drain })))

@@ -84,4 +84,6 @@ export const refused: (answer: {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: string
+  /** The target's, so that the error shows no key. */
+  readonly scrub?: ((text: string) => string) | undefined
 }) => ConnectionError = wireError.fromRefusal

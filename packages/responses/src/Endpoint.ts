@@ -6,7 +6,9 @@
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import * as HttpHeader from "./internal/httpHeader.ts"
 import * as ServerUrl from "./internal/serverUrl.ts"
@@ -171,6 +173,16 @@ const toConnectionError = (error: ConfigError.ConfigError) =>
     description: `No credentials: ${Cause.pretty(Cause.fail(error))}`
   })
 
+/** What an Effect of the caller's may take. Everything else has a clock too. */
+const credentialsTimeout = Duration.seconds(30)
+
+const inTime = <A>(credentials: Effect.Effect<A, ConfigError.ConfigError>) =>
+  Effect.timeoutFail(credentials, {
+    duration: credentialsTimeout,
+    onTimeout: () =>
+      ConfigError.InvalidData(["apiKey"], `or headers: not there within ${Duration.format(credentialsTimeout)}`)
+  })
+
 /**
  * Checks the options and, once, the credentials, so that a mistake shows when the Layer is built and not at the first
  * request. Fails with a `ConfigError` that names the option.
@@ -184,6 +196,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const currentKey = yield* keyOf(options.apiKey)
   const keyHeader = profile.auth.header.toLowerCase()
   const isSecret = (name: string) => name === keyHeader || /authorization|cookie|key|token|secret/.test(name)
+
+  const canRotate = Effect.isEffect(options.apiKey)
 
   const credentials = Effect.gen(function*() {
     const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
@@ -214,7 +228,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(urls.httpUrl).host}`))
     }
     return { key, headers, scrub: makeScrub(secrets) } satisfies Credentials
-  })
+  }).pipe(canRotate || Effect.isEffect(options.headers) ? inTime : identity)
 
   yield* credentials
   const endpoint: Endpoint = {
@@ -222,7 +236,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     profile,
     credentials: Effect.mapError(credentials, toConnectionError),
     key: Effect.mapError(currentKey, toConnectionError),
-    canRotate: Effect.isEffect(options.apiKey)
+    canRotate
   }
   return endpoint
 })

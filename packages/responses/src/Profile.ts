@@ -44,7 +44,7 @@ export interface Profile {
   readonly headers: Readonly<Record<string, string>>
   /** How old the server lets a connection become. The library replaces it before that, between two responses. */
   readonly maxAge: Duration.DurationInput
-  /** Whether the server knows `stream_id`. If not, a request with one does not go over the socket. */
+  /** Whether the server knows `stream_id`. If not, it is left out of what is sent. */
   readonly lanes: boolean
   /**
    * Whether the server goes on serving a connection on which it has sent an `error` frame. If not, the library opens

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -168,23 +169,28 @@ const openTimeout = (description: string) => () =>
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
   endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
 
-/** Whether a connection was opened with the key of now. Without an answer it serves on. */
-const hasCurrentKey = (
-  endpoint: Endpoint.Endpoint,
-  limit: Duration.Duration
-): Effect.Effect<(connection: Connection.Connection) => boolean> =>
-  endpoint.canRotate
-    ? endpoint.key.pipe(
-      Effect.timeout(limit),
-      Effect.map((key) => (connection: Connection.Connection) => Equal.equals(connection.key, key)),
-      Effect.catchAll((error) =>
-        Effect.as(
+type Suits = (connection: Connection.Connection) => boolean
+
+/** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
+const hasCurrentKey = (endpoint: Endpoint.Endpoint, limit: Duration.Duration): Effect.Effect<Suits> => {
+  if (!endpoint.canRotate) return Effect.succeed(constTrue)
+  let asksFrom = -Infinity
+  const ask = Effect.map(
+    Effect.timeout(endpoint.key, limit),
+    (key): Suits => (connection) => Equal.equals(connection.key, key)
+  )
+  return Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) =>
+      now < asksFrom ? Effect.succeed(constTrue) : Effect.catchAll(ask, (error) => {
+        asksFrom = now + 6 * Duration.toMillis(limit)
+        return Effect.as(
           Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
           constTrue
         )
-      )
-    )
-    : Effect.succeed(constTrue)
+      })
+  )
+}
 
 /**
  * @since 0.1.0
@@ -257,7 +263,8 @@ export const make = (
         })
     })
 
-    const suits = hasCurrentKey(endpoint, connectTimeout)
+    const current = hasCurrentKey(endpoint, connectTimeout)
+    const suits = endpoint.canRotate ? Effect.raceFirst(current, lease.closed) : current
     const ready = Effect.suspend(() => {
       const held = lease.enter()
       return held.granted.pipe(

@@ -330,6 +330,27 @@ describe("a close", () => {
     }
   }
 
+  it("previous_response_not_found once a response has begun does not say that nothing ran", () => {
+    const frame = { type: "error", error: { code: "previous_response_not_found", message: "not found" } }
+    for (const delivery of ["unacknowledged", "partial"] as const) {
+      const error = wireError.fromFrame(frame, { delivery, hasBegun: true })
+      assert.deepInclude(error, { _tag: "ResponseFailed", delivery })
+    }
+    assert.strictEqual(wireError.fromFrame(frame, { delivery: "unacknowledged" })._tag, "PreviousResponseNotFound")
+  })
+
+  it("shows no key, wherever the server puts it and however it writes it", () => {
+    const scrub = (text: string) => text.replaceAll("sk-secret", "<redacted>")
+    const headers = { "x-request-id": "sk-secret" }
+    for (const body of ["{\"error\":{\"message\":\"\\u0073k-secret\",\"code\":\"sk-secret\"}}", "no sk-secret"]) {
+      const answer = { status: 403, headers, body, scrub }
+      for (const error of [wireError.fromRefusal(answer), wireError.fromHttpAnswer(answer, {})]) {
+        assert.notInclude(JSON.stringify(error) + error.message, "secret")
+        assert.include(error.message, "<redacted>")
+      }
+    }
+  })
+
   it("1009 in answer to something large says that the request was not taken in", () => {
     const close = { code: 1009, reason: "" }
     const delivery = "unacknowledged"

@@ -254,7 +254,7 @@ describe("exclusivity", () => {
       Effect.gen(function*() {
         server.plan("never")
         const fiber = yield* Effect.fork(run())
-        yield* Effect.yieldNow()
+        yield* Effect.repeat(Effect.yieldNow(), { until: () => server.dials() === 1 })
         yield* Fiber.interrupt(fiber)
         yield* firstTurn(server)
         assert.strictEqual(server.open(), 1)

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
@@ -156,6 +157,26 @@ describe("a conversation on a new connection", () => {
         assert.strictEqual(yield* rewarmed, 0)
       }),
     options
+  )
+})
+
+describe("a new connection with another key", () => {
+  let key = "sk-a"
+
+  socket(
+    "is not told what was said under the old one",
+    (server) =>
+      Effect.gen(function*() {
+        yield* first(server, ask([hello]), "resp_1")
+        key = "sk-b"
+        yield* TestClock.adjust("50 minutes")
+        const next = yield* server.connection
+        const { sent } = yield* turn(next, ask([more]), "resp_2")
+        assert.notProperty(sent, "generate")
+        assert.deepStrictEqual(sent["input"], [more])
+        assert.strictEqual(yield* rewarmed, 0)
+      }),
+    { ...options, apiKey: Effect.sync(() => Redacted.make(key)) }
   )
 })
 

@@ -552,3 +552,105 @@ describe("a turn", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "resp_w")
     }))
 })
+
+describe("what is nested too deep for anything that works on it", () => {
+  const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
+
+  socket("as an error is a failure, and the connection serves on", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const fiber = yield* Effect.fork(run())
+      yield* connection.request
+      yield* connection.send(`{"type":"error","error":{"message":"no","details":${deep}}}`)
+      assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "ResponseFailed")
+      assert.deepStrictEqual(yield* serve(connection, "resp_3"), wholeAnswer)
+    }))
+
+  socket("as output reaches the caller, and the next turn has another connection", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const fiber = yield* Effect.fork(run())
+      yield* connection.request
+      const item = `{"type":"message","role":"assistant","content":${deep}}`
+      yield* connection.send(
+        FakeServer.created("resp_2"),
+        `{"type":"response.completed","response":{"id":"resp_2","status":"completed","output":[${item}]}}`
+      )
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["response.created", "response.completed"])
+      const next = yield* Effect.fork(run())
+      const other = yield* server.connection
+      yield* other.request
+      yield* other.send(...FakeServer.answer("resp_3"))
+      assert.deepStrictEqual(yield* Fiber.join(next), wholeAnswer)
+    }))
+
+  socket("in a request is refused", (server) =>
+    Effect.gen(function*() {
+      yield* firstTurn(server)
+      const content: ReadonlyArray<never> = JSON.parse(deep)
+      const input = [{ type: "message", role: "user", content } as const]
+      const error = yield* Effect.flip(Stream.runDrain(Responses.stream({ model: "m", input })))
+      assert.strictEqual(error._tag, "InvalidRequest")
+    }))
+})
+
+describe("what a server should not send", () => {
+  socket("output before the beginning of a response is of none that is to come", (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const fiber = yield* Effect.fork(collect(Responses.stream(request)))
+      yield* connection.request
+      yield* connection.send(FakeServer.delta("of the one before"), ...FakeServer.answer("resp_2"))
+      assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_2"))
+    }))
+
+  socket("without a beginning, as some servers do, output is the response's own", (server) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(collect(Responses.stream(request)))
+      const connection = yield* server.connection
+      for (const id of ["resp_1", "resp_2"]) {
+        const running = id === "resp_1" ? fiber : yield* Effect.fork(collect(Responses.stream(request)))
+        yield* connection.request
+        yield* connection.send(FakeServer.delta("Hi"), FakeServer.completed(id))
+        assert.deepStrictEqual(yield* Fiber.join(running), [FakeServer.delta("Hi"), FakeServer.completed(id)])
+      }
+    }))
+
+  socket(
+    "events without end and without a beginning are given up before memory is",
+    (server) =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.fork(Effect.flip(run()))
+        const connection = yield* server.connection
+        yield* connection.request
+        const large = FakeServer.delta("x".repeat(1 << 20))
+        for (let sent = 0; sent < 20; sent++) yield* connection.send(large)
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "MalformedEvent")
+        yield* connection.closed
+      })
+  )
+
+  socket("a key in the reason of a close or the name of a field is in no error", (server) =>
+    Effect.gen(function*() {
+      const first = yield* Effect.fork(Effect.flip(run()))
+      const connection = yield* server.connection
+      yield* connection.request
+      yield* connection.send({ type: "error", error: { message: "no", "sk-secret": { "sk-secret": "sk-secret" } } })
+      const failed = yield* Fiber.join(first)
+      assert.notInclude(JSON.stringify(failed) + failed.message, "sk-secret")
+      const second = yield* Effect.fork(Effect.flip(run()))
+      yield* connection.request
+      yield* connection.close(4000, "no sk-secret here")
+      const lost = yield* Fiber.join(second)
+      assert.include(lost.message, "no <redacted> here")
+    }))
+
+  socket("no lane, where a request has one: only that one can be meant", (server) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(collect(Responses.stream({ ...request, stream_id: "a" })))
+      const connection = yield* server.connection
+      yield* connection.request
+      yield* connection.send(...FakeServer.answer("resp_1"))
+      assert.deepStrictEqual(yield* Fiber.join(fiber), FakeServer.answer("resp_1"))
+    }))
+})

@@ -148,7 +148,11 @@ export const open = (
       if (exchange === undefined) return whileIdle(event)
       if (router.isLate(event, exchange)) return
       exchange.offer(event, size)
-      if (!exchange.isFinished()) return
+      if (!exchange.isFinished()) {
+        return exchange.size() > Exchange.maxBeforeBeginning && exchange.responseId() === undefined
+          ? onMalformed("events of no response", "")
+          : undefined
+      }
       router.settle(exchange)
       const error = exchange.error()
       // How far the others came is not what this one's error says.
@@ -173,10 +177,17 @@ export const open = (
           return onMalformed("a binary message", "")
         }
         const event = ResponseEvent.read(data)
-        return typeof event === "string" ? onMalformed(event, data) : onEvent(event, data.length)
+        if (typeof event === "string") return onMalformed(event, data)
+        try {
+          onEvent(event, data.length)
+        } catch (cause) {
+          // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+        }
       },
       onSign: hear,
-      onClose: (close) => {
+      onClose: ({ code, reason }) => {
+        const close = { code, reason: scrub(reason) }
         const refused = !heard && close.code === 1008
         finish((delivery, hasBegun) =>
           refused

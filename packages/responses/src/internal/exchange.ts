@@ -7,6 +7,7 @@ import * as ResponseEvent from "../ResponseEvent.ts"
 import type { ResponseItem } from "../ResponseItem.ts"
 import type { Delivery, ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
+import * as Scrub from "./scrub.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
@@ -30,6 +31,8 @@ export interface Exchange {
   readonly hasEnded: () => boolean
   /** What it failed with, if it did. */
   readonly error: () => ResponsesError | undefined
+  /** What waits to be taken, in characters. */
+  readonly size: () => number
   /** Set by the first event that has it. */
   readonly responseId: () => string | undefined
   /** The end and the items of the output, once the response has ended well. */
@@ -57,6 +60,9 @@ const readTooLate = "The events of a response were read after its scope was clos
 
 /** In characters: some thousand small events, or one image. */
 const highWaterMark = 1 << 20
+
+/** What can be held for a response that has not begun, in characters: nobody can take it, and its beginning is still to come. */
+export const maxBeforeBeginning = 16 * highWaterMark
 
 type End = { readonly _tag: "Done" } | { readonly _tag: "Failed"; readonly error: ResponsesError }
 
@@ -94,13 +100,22 @@ export const make = (options: Options): Exchange => {
   const finish = (how: End, last?: ResponseEvent.EndEvent) => {
     if (end !== undefined) return
     end = how
-    options.onEnd?.(id !== undefined)
-    if (last !== undefined) sink?.(last)
-    wake?.()
+    try {
+      options.onEnd?.(id !== undefined)
+    } finally {
+      if (last !== undefined) sink?.(last)
+      wake?.()
+    }
   }
 
-  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent =>
-    JSON.parse(JSON.stringify(event), (_, value: unknown) => typeof value === "string" ? options.scrub(value) : value)
+  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent => {
+    try {
+      return Scrub.json(event, options.scrub) as ResponseEvent.FailureEvent
+    } catch {
+      // What is nested a hundred thousand times deep can be read, but not written.
+      return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
+    }
+  }
 
   const offer = (event: ResponseEvent.ServerEvent, length: number) => {
     if (end !== undefined) return
@@ -215,6 +230,7 @@ export const make = (options: Options): Exchange => {
     isFinished: () => finished,
     hasEnded,
     error: () => end?._tag === "Failed" ? end.error : undefined,
+    size: () => size,
     responseId: () => id,
     result: () => response === undefined ? undefined : { response, output: output.of(response) },
     started,

@@ -12,7 +12,7 @@ import { createParser } from "eventsource-parser"
 import type { Credentials } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
-import type * as Exchange from "./exchange.ts"
+import { type Exchange, maxBeforeBeginning } from "./exchange.ts"
 import { maxErrorSize, readText, reasonOf } from "./httpFailure.ts"
 
 /** In characters. An image in base64 is some megabytes. */
@@ -80,7 +80,7 @@ export const makeFlow = (clock: Clock.Clock): Flow => {
 }
 
 /** Reads on after the end of the response: a body that was read to its end leaves its connection to the next request. */
-const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exchange.Exchange, flow: Flow) =>
+const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exchange, flow: Flow) =>
   Effect.suspend((): Effect.Effect<void, ReadError> => {
     let failure: MalformedEvent | undefined
     const parser = makeParser(
@@ -91,7 +91,12 @@ const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exc
           onLeft: (error) => {
             failure = malformed(error.description, data)
           },
-          onRight: (event) => exchange.offer(event, data.length)
+          onRight: (event) => {
+            exchange.offer(event, data.length)
+            if (exchange.responseId() === undefined && exchange.size() > maxBeforeBeginning) {
+              failure = malformed("events of no response", "")
+            }
+          }
         })
       },
       () => {
@@ -134,7 +139,7 @@ const decodeWhole = (body: string): Either.Either<ResponseEvent.ServerEvent, Mal
 
 export const read = (
   answer: HttpClientResponse.HttpClientResponse,
-  exchange: Exchange.Exchange,
+  exchange: Exchange,
   flow: Flow
 ): Effect.Effect<void, ReadError> => {
   const type = (answer.headers["content-type"] ?? "text/event-stream").split(";", 1).join().trim().toLowerCase()
@@ -157,7 +162,7 @@ export const endOf = (exit: Exit.Exit<void, ReadError>, scrub: Scrub) => (delive
   if (Cause.isInterruptedOnly(exit.cause)) return lost("The response was given up, its scope is closed")(delivery)
   const error = Cause.squash(exit.cause)
   return error instanceof MalformedEvent
-    ? new MalformedEvent({ description: error.description, frame: scrub(error.frame).slice(0, 200), delivery })
+    ? new MalformedEvent({ description: scrub(error.description), frame: scrub(error.frame).slice(0, 200), delivery })
     : lost(
       `The connection was lost: ${
         scrub(reasonOf(HttpClientError.isHttpClientError(error) ? error.cause : error).message)

@@ -97,7 +97,7 @@ export const fromRefusal = (
       // The status says enough.
       Effect.orElseSucceed(() => ""),
       Effect.map((body) =>
-        wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body: scrub(body) }, {
+        wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body, scrub }, {
           previousResponseId: request.previous_response_id ?? undefined
         })
       )

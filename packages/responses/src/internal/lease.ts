@@ -31,6 +31,8 @@ export interface Lease<A, E> {
   readonly enter: () => Held<A, E>
   /** Whether there is a resource that lives. */
   readonly isOpen: () => boolean
+  /** Fails when the lease is closed. */
+  readonly closed: Effect.Effect<never, E>
 }
 
 export interface Held<A, E> {
@@ -53,6 +55,8 @@ interface Entry<A> {
   retired: boolean
 }
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const semaphore = FairSemaphore.make()
@@ -68,7 +72,8 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       return Scope.close(owner, Exit.void)
     }))
 
-    const openEntry: Effect.Effect<Entry<A>, E> = Effect.uninterruptibleMask((restore) =>
+    /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
+    const openEntry = (restore: Restore): Effect.Effect<Entry<A>, E> =>
       Effect.gen(function*() {
         if (closed) return yield* Effect.fail(options.onClosed())
         const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
@@ -79,7 +84,6 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         )
         return { resource, scope, users: 0, retired: false }
       })
-    )
 
     /**
      * In a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that arrives
@@ -112,7 +116,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
     const replace = (entry: Entry<A>): Effect.Effect<boolean> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
-          const successor = yield* restore(openEntry)
+          const successor = yield* openEntry(restore)
           yield* restore(options.prepare(successor.resource, entry.resource)).pipe(
             Effect.onInterrupt(() => discard(successor.scope))
           )
@@ -151,7 +155,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
     const isOpen = () => current !== undefined && options.isOpen(current.resource)
 
     const opened = Effect.uninterruptibleMask((restore) =>
-      restore(openEntry).pipe(
+      openEntry(restore).pipe(
         Effect.tapError((error) =>
           Effect.sync(() => {
             failure = { error, upTo: entered }
@@ -197,5 +201,5 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
     }
 
-    return { isOpen, enter }
+    return { isOpen, enter, closed: Deferred.await(closing) }
   })

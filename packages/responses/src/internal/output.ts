@@ -1,4 +1,5 @@
 /** The output of a response. Some servers leave it out of the last event: then it is what its items' own events brought. */
+import * as Predicate from "effect/Predicate"
 import type { Response, ServerEvent } from "../ResponseEvent.ts"
 import type { ResponseItem } from "../ResponseItem.ts"
 
@@ -14,6 +15,9 @@ export const make = (): Output => {
       if (event.type !== "response.output_item.done") return
       items.push({ item: event.item, index: event.output_index ?? items.length })
     },
-    of: (end) => end.output?.length ? end.output : items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
+    of: (end) =>
+      end.output?.length
+        ? end.output.filter(Predicate.isRecord)
+        : items.toSorted((a, b) => a.index - b.index).map(({ item }) => item)
   }
 }

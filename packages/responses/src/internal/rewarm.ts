@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Equal from "effect/Equal"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type { Connection } from "./connection.ts"
 import type { Heads, Served } from "./heads.ts"
@@ -24,7 +25,8 @@ const warmUpOf = ({ isComplete, output, request }: Served): ResponseRequest.Resp
 export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const served = options.heads.latest(old)
-    if (served === undefined) return Effect.void
+    // What one key's owner said is not for another's.
+    if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.void
     const request = warmUpOf(served)
     const planned = options.heads.take(successor, request)
     const frame = ResponseRequest.toFrame(planned.plan.request)

@@ -15,12 +15,18 @@ export interface Router {
   readonly takeAll: () => ReadonlyArray<Exchange>
 }
 
+/** Deltas and the like, which do not say of which response they are. */
+const isPartOfOutput = (event: ResponseEvent.ServerEvent): boolean =>
+  ResponseEvent.isOutput(event) && !ResponseEvent.isFailure(event) && !ResponseEvent.isUnknown(event)
+
 /** How many responses that are over are told from the one that runs. */
 const maxOver = 256
 
 export const make = (): Router => {
   const lanes = new Map<string, Exchange>()
   const usedLanes = new Set<string>()
+  /** The server announces its responses, so what comes before that is of no response that is to come. */
+  let announces = false
   /** The responses that have ended, the oldest first. */
   const over = new Set<string>()
 
@@ -37,13 +43,18 @@ export const make = (): Router => {
     find: (event) => {
       const found = lanes.get(event.stream_id ?? "")
       if (found !== undefined || lanes.size !== 1) return found
-      const isStray = event.stream_id === undefined ? !ResponseEvent.isFailure(event) : usedLanes.has(event.stream_id)
+      const isStray = usedLanes.has(event.stream_id ?? "") &&
+        (event.stream_id !== undefined || !ResponseEvent.isFailure(event))
       return isStray ? undefined : lanes.values().next().value
     },
     // Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's.
     isLate: (event, exchange) => {
       const type: string | undefined = event.type
-      if (type === "response.done" && exchange.responseId() === undefined) return true
+      if (exchange.responseId() === undefined) {
+        if (type === "response.done") return true
+        if (type === "response.created") announces = true
+        else if (announces && isPartOfOutput(event)) return true
+      }
       const id = over.size === 0 ? undefined : ResponseEvent.responseId(event)
       if (id === undefined) return false
       // Some servers give every response the same id.

@@ -7,7 +7,13 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import { ConnectionError, isUnsent, type PreviousResponseNotFound, type ResponsesError } from "../ResponsesError.ts"
+import {
+  ConnectionError,
+  InvalidRequest,
+  isUnsent,
+  type PreviousResponseNotFound,
+  type ResponsesError
+} from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
@@ -27,7 +33,7 @@ export interface Options {
   /** Without them `stream_id` is not sent. */
   readonly lanes: boolean
   /** Whether a connection may take new requests. */
-  readonly suits: Effect.Effect<(connection: Connection) => boolean>
+  readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError>
 }
 
 const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
@@ -136,8 +142,11 @@ const makeServe = (options: Options) => {
           granted,
           onEnd: (exchange) => {
             const result = exchange.result()
-            if (result !== undefined) heads.commit(connection, planned, result, frame.length)
-            held.release()
+            try {
+              if (result !== undefined) heads.commit(connection, planned, result, frame.length)
+            } finally {
+              held.release()
+            }
           }
         })
         bytesSent += bytes
@@ -167,15 +176,28 @@ const makeServe = (options: Options) => {
       return connection.isOpen() ? connection : yield* held.get(isCurrent)
     })
 
-    const attempt = Effect.flatMap(restore(connect), (connection) => {
-      const planned = heads.take(connection, request)
-      const begun = begin(connection, planned)
-      // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-      return planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
-        recoveries.push({ _tag: "ResentInFull", error })
-        return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+    const plan = (connection: Connection) =>
+      Either.try({
+        try: () => heads.take(connection, request),
+        catch: (cause) =>
+          new InvalidRequest({
+            field: "input",
+            description: `cannot be compared with what was sent before: ${String(cause)}`
+          })
       })
-    })
+
+    const attempt = Effect.flatMap(
+      restore(connect),
+      Effect.fnUntraced(function*(connection: Connection) {
+        const planned = yield* plan(connection)
+        const begun = begin(connection, planned)
+        // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
+        return yield* planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+          recoveries.push({ _tag: "ResentInFull", error })
+          return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+        })
+      })
+    )
 
     return Finalizer.add(Effect.sync(() => leave())).pipe(
       Effect.zipRight(Effect.catchIf(attempt, isRepeated, (error) => {

@@ -1,5 +1,6 @@
 /** The one normaliser: every shape in which a server reports a failure becomes a typed error here and nowhere else. */
 import * as Duration from "effect/Duration"
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import {
   ConnectionError,
@@ -8,6 +9,8 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../ResponsesError.ts"
+
+import * as Scrub from "./scrub.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -122,9 +125,10 @@ const saysNotFound = (text: string | undefined): boolean =>
 const fromDetails = (found: Details, frame: Json, context: RequestContext): ResponsesError => {
   const hasBegun = context.hasBegun === true || context.delivery === "partial"
   const { requestId, status } = found
+  // Once a response has begun this is some other failure, and something ran.
   if (
-    found.code === "previous_response_not_found" ||
-    (context.previousResponseId !== undefined && found.code === undefined && saysNotFound(found.description))
+    !hasBegun && (found.code === "previous_response_not_found" ||
+      (context.previousResponseId !== undefined && found.code === undefined && saysNotFound(found.description)))
   ) {
     return new PreviousResponseNotFound({
       previousResponseId: context.previousResponseId,
@@ -169,21 +173,29 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: string
+  /** Takes the key out of what the server says. */
+  readonly scrub?: Scrub.Scrub | undefined
 }
 
-const parse = (body: string): Json => {
+interface Parsed {
+  readonly frame: Json
+  readonly headers: Json
+}
+
+const parse = ({ body, headers, scrub = identity }: Answer): Parsed => {
+  const clean = { headers: record(Scrub.json(headers, scrub)) }
   try {
-    return record(JSON.parse(body))
+    return { ...clean, frame: record(Scrub.json(JSON.parse(body), scrub)) }
   } catch {
     // Proxies answer in HTML or plain words; then the beginning of the text is the reason.
-    return { message: body.trim().slice(0, 200) }
+    return { ...clean, frame: { message: scrub(body).trim().slice(0, 200) } }
   }
 }
 
 /** `POST /responses` answered with a status of 400 or more. */
 export const fromHttpAnswer = (answer: Answer, context: Omit<RequestContext, "delivery">): ResponsesError => {
-  const frame = parse(answer.body)
-  const found = detailsOf(frame, answer)
+  const { frame, headers } = parse(answer)
+  const found = detailsOf(frame, { status: answer.status, headers })
   return fromDetails(
     { ...found, description: found.description ?? `The server answered with status ${answer.status}` },
     frame,
@@ -193,7 +205,8 @@ export const fromHttpAnswer = (answer: Answer, context: Omit<RequestContext, "de
 
 /** The upgrade was answered with a status other than 101. */
 export const fromRefusal = (answer: Answer): ConnectionError => {
-  const { description, ...found } = detailsOf(parse(answer.body), answer)
+  const { frame, headers } = parse(answer)
+  const { description, ...found } = detailsOf(frame, { status: answer.status, headers })
   return new ConnectionError({
     reason: "Refused",
     delivery: "unsent",
