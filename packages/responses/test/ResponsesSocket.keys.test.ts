@@ -3,14 +3,16 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
 import type * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { assertConnectionError, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { begin, firstTurn, run, serve, types, wholeAnswer } from "./support/socket.ts"
+import { begin, firstTurn, run, serve, socket, types, wholeAnswer } from "./support/socket.ts"
 
 const refusedWith = (status: number) =>
   new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status })
@@ -201,5 +203,46 @@ describe("a key that is refused", () => {
       server.plan(refusedWith(401))
       assert.deepInclude(yield* Effect.provide(Effect.flip(run()), server.layer()), { status: 401 })
       assert.strictEqual(server.dials(), 1)
+    }))
+})
+
+describe("a key that does not come", () => {
+  let isThere = true
+  const apiKey = Effect.suspend(() => isThere ? Effect.succeed(Redacted.make("sk-secret")) : Effect.never)
+
+  socket(
+    "holds up one caller for connectTimeout, and nobody after it: the connection serves on",
+    (server) =>
+      Effect.gen(function*() {
+        isThere = true
+        const connection = yield* firstTurn(server)
+        isThere = false
+        const callers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(run()))
+        yield* TestClock.adjust("10 seconds")
+        for (const [index, caller] of callers.entries()) {
+          yield* connection.request
+          yield* connection.send(...FakeServer.answer(`resp_${index + 2}`))
+          assert.deepStrictEqual(yield* Fiber.join(caller), wholeAnswer)
+        }
+      }),
+    { apiKey, stallTimeout: Infinity }
+  )
+
+  it.effect("ends with the Layer", () =>
+    Effect.gen(function*() {
+      isThere = true
+      const server = yield* FakeServer.make
+      const scope = yield* Scope.make()
+      const services = yield* Layer.buildWithScope(server.layer({ apiKey }), scope)
+      yield* Effect.provide(firstTurn(server), services)
+      isThere = false
+      const callers = yield* Effect.forEach([1, 2], () => Effect.fork(Effect.provide(Effect.flip(run()), services)))
+      yield* Effect.repeatN(Effect.yieldNow(), 50)
+      yield* Scope.close(scope, Exit.void)
+      for (const caller of callers) {
+        const error = yield* Fiber.join(caller)
+        assert(error._tag === "ConnectionError")
+        assert.deepStrictEqual([error.reason, error.delivery], ["Closed", "unsent"])
+      }
     }))
 })

@@ -31,8 +31,6 @@ export interface Lease<A, E> {
   readonly enter: () => Held<A, E>
   /** Whether there is a resource that lives. */
   readonly isOpen: () => boolean
-  /** Fails when the lease is closed. */
-  readonly closed: Effect.Effect<never, E>
 }
 
 export interface Held<A, E> {
@@ -201,5 +199,5 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
     }
 
-    return { isOpen, enter, closed: Deferred.await(closing) }
+    return { isOpen, enter }
   })
