@@ -10,8 +10,6 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -171,40 +169,22 @@ const openTimeout = (description: string) => () =>
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
   endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
 
-const closed = () =>
-  new ConnectionError({
-    reason: "Closed",
-    delivery: "unsent",
-    description: "The Layer that owns the connection is closed"
-  })
-
 type Suits = (connection: Connection.Connection) => boolean
 
-/**
- * Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again.
- * Asked in the Layer's scope, whose end is the end of the waiting.
- */
-const hasCurrentKey = (
-  endpoint: Endpoint.Endpoint,
-  limit: Duration.Duration,
-  scope: Scope.Scope
-): Effect.Effect<Suits, ConnectionError> => {
-  if (!endpoint.canRotate) return Effect.succeed(constTrue)
+/** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
+const hasCurrentKey = (endpoint: Endpoint.Endpoint, limit: Duration.Duration): Effect.Effect<Suits> => {
   let asksFrom = -Infinity
-  const ask = Effect.timeout(endpoint.key, limit).pipe(
-    Effect.interruptible,
-    Effect.forkIn(scope),
-    Effect.flatMap((fiber) => Effect.onInterrupt(Fiber.await(fiber), () => Fiber.interrupt(fiber)))
+  const ask = Effect.map(
+    Effect.timeout(endpoint.key, limit),
+    (key): Suits => (connection) => Equal.equals(connection.key, key)
   )
   return Effect.flatMap(
     Clock.currentTimeMillis,
     (now) =>
-      now < asksFrom ? Effect.succeed(constTrue) : Effect.flatMap(ask, (exit) => {
-        if (Exit.isSuccess(exit)) return Effect.succeed((connection) => Equal.equals(connection.key, exit.value))
-        if (Exit.isInterrupted(exit)) return Effect.fail(closed())
+      now < asksFrom ? Effect.succeed(constTrue) : Effect.catchAll(ask, (error) => {
         asksFrom = now + 6 * Duration.toMillis(limit)
         return Effect.as(
-          Effect.logDebug("Whether there is a new key is not known: the connection serves on", exit.cause),
+          Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
           constTrue
         )
       })
@@ -274,10 +254,17 @@ export const make = (
       prepare: options.rewarm === true ? rewarm : () => Effect.void,
       onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
-      onClosed: closed
+      onClosed: () =>
+        new ConnectionError({
+          reason: "Closed",
+          delivery: "unsent",
+          description: "The Layer that owns the connection is closed"
+        })
     })
 
-    const suits = hasCurrentKey(endpoint, connectTimeout, yield* Effect.scope)
+    const suits = endpoint.canRotate
+      ? lease.whileOpen(hasCurrentKey(endpoint, connectTimeout))
+      : Effect.succeed(constTrue)
     const ready = Effect.suspend(() => {
       const held = lease.enter()
       return held.granted.pipe(
