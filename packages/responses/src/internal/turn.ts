@@ -194,7 +194,11 @@ const makeServe = (options: Options) => {
         // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
         return yield* planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
           recoveries.push({ _tag: "ResentInFull", error })
-          return begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+          // Some servers serve nothing more on a connection on which they have said so.
+          return Effect.flatMap(
+            connection.isOpen() ? Effect.succeed(connection) : restore(connect),
+            (connection) => begin(connection, heads.takeFull(connection, request, error.previousResponseId))
+          )
         })
       })
     )
