@@ -264,7 +264,7 @@ export const make = (
     })
 
     const current = hasCurrentKey(endpoint, connectTimeout)
-    const suits = endpoint.canRotate ? Effect.raceFirst(current, lease.closed) : current
+    const suits = endpoint.canRotate ? lease.whileOpen(current) : current
     const ready = Effect.suspend(() => {
       const held = lease.enter()
       return held.granted.pipe(

@@ -2,10 +2,10 @@
  * Who may use which resource now: one holder at a time, a resource that is opened when it is needed, replaced when the
  * schedule says so, and closed when it has ended. Knows nothing of WebSockets.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as FairSemaphore from "./fairSemaphore.ts"
@@ -31,8 +31,8 @@ export interface Lease<A, E> {
   readonly enter: () => Held<A, E>
   /** Whether there is a resource that lives. */
   readonly isOpen: () => boolean
-  /** Fails when the lease is closed. */
-  readonly closed: Effect.Effect<never, E>
+  /** Fails when the lease is closed meanwhile. */
+  readonly whileOpen: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E | E2>
 }
 
 export interface Held<A, E> {
@@ -65,21 +65,28 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
     let failure: { readonly error: E; readonly upTo: number } | undefined
     let closed = false
     const owner = yield* Scope.make()
-    const closing = yield* Deferred.make<never, E>()
     yield* Finalizer.add(Effect.suspend(() => {
       closed = true
-      Deferred.unsafeDone(closing, Effect.fail(options.onClosed()))
       return Scope.close(owner, Exit.void)
     }))
+
+    /**
+     * In a fiber of the owner's, whose end interrupts it. Not `raceFirst`: whoever is interrupted in the step before it starts
+     * its fibers waits for them for ever.
+     */
+    const inOwner = <B, E2>(effect: Effect.Effect<B, E2>, restore: Restore): Effect.Effect<B, E | E2> =>
+      Effect.flatMap(Effect.forkIn(Effect.interruptible(effect), owner), (fiber) =>
+        Effect.flatMap(
+          Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
+          (exit): Exit.Exit<B, E | E2> => Exit.isFailure(exit) && closed ? Exit.fail(options.onClosed()) : exit
+        ))
 
     /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
     const openEntry = (restore: Restore): Effect.Effect<Entry<A>, E> =>
       Effect.gen(function*() {
         if (closed) return yield* Effect.fail(options.onClosed())
         const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
-        // The fiber that opens is the caller's, so the end of the owner does not interrupt it.
-        const resource = yield* restore(Effect.raceFirst(options.open, Deferred.await(closing))).pipe(
-          Scope.extend(scope),
+        const resource = yield* inOwner(Scope.extend(options.open, scope), restore).pipe(
           Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : discard(scope))
         )
         return { resource, scope, users: 0, retired: false }
@@ -201,5 +208,9 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
     }
 
-    return { isOpen, enter, closed: Deferred.await(closing) }
+    return {
+      isOpen,
+      enter,
+      whileOpen: (effect) => Effect.uninterruptibleMask((restore) => inOwner(effect, restore))
+    }
   })
