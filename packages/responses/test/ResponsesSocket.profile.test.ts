@@ -112,7 +112,7 @@ describe("an error frame", () => {
         assert.deepStrictEqual(sent["input"], [hello, hi, more])
         yield* next.send(...answer("resp_2", [hi]))
         const { recoveries } = yield* Fiber.join(fiber)
-        assert.include(recoveries.map(({ _tag }) => _tag), "ResentInFull")
+        assert.deepStrictEqual(recoveries.map(({ _tag }) => _tag), ["ResentInFull"])
       }),
     strict
   )
