@@ -64,6 +64,21 @@ const lost: Turn = {
   executions: [ran({ fault: "drop", outcome: "closed" })]
 }
 
+const repeated: Turn = {
+  ...good,
+  traits: { kind: "socket", repeats: true },
+  recoveries: [{ _tag: "Reconnected", end: "Lost/unacknowledged" }],
+  executions: [ran({ responseId: "resp_0", fault: "drop", after: 0, outcome: "closed" }), ran()]
+}
+
+const overHttp: Turn = {
+  ...good,
+  traits: { kind: "both" },
+  sent: { input: "full", reason: "Http", transport: "http" },
+  recoveries: [{ _tag: "FellBack", end: "Refused/unsent" }],
+  executions: [ran({ transport: "http" })]
+}
+
 const right: Readonly<Record<string, Turn>> = {
   "a turn without a fault": good,
   "a connection that was dropped in the middle": lost,
@@ -71,6 +86,15 @@ const right: Readonly<Record<string, Turn>> = {
   "a second execution after the 60 minutes": {
     ...good,
     executions: [ran({ responseId: "resp_0", fault: "expire", after: 0 }), ran()]
+  },
+  "a request that is repeated where that is allowed": repeated,
+  "HTTP in the place of a socket": overHttp,
+  "a silent server and a clock of the library's": {
+    ...good,
+    traits: { kind: "socket", watch: "clocks" },
+    outcome: failed("Stalled/partial"),
+    events: cut(3),
+    executions: [ran({ fault: "silence", outcome: "abandoned" })]
   },
   "a refused upgrade": {
     ...good,
@@ -146,6 +170,47 @@ const wrong: Readonly<Record<string, readonly [turn: Turn, says: string]>> = {
   "an execution that is told as none": [
     { ...lost, outcome: failed("Lost/unsent"), events: [], strikes: new Set(["cut"]) },
     "Lost/unsent, but the server ran"
+  ],
+  "a repeat that nobody allowed": [{ ...repeated, traits: { kind: "socket" } }, "executed 2 times"],
+  "a repair that nobody allowed": [
+    { ...repeated, traits: { kind: "socket" } },
+    "Reconnected for Lost/unacknowledged"
+  ],
+  "a repeat of what was answered": [
+    { ...repeated, recoveries: [] },
+    "executed 2 times"
+  ],
+  "a third execution": [
+    { ...repeated, executions: [...repeated.executions.slice(0, 1), ...repeated.executions] },
+    "executed 3 times"
+  ],
+  "a fallback that was due": [
+    {
+      ...good,
+      traits: { kind: "both" },
+      outcome: failed("Unreachable/unsent"),
+      events: [],
+      upgrades: new Set(["cut"])
+    },
+    "ended with Unreachable/unsent"
+  ],
+  "HTTP without a reason": [{ ...overHttp, recoveries: [] }, "served over http"],
+  "a delta where there can be none": [
+    {
+      ...good,
+      traits: { kind: "socket", full: true },
+      sent: { input: "delta", reason: undefined, transport: "websocket" }
+    },
+    "a delta over websocket"
+  ],
+  "events before what is told as unsent": [
+    { ...lost, outcome: failed("Lost/unsent"), executions: [], strikes: new Set(["cut"]) },
+    "Lost/unsent after 3 events"
+  ],
+  "no output where some is told": [{ ...lost, events: cut(2) }, "the caller got no output"],
+  "a clock where the caller has its own": [
+    { ...lost, outcome: failed("Stalled/partial"), executions: [ran({ fault: "silence" })] },
+    "ended with Stalled/partial"
   ],
   "another history": [{ ...good, executions: [ran({ hash: "g" })] }, "the model saw another history"]
 }
