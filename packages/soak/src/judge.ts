@@ -51,6 +51,10 @@ const outside = (turn: Turn): ReadonlyArray<End> => {
   ]
 }
 
+/** HTTP: the server gave an idle connection up, after 5 seconds, in the moment in which it was used again. */
+const isReset = ({ executions, outcome, traits }: Turn): boolean =>
+  traits.kind !== "socket" && outcome._tag === "Failed" && outcome.code === "ECONNRESET" && executions.length === 0
+
 /** Every end that fits what was done to the turn. */
 const allowed = (turn: Turn): ReadonlyArray<End> => {
   const last = turn.executions.at(-1)
@@ -59,6 +63,7 @@ const allowed = (turn: Turn): ReadonlyArray<End> => {
     ...outside(turn),
     ...(turn.traits.queues === true ? ["QueueTimeout/unsent"] : []),
     ...(turn.isExplicit ? ["PreviousResponseNotFound"] : []),
+    ...(isReset(turn) ? ["Lost/unacknowledged"] : []),
     ...(turn.gaveUp === "left" || turn.gaveUp === "interrupted" ? [turn.gaveUp] : []),
     // The caller looks at the clock from the first silence on, and does not know whether the request was sent again.
     ...(turn.gaveUp === "limit" && turn.executions.some((one) => faultOf(one).isSilent === true) ? ["limit"] : [])

@@ -31,7 +31,13 @@ export interface Seen {
 
 export type Outcome =
   | { readonly _tag: "Ended"; readonly end: "completed" | "incomplete"; readonly text: string }
-  | { readonly _tag: "Failed"; readonly end: End; readonly message: string; readonly status: number | undefined }
+  | {
+    readonly _tag: "Failed"
+    readonly end: End
+    readonly message: string
+    readonly status: number | undefined
+    readonly code: string | undefined
+  }
   /** The caller gave up: left after some events, was interrupted, or reached its own limit. */
   | { readonly _tag: "GaveUp" }
   | { readonly _tag: "Defect"; readonly message: string }

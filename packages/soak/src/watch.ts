@@ -54,7 +54,8 @@ const outcomeOf = (cause: Cause.Cause<ResponsesError>): Outcome => {
       _tag: "Failed",
       end: endOf(failure),
       message: failure.message,
-      status: "status" in failure ? failure.status : undefined
+      status: "status" in failure ? failure.status : undefined,
+      code: "code" in failure ? failure.code : undefined
     }
   }
   return Cause.isInterruptedOnly(cause) ? { _tag: "GaveUp" } : { _tag: "Defect", message: Cause.pretty(cause) }

@@ -53,7 +53,15 @@ const good: Turn = {
   besideDrained: false
 }
 
-const failed = (end: string): Outcome => ({ _tag: "Failed", end, message: "It failed", status: undefined })
+const failed = (end: string): Outcome => ({
+  _tag: "Failed",
+  end,
+  message: "It failed",
+  status: undefined,
+  code: undefined
+})
+
+const lostOnTheWay = { _tag: "Failed", message: "It failed", status: undefined, code: "ECONNRESET" } as const
 
 const cut = (count: number) => events.slice(0, count)
 
@@ -89,6 +97,14 @@ const right: Readonly<Record<string, Turn>> = {
   },
   "a request that is repeated where that is allowed": repeated,
   "HTTP in the place of a socket": overHttp,
+  "a connection of HTTP's that was given up as it was used": {
+    ...overHttp,
+    outcome: { ...lostOnTheWay, end: "Lost/unacknowledged" },
+    events: [],
+    executions: [],
+    recoveries: [],
+    sent: undefined
+  },
   "a silent server and a clock of the library's": {
     ...good,
     traits: { kind: "socket", watch: "clocks" },
@@ -183,6 +199,16 @@ const wrong: Readonly<Record<string, readonly [turn: Turn, says: string]>> = {
   "a third execution": [
     { ...repeated, executions: [...repeated.executions.slice(0, 1), ...repeated.executions] },
     "executed 3 times"
+  ],
+  "a request that was reset on the way back": [
+    {
+      ...overHttp,
+      outcome: { ...lostOnTheWay, end: "Lost/unacknowledged" },
+      events: [],
+      recoveries: [],
+      sent: undefined
+    },
+    "ended with Lost/unacknowledged"
   ],
   "a fallback that was due": [
     {
