@@ -82,13 +82,13 @@ describe("a turn", () => {
   it.live("Responses.forEach: no fiber and no timer", () =>
     Effect.map(
       perTurn(forEach),
-      (found) => within(found, { fibers: 0, instructions: 190, promises: 4, timers: 0, wakeUps: 3 })
+      (found) => within(found, { fibers: 0, instructions: 120, promises: 4, timers: 0, wakeUps: 2 })
     ))
 
   it.live("Stream.runForEach: one fiber, without which Effect runs no Stream", () =>
     Effect.map(
       perTurn(runForEach),
-      (found) => within(found, { fibers: 1, instructions: 790, promises: 14, timers: 0, wakeUps: 9 })
+      (found) => within(found, { fibers: 1, instructions: 660, promises: 14, timers: 0, wakeUps: 8 })
     ))
 })
 

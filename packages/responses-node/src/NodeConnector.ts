@@ -66,10 +66,10 @@ const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effec
     onRefused(ws, scrub, (error) => resume(Effect.fail(error)))
   })
 
+/** As text: a Buffer, which may be the caller's, would be copied before it is masked. */
 const send = (ws: WS.WebSocket): Socket["send"] => (text, done) => {
-  const bytes = Buffer.from(text)
-  ws.send(bytes, { binary: false }, done)
-  return bytes.length
+  ws.send(text, done)
+  return Buffer.byteLength(text)
 }
 
 /** `ws` itself cuts the connection when the server does not agree to the close in time. */

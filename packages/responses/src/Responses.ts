@@ -4,17 +4,16 @@
  * @since 0.1.0
  */
 import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Tracer from "effect/Tracer"
-import * as Output from "./internal/output.ts"
-import * as ResponseEvent from "./ResponseEvent.ts"
+import * as Tracer from "effect/Tracer"
+import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
@@ -46,6 +45,8 @@ export interface OpenResponse extends ResponsesTelemetry.Sending {
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /** The same, given to a function as they come in, with nothing in between. Either this or `events` can be run. */
   readonly forEach: (onEvent: (event: ResponseEvent.ResponseEvent) => void) => Effect.Effect<void, ResponsesError>
+  /** The response as it stands at its end, `undefined` until that has come. */
+  readonly result: () => FinalResponse | undefined
 }
 
 /**
@@ -72,22 +73,47 @@ export interface Service {
  */
 export class Responses extends Context.Tag("effect-responses/Responses")<Responses, Service>() {}
 
-/** Chunks are looked at by their last event only: a response has one end. */
-const observed = (
-  span: Tracer.Span,
-  { events, forEach }: OpenResponse
-): Pick<OpenResponse, "events" | "forEach"> => ({
-  events: Stream.mapChunks(events, (chunk) => {
-    const last = chunk.length === 0 ? undefined : Chunk.unsafeLast(chunk)
-    if (last !== undefined && ResponseEvent.isEnd(last)) ResponsesTelemetry.annotateEnd(span, last.response)
-    return chunk
-  }),
-  forEach: (onEvent) =>
-    forEach((event) => {
-      if (ResponseEvent.isEnd(event)) ResponsesTelemetry.annotateEnd(span, event.response)
-      onEvent(event)
-    })
-})
+/** Counted in the metrics of `ResponsesTelemetry`, with a span that ends with the scope. */
+const openIn = (
+  scope: Scope.Scope,
+  request: ResponseRequest
+): Effect.Effect<OpenResponse, ResponsesError, Responses> =>
+  Effect.flatMap(
+    Effect.makeSpan(ResponsesTelemetry.spanName, {
+      kind: "client",
+      captureStackTrace: false,
+      attributes: ResponsesTelemetry.requestAttributes(request)
+    }),
+    (span) =>
+      Effect.clockWith((clock) => {
+        let result: OpenResponse["result"] | undefined
+        const end = (exit: Exit.Exit<unknown, unknown>) =>
+          Effect.sync(() => {
+            const final = result?.()
+            if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
+            span.end(clock.unsafeCurrentTimeNanos(), exit)
+          })
+        const open = Effect.flatMap(Responses, (responses) =>
+          Effect.flatMap(responses.open(request), (response) => {
+            result = response.result
+            ResponsesTelemetry.annotateOpen(span, response)
+            return Effect.as(ResponsesTelemetry.count(response), response)
+          }))
+        // One context for both: each costs a turn about as much as its first event.
+        const provided = Effect.mapInputContext(open, (context: Context.Context<Responses>) =>
+          Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span))
+        return Effect.zipRight(Scope.addFinalizerExit(scope, end), provided)
+      })
+  )
+
+/** In a scope of its own, which ends with what is done with the response. */
+const use = <A>(
+  request: ResponseRequest,
+  f: (response: OpenResponse) => Effect.Effect<A, ResponsesError>
+): Effect.Effect<A, ResponsesError, Responses> =>
+  Effect.flatMap(Scope.make(), (scope) =>
+    Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) =>
+      Scope.close(scope, exit)))
 
 /**
  * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
@@ -99,21 +125,7 @@ const observed = (
 export const open = (
   request: ResponseRequest
 ): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
-  Effect.gen(function*() {
-    const responses = yield* Responses
-    const span = yield* Effect.makeSpan(ResponsesTelemetry.spanName, {
-      kind: "client",
-      captureStackTrace: false,
-      attributes: ResponsesTelemetry.requestAttributes(request)
-    })
-    const clock = yield* Effect.clock
-    yield* Scope.addFinalizerExit(yield* Effect.scope, (exit) =>
-      Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), exit)))
-    const response = yield* Effect.withParentSpan(responses.open(request), span)
-    yield* ResponsesTelemetry.count(response)
-    ResponsesTelemetry.annotateOpen(span, response)
-    return { ...response, ...observed(span, response) }
-  })
+  Effect.flatMap(Effect.scope, (scope) => openIn(scope, request))
 
 /**
  * The events of a response, as they come. Leaving the stream early gives the response up.
@@ -138,11 +150,13 @@ export const stream = (
   request: ResponseRequest,
   options?: { readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined }
 ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> => {
-  const opened = options?.onOpen === undefined ? open(request) : Effect.tap(open(request), options.onOpen)
+  const onOpen = options?.onOpen
   // `Stream.unwrapScoped` by hand: it would cost a turn as much again as the rest of the Stream does.
   return Stream.fromChannel(
     Channel.flatMap(Channel.fromEffect(Scope.make()), (scope) =>
-      Channel.fromEffect(Scope.extend(opened, scope)).pipe(
+      Channel.fromEffect(
+        onOpen === undefined ? openIn(scope, request) : Effect.tap(openIn(scope, request), onOpen)
+      ).pipe(
         Channel.flatMap(({ events }) => Stream.toChannel(events)),
         Channel.ensuringWith((exit) => Scope.close(scope, exit))
       ))
@@ -177,7 +191,7 @@ export const forEach = (
   request: ResponseRequest,
   onEvent: (event: ResponseEvent.ResponseEvent) => void
 ): Effect.Effect<void, ResponsesError, Responses> =>
-  Effect.scoped(Effect.flatMap(open(request), (response) => response.forEach(onEvent)))
+  use(request, (response) => response.forEach(onEvent))
 
 /**
  * A response that has ended, with all of its output.
@@ -196,19 +210,11 @@ export interface FinalResponse extends ResponseEvent.Response {
  * @category requests
  */
 export const collect = (response: OpenResponse): Effect.Effect<FinalResponse, ResponsesError> =>
-  Effect.suspend(() => {
-    const output = Output.make()
-    let end: ResponseEvent.Response | undefined
-    return response.forEach((event) => {
-      output.add(event)
-      if (ResponseEvent.isEnd(event)) end = event.response
-    }).pipe(
-      Effect.flatMap(() =>
-        end === undefined
-          ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
-          : Effect.succeed({ ...end, output: output.of(end) })
-      )
-    )
+  Effect.flatMap(response.forEach(() => {}), () => {
+    const result = response.result()
+    return result === undefined
+      ? Effect.dieMessage("A transport ended its events without response.completed or response.incomplete")
+      : Effect.succeed(result)
   })
 
 /**
@@ -218,7 +224,7 @@ export const collect = (response: OpenResponse): Effect.Effect<FinalResponse, Re
  * @category requests
  */
 export const create = (request: ResponseRequest): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
-  Effect.scoped(Effect.flatMap(open(request), collect))
+  use(request, collect)
 
 /**
  * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a

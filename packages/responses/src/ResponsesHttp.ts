@@ -158,7 +158,8 @@ export const make = (
           firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
           events: exchange.events,
-          forEach: exchange.forEach
+          forEach: exchange.forEach,
+          result: exchange.result
         } satisfies Responses.OpenResponse
       }).pipe(inOwnScope)
 

@@ -264,11 +264,11 @@ export const make = (
 
     const suits = endpoint.canRotate
       ? lease.whileOpen(hasCurrentKey(endpoint, connectTimeout))
-      : Effect.succeed(constTrue)
+      : undefined
     const ready = Effect.suspend(() => {
       const held = lease.enter()
       return held.granted.pipe(
-        Effect.zipRight(suits),
+        Effect.zipRight(suits ?? Effect.succeed(constTrue)),
         Effect.flatMap(held.get),
         Effect.ensuring(Effect.sync(held.release)),
         Effect.asVoid
@@ -276,7 +276,7 @@ export const make = (
     })
     if (options.eager === true) yield* openAhead(ready)
 
-    const turn = Turn.make({
+    const open = Turn.make({
       lease,
       heads,
       suits,
@@ -284,22 +284,21 @@ export const make = (
       onEarlyEnd: options.onEarlyEnd ?? "close",
       repeat: options.repeat ?? "unsent",
       maxFrameBytes: profile.maxFrameBytes,
-      lanes: profile.lanes
+      lanes: profile.lanes,
+      onOpen: ({ bytesSaved, bytesSent, input, recoveries }) => {
+        totals.responses++
+        totals.deltas += input === "delta" ? 1 : 0
+        totals.bytesSent += bytesSent
+        totals.bytesSaved += bytesSaved
+        for (const { _tag } of recoveries) {
+          if (_tag === "Reconnected") totals.reconnected++
+          if (_tag === "ResentInFull") totals.resentInFull++
+        }
+      }
     })
 
-    const count = ({ bytesSaved, bytesSent, input, recoveries }: Responses.Sending) => {
-      totals.responses++
-      totals.deltas += input === "delta" ? 1 : 0
-      totals.bytesSent += bytesSent
-      totals.bytesSaved += bytesSaved
-      for (const { _tag } of recoveries) {
-        if (_tag === "Reconnected") totals.reconnected++
-        if (_tag === "ResentInFull") totals.resentInFull++
-      }
-    }
-
     return {
-      open: (request) => Effect.tap(turn(request), (response) => Effect.sync(() => count(response))),
+      open,
       connect: ready,
       stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals }))
     }

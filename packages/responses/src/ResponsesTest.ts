@@ -137,7 +137,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
           if (!hasBegun) return
           left = false
           const result = exchange.result()
-          if (result !== undefined) contexts.set(result.response.id, [...input, ...result.output])
+          if (result !== undefined) contexts.set(result.id, [...input, ...result.output])
           release()
         }
       })
@@ -152,7 +152,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         Effect.sync(() => {
           left = false
         }))
-      return { id, events: exchange.events, forEach: exchange.forEach }
+      return { id, events: exchange.events, forEach: exchange.forEach, result: exchange.result }
     })
 
     const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {

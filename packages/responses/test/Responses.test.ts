@@ -11,6 +11,7 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../src/ResponsesError.ts"
+import * as OpenResponse from "./support/openResponse.ts"
 
 const request: ResponseRequest = { model: "m", input: "Hello" }
 
@@ -19,19 +20,6 @@ const delta: ResponseEvent = { type: "response.output_text.delta", delta: "Hi" }
 const item = { type: "message", role: "assistant", content: "Hi" } as const
 const done: ResponseEvent = { type: "response.output_item.done", item }
 const completed: ResponseEvent = { type: "response.completed", response: { id: "resp_1" } }
-
-const opened = (transport: "websocket" | "http", events: Responses.OpenResponse["events"]): Responses.OpenResponse => ({
-  id: "resp_1",
-  transport,
-  input: "full",
-  bytesSent: 1,
-  bytesSaved: 0,
-  queued: Duration.zero,
-  firstEvent: Duration.millis(5),
-  recoveries: [],
-  events,
-  forEach: (onEvent) => Stream.runForEach(events, (event) => Effect.sync(() => onEvent(event)))
-})
 
 interface Transport extends Responses.Service {
   readonly requests: Array<ResponseRequest>
@@ -54,7 +42,7 @@ const transport = (
         log.push("open")
         return Effect.zipRight(
           Effect.addFinalizer(() => Effect.sync(() => log.push("close"))),
-          Effect.map(open, (events) => opened(name, events))
+          Effect.map(open, (events) => OpenResponse.make(name, events))
         )
       })
   }

@@ -10,6 +10,7 @@ import * as Responses from "../src/Responses.ts"
 import * as ResponsesError from "../src/ResponsesError.ts"
 import * as ResponsesFetch from "../src/ResponsesFetch.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
+import * as OpenResponse from "./support/openResponse.ts"
 
 const url = "https://api.openai.com/v1/responses"
 
@@ -18,18 +19,7 @@ const body = (more: object = {}) => JSON.stringify({ model: "gpt-5.5", input: "H
 const created: ResponseEvent = { type: "response.created", sequence_number: 0, response: { id: "resp_1" } }
 const delta: ResponseEvent = { type: "response.output_text.delta", sequence_number: 1, item_id: "msg_1", delta: "ä" }
 
-const opened = (events: Responses.OpenResponse["events"]): Responses.OpenResponse => ({
-  id: "resp_1",
-  transport: "websocket",
-  input: "full",
-  bytesSent: 1,
-  bytesSaved: 0,
-  queued: Duration.zero,
-  firstEvent: Duration.zero,
-  recoveries: [],
-  events,
-  forEach: (onEvent) => Stream.runForEach(events, (event) => Effect.sync(() => onEvent(event)))
-})
+const opened = (events: Responses.OpenResponse["events"]) => OpenResponse.make("websocket", events)
 
 interface Log {
   /** Set when a response was opened, and when its scope was closed. */

@@ -5,7 +5,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
@@ -25,6 +24,7 @@ import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as FakeServer from "./support/fakeServer.ts"
+import * as OpenResponse from "./support/openResponse.ts"
 
 /** Interrupts the fiber that first runs on it before its nth operation, and counts them. */
 const interrupter = (at: number) => {
@@ -156,20 +156,7 @@ const second = (): Second => {
         Effect.gen(function*() {
           yield* hold
           const name = nameOf(request.input)
-          const events = decoded(name)
-          return {
-            id: idOf(name),
-            transport: "http",
-            input: "full",
-            bytesSent: 1,
-            bytesSaved: 0,
-            queued: Duration.zero,
-            firstEvent: Duration.zero,
-            recoveries: [],
-            events: Stream.rechunk(Stream.fromIterable(events), 1),
-            forEach: (onEvent) =>
-              Effect.forEach(events, (event) => Effect.sync(() => onEvent(event)), { discard: true })
-          }
+          return OpenResponse.make("http", Stream.rechunk(Stream.fromIterable(decoded(name)), 1), idOf(name))
         })
     }
   }

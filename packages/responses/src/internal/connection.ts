@@ -33,11 +33,13 @@ export interface Connection {
   readonly ended: Effect.Effect<void>
   /** Ends it from this side. The socket itself is closed with the connection's scope. */
   readonly end: (error?: End) => void
-  /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
+  /** Whether nothing was abandoned on a lane that has not ended, and the connection was not silent for long. */
+  readonly isReady: (lane: string) => boolean
+  /** Waits until that is so; a connection that was silent is asked for a sign of life. */
   readonly ready: (lane: string) => Effect.Effect<void>
   /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
   readonly request: (options: RequestOptions) => Requested
-  /** Looks at the clocks of the requests that run. To be called after `request`. */
+  /** Looks at the clocks of the requests that run. To be run after `request`. */
   readonly watch: Effect.Effect<void>
 }
 
@@ -267,12 +269,15 @@ export const open = (
       isOpen: () => end === undefined,
       ended: Deferred.await(ended),
       end: (error = closed) => giveUp(error),
+      isReady: (lane) => router.onLane(lane) === undefined && liveness.isFresh(silence),
       ready: (lane) =>
         Effect.suspend(() => {
           const before = router.onLane(lane)
           return before === undefined ? liveness.check(silence) : drained(before)
         }),
       request,
-      watch: watchdog.run(scope)
+      watch: Effect.suspend(() =>
+        watchdog.isNeeded(clock.unsafeCurrentTimeMillis()) ? watchdog.run(scope) : Effect.void
+      )
     }
   })

@@ -4,7 +4,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as ResponseEvent from "../ResponseEvent.ts"
-import type { ResponseItem } from "../ResponseItem.ts"
+import type { FinalResponse } from "../Responses.ts"
 import type { Delivery, ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
 import * as Scrub from "./scrub.ts"
@@ -35,8 +35,8 @@ export interface Exchange {
   readonly size: () => number
   /** Set by the first event that has it. */
   readonly responseId: () => string | undefined
-  /** The end and the items of the output, once the response has ended well. */
-  readonly result: () => Result | undefined
+  /** The response as it stands at its end, once it has ended well. */
+  readonly result: () => FinalResponse | undefined
   /** Waits until the server begins to answer. */
   readonly started: Effect.Effect<string, ResponsesError>
   /** Can be run once, or `forEach` can. */
@@ -47,11 +47,6 @@ export interface Exchange {
   readonly abandon: () => void
   /** Waits for the end of an abandoned exchange. */
   readonly ended: Effect.Effect<void>
-}
-
-export interface Result {
-  readonly response: ResponseEvent.Response
-  readonly output: ReadonlyArray<ResponseItem>
 }
 
 const readTwice = "The events of a response can be read once"
@@ -76,7 +71,7 @@ export const make = (options: Options): Exchange => {
   let abandoned = false
   let read = false
   let sink: ((event: ResponseEvent.ResponseEvent) => void) | undefined
-  let response: ResponseEvent.Response | undefined
+  let result: FinalResponse | undefined
   const output = Output.make()
   let wake: (() => void) | undefined
 
@@ -94,7 +89,6 @@ export const make = (options: Options): Exchange => {
     })
 
   const hasEnded = () => end !== undefined
-  const hasStarted = () => id !== undefined || hasEnded()
   const hasEvents = () => batch.length > 0 || hasEnded()
 
   const finish = (how: End, last?: ResponseEvent.EndEvent) => {
@@ -137,7 +131,7 @@ export const make = (options: Options): Exchange => {
     if (delivery !== "partial" && ResponseEvent.isOutput(event)) delivery = "partial"
     if (ResponseEvent.isEnd(event)) {
       finished = true
-      response = event.response
+      result = { ...event.response, output: output.of(event.response) }
       return finish({ _tag: "Done" }, event)
     }
     if (sink !== undefined) return sink(event)
@@ -154,9 +148,15 @@ export const make = (options: Options): Exchange => {
     return taken
   }
 
-  const started: Exchange["started"] = Effect.suspend(() => {
-    if (id !== undefined) return Effect.succeed(id)
-    return end?._tag === "Failed" ? Effect.fail(end.error) : Effect.zipRight(until(hasStarted), started)
+  const started: Exchange["started"] = Effect.async<string, ResponsesError>((resume) => {
+    const settle = () => {
+      if (id !== undefined) resume(Effect.succeed(id))
+      else if (end?._tag === "Failed") resume(Effect.fail(end.error))
+      else return
+      wake = undefined
+    }
+    wake = settle
+    settle()
   })
 
   const next: Channel.Channel<Chunk.Chunk<ResponseEvent.ResponseEvent>, unknown, ResponsesError, unknown, void> =
@@ -232,7 +232,7 @@ export const make = (options: Options): Exchange => {
     error: () => end?._tag === "Failed" ? end.error : undefined,
     size: () => size,
     responseId: () => id,
-    result: () => response === undefined ? undefined : { response, output: output.of(response) },
+    result: () => result,
     started,
     events,
     forEach,

@@ -6,8 +6,8 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Continuation from "../Continuation.ts"
 import * as ResponseRequest from "../ResponseRequest.ts"
+import type { FinalResponse } from "../Responses.ts"
 import type { Connection } from "./connection.ts"
-import type { Result } from "./exchange.ts"
 
 export interface Heads {
   /** What would be sent on a new connection. */
@@ -20,14 +20,14 @@ export interface Heads {
     request: ResponseRequest.ResponseRequest,
     forgotten: string | undefined
   ) => Planned
-  readonly commit: (connection: Connection, planned: Planned, result: Result, frameSize: number) => void
+  readonly commit: (connection: Connection, planned: Planned, result: FinalResponse, frameSize: number) => void
   /** The conversation that a connection served last, if a new one has to be told all of it. */
   readonly latest: (connection: Connection) => Served | undefined
 }
 
 export interface Served {
   readonly request: ResponseRequest.ResponseRequest
-  readonly output: Result["output"]
+  readonly output: FinalResponse["output"]
   readonly isComplete: boolean
 }
 
@@ -161,7 +161,7 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
       }
     },
     commit: (connection, { asked, parent, plan }, result, frameSize) => {
-      const head = rule.commit(plan, result)
+      const head = rule.commit(plan, { response: result, output: result.output })
       if (head === undefined) return
       any = true
       if (!head.stored && Predicate.isNullable(asked.previous_response_id)) {

@@ -39,6 +39,8 @@ export interface Held<A, E> {
   readonly isGranted: () => boolean
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
+  /** The resource, if there is one that suits. */
+  readonly current: (suits: (resource: A) => boolean) => A | undefined
   /**
    * The resource; another one is opened if there is none, or none that suits. If it cannot be opened, those who wait now
    * get the same error in their turn, instead of trying one after the other.
@@ -186,14 +188,17 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         return entry.resource
       }
 
+      const found = (suits: (resource: A) => boolean) =>
+        current !== undefined && options.isOpen(current.resource) && suits(current.resource) ? use(current) : undefined
+
       return {
         isGranted: place.isGranted,
         granted: place.granted,
+        current: found,
         get: (suits) =>
           Effect.suspend(() => {
-            if (current !== undefined && options.isOpen(current.resource) && suits(current.resource)) {
-              return Effect.succeed(use(current))
-            }
+            const resource = found(suits)
+            if (resource !== undefined) return Effect.succeed(resource)
             return failure !== undefined && number <= failure.upTo
               ? Effect.fail(failure.error)
               : Effect.map(opened, use)

@@ -18,7 +18,9 @@ export interface Liveness {
   readonly hear: () => void
   /** When something last came, in milliseconds of the clock. */
   readonly heardAt: () => number
-  /** Asks, if nothing has come for so long, and waits for the answer. */
+  /** Whether something has come lately, or cannot be expected. */
+  readonly isFresh: (silence: Duration.Duration) => boolean
+  /** Asks, if it is not, and waits for the answer. */
   readonly check: (silence: Duration.Duration) => Effect.Effect<void>
   /** Asks whenever nothing has come for so long. */
   readonly watch: (silence: Duration.Duration) => Effect.Effect<void>
@@ -52,10 +54,10 @@ export const make = (options: Options): Liveness => {
     Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
   )
 
-  const check = (silence: Duration.Duration) =>
-    Effect.suspend(() =>
-      clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf() ? Effect.void : ask
-    )
+  const isFresh = (silence: Duration.Duration) =>
+    clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf()
+
+  const check = (silence: Duration.Duration) => Effect.suspend(() => isFresh(silence) ? Effect.void : ask)
 
   const watch = (silence: Duration.Duration): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -63,5 +65,5 @@ export const make = (options: Options): Liveness => {
       return Effect.sleep(wait > 0 ? wait : silence)
     }).pipe(Effect.zipRight(check(silence)), Effect.forever)
 
-  return { hear, heardAt: () => heardAt, check, watch, end }
+  return { hear, heardAt: () => heardAt, isFresh, check, watch, end }
 }

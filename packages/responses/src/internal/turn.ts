@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import { constTrue } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
@@ -32,8 +33,10 @@ export interface Options {
   readonly maxFrameBytes: number
   /** Without them `stream_id` is not sent. */
   readonly lanes: boolean
-  /** Whether a connection may take new requests. */
-  readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError>
+  /** Whether a connection may take new requests; absent: any. */
+  readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError> | undefined
+  /** A response has begun. */
+  readonly onOpen: (response: Responses.Sending) => void
 }
 
 const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
@@ -67,6 +70,12 @@ const checkSize = (
       })
   )
 
+const incomparable = (cause: unknown) =>
+  new InvalidRequest({
+    field: "input",
+    description: `cannot be compared with what was sent before: ${String(cause)}`
+  })
+
 const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.Effect<void, ConnectionError> =>
   !Duration.isFinite(limit) ? granted : Effect.timeoutFail(granted, {
     duration: limit,
@@ -83,19 +92,20 @@ export const make = (options: Options): Responses.Service["open"] => {
   const serve = makeServe(options)
 
   return (asked) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(ResponseRequest.validate(asked), (request) => {
+    Effect.clockWith((clock) =>
+      Effect.uninterruptibleMask((restore) => {
+        const validated = ResponseRequest.validate(asked)
+        if (Either.isLeft(validated)) return Effect.fail(validated.left)
+        const entered = clock.unsafeCurrentTimeMillis()
         const held = lease.enter()
+        const granted = () =>
+          serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, clock, entered, restore })
+        if (held.isGranted()) return granted()
         // Whoever waits holds little: there may be thousands.
-        const granted = held.isGranted()
-          ? Effect.void
-          : Effect.onExit(restore(queued(held.granted, timeouts.queue)), (exit) =>
-            Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release))
-        return Effect.flatMap(Effect.clock, (clock) => {
-          const entered = clock.unsafeCurrentTimeMillis()
-          return Effect.flatMap(granted, () =>
-            serve({ request: lanes ? request : { ...request, stream_id: undefined }, held, clock, entered, restore }))
-        })
+        return Effect.onExit(
+          restore(queued(held.granted, timeouts.queue)),
+          (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release)
+        ).pipe(Effect.flatMap(granted))
       })
     )
 }
@@ -110,8 +120,9 @@ interface Granted {
 
 type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
 
+/** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, lease, maxFrameBytes, onEarlyEnd, suits } = options
+  const { heads, lease, maxFrameBytes, onEarlyEnd, onOpen, suits } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
@@ -134,89 +145,91 @@ const makeServe = (options: Options) => {
       const { bytesSaved, plan } = planned
       const previousResponseId = plan.request.previous_response_id ?? undefined
       // Written in the same step as the plan: the items are the caller's, who may change them in place.
-      return Effect.flatMap(toFrame(plan.request), (frame) => {
-        const { bytes, exchange } = connection.request({
-          frame,
-          lane,
-          previousResponseId,
-          granted,
-          onEnd: (exchange) => {
-            const result = exchange.result()
-            try {
-              if (result !== undefined) heads.commit(connection, planned, result, frame.length)
-            } finally {
-              held.release()
-            }
+      const frame = toFrame(plan.request)
+      if (Either.isLeft(frame)) return Effect.fail(frame.left)
+      const { bytes, exchange } = connection.request({
+        frame: frame.right,
+        lane,
+        previousResponseId,
+        granted,
+        onEnd: (exchange) => {
+          const result = exchange.result()
+          try {
+            if (result !== undefined) heads.commit(connection, planned, result, frame.right.length)
+          } finally {
+            held.release()
           }
-        })
-        bytesSent += bytes
-        leave = () => {
-          exchange.abandon()
-          // A response that is not over would go on into the next turn.
-          if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
-          held.release()
         }
-        return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id) => ({
-          id,
-          transport: "websocket",
-          input: previousResponseId === undefined ? "full" : "delta",
-          reason: plan._tag === "Full" ? plan.reason : undefined,
-          bytesSaved,
-          events: exchange.events,
-          forEach: exchange.forEach
-        }))
       })
+      bytesSent += bytes
+      leave = () => {
+        exchange.abandon()
+        // A response that is not over would go on into the next turn.
+        if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
+        held.release()
+      }
+      return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id): Begun => ({
+        id,
+        transport: "websocket",
+        input: previousResponseId === undefined ? "full" : "delta",
+        reason: plan._tag === "Full" ? plan.reason : undefined,
+        bytesSaved,
+        events: exchange.events,
+        forEach: exchange.forEach,
+        result: exchange.result
+      }))
     }
 
     const connect = Effect.gen(function*() {
       if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
-      const isCurrent = yield* suits
+      const isCurrent = yield* suits ?? Effect.succeed(constTrue)
       const connection = yield* held.get(isCurrent)
       yield* connection.ready(lane)
       return connection.isOpen() ? connection : yield* held.get(isCurrent)
     })
 
-    const plan = (connection: Connection) =>
-      Either.try({
-        try: () => heads.take(connection, request),
-        catch: (cause) =>
-          new InvalidRequest({
-            field: "input",
-            description: `cannot be compared with what was sent before: ${String(cause)}`
-          })
+    const serveOn = (connection: Connection) => {
+      const planned = Either.try(() => heads.take(connection, request))
+      if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
+      const begun = begin(connection, planned.right)
+      // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
+      return planned.right.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+        recoveries.push({ _tag: "ResentInFull", error })
+        // Some servers serve nothing more on a connection after an error.
+        return Effect.flatMap(
+          connection.isOpen() ? Effect.succeed(connection) : restore(connect),
+          (open) => begin(open, heads.takeFull(open, request, error.previousResponseId))
+        )
       })
+    }
 
-    const attempt = Effect.flatMap(
-      restore(connect),
-      Effect.fnUntraced(function*(connection: Connection) {
-        const planned = yield* plan(connection)
-        const begun = begin(connection, planned)
-        // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-        return yield* planned.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
-          recoveries.push({ _tag: "ResentInFull", error })
-          // Some servers serve nothing more on a connection after an error.
-          return Effect.flatMap(
-            connection.isOpen() ? Effect.succeed(connection) : restore(connect),
-            (open) => begin(open, heads.takeFull(open, request, error.previousResponseId))
-          )
-        })
-      })
-    )
+    const attempt = Effect.suspend(() => {
+      const connection = suits === undefined ? held.current(constTrue) : undefined
+      return connection?.isReady(lane) === true ? serveOn(connection) : Effect.flatMap(restore(connect), serveOn)
+    })
 
-    return Finalizer.add(Effect.sync(() => leave())).pipe(
-      Effect.zipRight(Effect.catchIf(attempt, isRepeated, (error) => {
-        recoveries.push({ _tag: "Reconnected", error })
-        // That the second one did not run does not say that the first one did not.
-        return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
-      })),
-      Effect.map((begun): Responses.OpenResponse => ({
-        ...begun,
-        bytesSent,
-        queued: Duration.millis(granted - entered),
-        firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
-        recoveries
-      })),
-      Effect.onError(() => Effect.sync(() => leave()))
-    )
+    const repaired = Effect.catchIf(attempt, isRepeated, (error) => {
+      recoveries.push({ _tag: "Reconnected", error })
+      // That the second one did not run does not say that the first one did not.
+      return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
+    })
+
+    return Effect.matchCauseEffect(repaired, {
+      onFailure: (cause) => {
+        leave()
+        return Effect.failCause(cause)
+      },
+      onSuccess: (begun) => {
+        const response: Responses.OpenResponse = {
+          ...begun,
+          bytesSent,
+          queued: Duration.millis(granted - entered),
+          firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
+          recoveries
+        }
+        onOpen(response)
+        return Effect.as(Finalizer.add(Effect.sync(leave)), response)
+      }
+    })
   }
 }

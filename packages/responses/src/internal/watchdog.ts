@@ -57,10 +57,9 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
 export interface Watchdog {
   readonly add: (watched: Watched) => void
   readonly remove: (exchange: Exchange) => void
-  /**
-   * Makes sure that what was added is looked after, by one fiber in the given scope, which ends when it finds nothing to
-   * look after. Most requests find it asleep, and cost nothing.
-   */
+  /** Whether something is due before anybody looks, which most requests are not. Then `run` has to be run. */
+  readonly isNeeded: (now: number) => boolean
+  /** Looks after what was added, by one fiber in the given scope, which ends when it finds nothing to look after. */
   readonly run: (scope: Scope.Scope) => Effect.Effect<void>
 }
 
@@ -98,11 +97,8 @@ export const make = (timeouts: Timeouts): Watchdog => {
       if (!watched.exchange.hasEnded()) all.set(watched.exchange, watched)
     },
     remove: (exchange) => all.delete(exchange),
-    run: (scope) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        nextWake(now) >= wakes || all.size === 0
-          ? Effect.void
-          : Effect.suspend(() => look(++fiber)).pipe(Effect.interruptible, Effect.forkIn(scope), Effect.asVoid))
+    isNeeded: (now) => all.size > 0 && nextWake(now) < wakes,
+    run: (scope) => Effect.suspend(() => look(++fiber)).pipe(Effect.interruptible, Effect.forkIn(scope), Effect.asVoid)
   }
 }
 

@@ -1,6 +1,5 @@
 /** Two transports that do what they are told, one with the other behind it. */
 import type * as ConfigError from "effect/ConfigError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
@@ -9,6 +8,7 @@ import type { ResponseRequest } from "../../src/ResponseRequest.ts"
 import type * as Responses from "../../src/Responses.ts"
 import { ConnectionError, type ResponsesError } from "../../src/ResponsesError.ts"
 import * as ResponsesFallback from "../../src/ResponsesFallback.ts"
+import * as OpenResponse from "./openResponse.ts"
 
 export const request: ResponseRequest = { model: "m", input: "Hello" }
 
@@ -40,18 +40,7 @@ export const scripted = (transport: "websocket" | "http"): Scripted => {
     open: () =>
       Effect.suspend(() => {
         calls.opens++
-        return Effect.as(opening, {
-          id: `resp_${calls.opens}`,
-          transport,
-          input: "full" as const,
-          bytesSent: 1,
-          bytesSaved: 0,
-          queued: Duration.zero,
-          firstEvent: Duration.millis(5),
-          recoveries: [],
-          events: Stream.empty,
-          forEach: () => Effect.void
-        })
+        return Effect.as(opening, OpenResponse.make(transport, Stream.empty, `resp_${calls.opens}`))
       }),
     connect: Effect.suspend(() => {
       calls.connects++
