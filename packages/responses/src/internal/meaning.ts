@@ -134,8 +134,6 @@ const readRecord = (meaning: Meaning, start: number, value: Readonly<Record<stri
   return fields === 0 ? at + 1 : -1
 }
 
-const { hasOwnProperty } = Object.prototype
-
 /** Where a value ends if its leaves begin at `start` with the keys in the same order. -1 tells nothing. */
 const readInOrder = (meaning: Meaning, start: number, value: unknown): number => {
   if (typeof value !== "object" || value === null) return Object.is(meaning[start], leaf(value)) ? start + 1 : -1
@@ -152,7 +150,7 @@ const readInOrder = (meaning: Meaning, start: number, value: unknown): number =>
     if (meaning[start] !== record || prototype !== Object.prototype) return -1
     // In such a loop, and with this way to ask for what is inherited, the engine looks no field up.
     for (const name in value) {
-      if (!hasOwnProperty.call(value, name)) return -1
+      if (!Object.prototype.hasOwnProperty.call(value, name)) return -1
       const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
       if (isAbsent(field)) continue
       if (!Object.is(meaning[at], name)) return -1
