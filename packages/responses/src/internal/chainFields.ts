@@ -1,6 +1,4 @@
 /** The fields of a request that must be what they were, for the server's context to be continued from. */
-import * as Arr from "effect/Array"
-import * as Order from "effect/Order"
 import * as Predicate from "effect/Predicate"
 import type { ResponseRequest } from "../ResponseRequest.ts"
 import * as Meaning from "./meaning.ts"
@@ -74,6 +72,6 @@ export const changed = (had: ChainFields, request: ResponseRequest): ReadonlyArr
     return meaning === undefined || !Meaning.isOf(meaning, value)
   })
   if (others.length === 0 && fields.length === had.size) return []
-  const gone = Arr.difference(had.keys(), fields.map(([name]) => name))
-  return Arr.sort([...others.map(([name]) => name), ...gone], Order.string)
+  const names = new Set(fields.map(([name]) => name))
+  return [...others.map(([name]) => name), ...[...had.keys()].filter((name) => !names.has(name))].toSorted()
 }

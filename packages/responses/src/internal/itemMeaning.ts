@@ -154,12 +154,8 @@ const hasMessage: Has = (known, item) => {
     hasContent(known, item["content"])
 }
 
-const hasFunctionCall: Has = (known, item) =>
-  item["type"] === "function_call" && isOrdinary(item, item["toJSON"]) && Object.is(known[1], item["arguments"]) &&
-  Object.is(known[2], item["call_id"]) && known[3] === item["name"] && known[4] === (item["namespace"] ?? null)
-
-const hasCustomToolCall: Has = (known, item) =>
-  item["type"] === "custom_tool_call" && isOrdinary(item, item["toJSON"]) && Object.is(known[1], item["input"]) &&
+const hasCall = (known: ItemMeaning, item: Fields, said: "arguments" | "input"): boolean =>
+  item["type"] === known[0] && isOrdinary(item, item["toJSON"]) && Object.is(known[1], item[said]) &&
   Object.is(known[2], item["call_id"]) && known[3] === item["name"] && known[4] === (item["namespace"] ?? null)
 
 const hasOutput: Has = (known, item) =>
@@ -175,9 +171,9 @@ const hasPlainly: Has = (known, item) => {
     case "message":
       return hasMessage(known, item)
     case "function_call":
-      return hasFunctionCall(known, item)
+      return hasCall(known, item, "arguments")
     case "custom_tool_call":
-      return hasCustomToolCall(known, item)
+      return hasCall(known, item, "input")
     case "function_call_output":
     case "custom_tool_call_output":
       return hasOutput(known, item)

@@ -3,8 +3,6 @@
  * the order of keys. A list stays as it is when the value is mutated later. Its strings are the value's own, so it costs
  * little, and comparing it with a value that nobody changed compares pointers.
  */
-import * as Arr from "effect/Array"
-import * as Order from "effect/Order"
 
 export type Leaf = string | number | boolean | null | bigint | symbol
 
@@ -54,7 +52,7 @@ const leaf = (value: unknown): Leaf => {
   return isAbsent(value) ? null : value as Leaf
 }
 
-const sortedNames = (value: object): ReadonlyArray<string> => Arr.sort(Object.keys(value), Order.string)
+const sortedNames = (value: object): ReadonlyArray<string> => Object.keys(value).toSorted()
 
 /** Adds a value. May throw on what cannot be written as JSON. */
 export const write = (given: unknown, draft: Draft, names = sortedNames): void => {
