@@ -8,59 +8,12 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
-import * as Order from "effect/Order"
 import * as Predicate from "effect/Predicate"
-import * as ItemMeaning from "./internal/itemMeaning.ts"
-import * as Meaning from "./internal/meaning.ts"
+import * as ChainFields from "./internal/chainFields.ts"
+import * as History from "./internal/history.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
-
-/**
- * Whether a field must be what it was in the request before (`chain`), or may change from turn to turn (`free`). A field
- * that is not listed, as another vendor's may be, must be what it was.
- */
-const fieldKinds: { readonly [F in keyof Required<ResponseRequest.ResponseRequest>]: "chain" | "free" } = {
-  access_programs: "chain",
-  background: "free",
-  context_management: "chain",
-  conversation: "chain",
-  generate: "free",
-  image: "chain",
-  include: "chain",
-  input: "free",
-  instructions: "chain",
-  max_output_tokens: "chain",
-  max_tool_calls: "chain",
-  metadata: "chain",
-  model: "chain",
-  moderation: "chain",
-  parallel_tool_calls: "chain",
-  previous_response_id: "free",
-  prompt: "chain",
-  prompt_cache_key: "chain",
-  prompt_cache_options: "chain",
-  prompt_cache_retention: "chain",
-  reasoning: "chain",
-  safety_identifier: "chain",
-  service_tier: "chain",
-  store: "chain",
-  stream: "free",
-  stream_id: "free",
-  stream_options: "free",
-  temperature: "chain",
-  text: "chain",
-  tool_choice: "chain",
-  tools: "chain",
-  top_logprobs: "chain",
-  top_p: "chain",
-  truncation: "chain",
-  user: "chain"
-}
-
-const free: ReadonlySet<string> = new Set(
-  Object.entries(fieldKinds).filter(([, kind]) => kind === "free").map(([name]) => name)
-)
 
 /**
  * A response to continue from, and what the server has in it: a snapshot, so that a caller may go on to change its items
@@ -77,9 +30,9 @@ export interface Head {
   readonly warmUp: boolean
   /** The calls the response ended with that the server did not answer itself. */
   readonly pendingCalls: ReadonlyArray<string>
-  readonly fields: ReadonlyMap<string, Meaning.Meaning>
+  readonly fields: ChainFields.ChainFields
   /** The whole context, from the beginning of the conversation. */
-  readonly items: ReadonlyArray<ItemMeaning.ItemMeaning>
+  readonly items: History.History
 }
 
 /**
@@ -158,70 +111,6 @@ export interface Full {
  */
 export type Plan = Delta | Full
 
-const chainFields = (request: ResponseRequest.ResponseRequest): ReadonlyArray<[name: string, value: unknown]> =>
-  Object.entries(request).filter(([name, value]) => !free.has(name) && Predicate.isNotNullable(value))
-
-const fieldMeanings = (request: ResponseRequest.ResponseRequest): Head["fields"] => {
-  const draft = new Meaning.Draft()
-  return new Map(
-    chainFields(request).map(([name, value]) => {
-      Meaning.rewrite(draft, Meaning.write, value)
-      return [name, draft.finish()]
-    })
-  )
-}
-
-const changedFields = (had: Head["fields"], request: ResponseRequest.ResponseRequest): ReadonlyArray<string> => {
-  const given = chainFields(request)
-  const changed = given.filter(([name, value]) => {
-    const meaning = had.get(name)
-    return meaning === undefined || !Meaning.isOf(meaning, value)
-  })
-  const gone = Arr.difference(had.keys(), given.map(([name]) => name))
-  return Arr.sort([...changed.map(([name]) => name), ...gone], Order.string)
-}
-
-/**
- * How many of the caller's items the server has. Reasoning that the caller's history lacks is no difference: SDKs drop
- * it, and the model does better with it. But then none may come later: it could be the same, and be seen twice.
- */
-const sharedItems = (
-  had: Head["items"],
-  items: ReadonlyArray<ResponseItem>
-): { readonly count: number; readonly complete: boolean } => {
-  const draft = new Meaning.Draft()
-  let count = 0
-  let skipped = false
-  for (const known of had) {
-    const item = items[count]
-    if (item !== undefined && ItemMeaning.isSame(known, item, draft)) count++
-    else if (ItemMeaning.isReasoning(known)) skipped = true
-    else return { count, complete: false }
-  }
-  const rest = skipped ? items.findIndex((item, index) => index >= count && item.type === "reasoning") : -1
-  return rest === -1 ? { count, complete: true } : { count: rest, complete: false }
-}
-
-/** The id by which calls and their outputs find each other, whatever the kind of tool. */
-const callIds = (items: ReadonlyArray<ResponseItem>, suffix: "_call" | "_output"): ReadonlyArray<string> =>
-  items.flatMap((item) => {
-    if (!Predicate.isRecord(item) || !Predicate.isString(item.type) || !item.type.endsWith(suffix)) return []
-    const { call_id, id }: Readonly<Record<string, unknown>> = item
-    const callId = suffix === "_output" ? call_id ?? id : call_id
-    return Predicate.isString(callId) ? [callId] : []
-  })
-
-const unanswered = (calls: ReadonlyArray<string>, items: ReadonlyArray<ResponseItem>): ReadonlyArray<string> => {
-  if (calls.length === 0) return calls
-  const answered = new Set(callIds(items, "_output"))
-  return calls.filter((callId) => !answered.has(callId))
-}
-
-const meanings = (items: ReadonlyArray<ResponseItem>): Head["items"] => {
-  const draft = new Meaning.Draft()
-  return items.map((item) => ItemMeaning.make(draft, item))
-}
-
 const takeSnapshot = (
   request: ResponseRequest.ResponseRequest,
   fields: Head["fields"],
@@ -232,7 +121,7 @@ const takeSnapshot = (
   warmUp: request.generate === false,
   fields,
   before,
-  added: meanings(added)
+  added: History.make(added)
 })
 
 const isExplicit = (request: ResponseRequest.ResponseRequest): boolean =>
@@ -244,7 +133,7 @@ const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseReq
   reason: { _tag: "Explicit" },
   snapshot: parent !== undefined && parent.responseId === request.previous_response_id &&
       Predicate.isNullable(request.conversation)
-    ? takeSnapshot(request, fieldMeanings(request), parent.items, ResponseRequest.items(request))
+    ? takeSnapshot(request, ChainFields.make(request), parent.items, ResponseRequest.items(request))
     : undefined
 })
 
@@ -255,7 +144,7 @@ const everything = (
   _tag: "Full",
   request,
   reason,
-  snapshot: takeSnapshot(request, fieldMeanings(request), [], ResponseRequest.items(request))
+  snapshot: takeSnapshot(request, ChainFields.make(request), [], ResponseRequest.items(request))
 })
 
 /**
@@ -303,13 +192,13 @@ const match = (
   request: ResponseRequest.ResponseRequest,
   items: ReadonlyArray<ResponseItem>
 ): Delta | FullReason => {
-  const changed = changedFields(head.fields, request)
+  const changed = ChainFields.changed(head.fields, request)
   if (Arr.isNonEmptyReadonlyArray(changed)) return { _tag: "FieldsChanged", fields: changed }
-  const shared = sharedItems(head.items, items)
+  const shared = History.shared(head.items, items)
   if (!shared.complete) return { _tag: "HistoryChanged", index: shared.count }
   const input = items.slice(shared.count)
   if (input.length === 0 && !head.warmUp) return { _tag: "NothingNew" }
-  const pending = unanswered(head.pendingCalls, input)
+  const pending = History.unanswered(head.pendingCalls, input)
   if (Arr.isNonEmptyReadonlyArray(pending)) return { _tag: "PendingCalls", callIds: pending }
   return {
     _tag: "Delta",
@@ -362,9 +251,9 @@ export const commit = (
     responseId: id,
     stored: snapshot.stored,
     warmUp: snapshot.warmUp && output.length === 0,
-    pendingCalls: unanswered(callIds(output, "_call"), output),
+    pendingCalls: History.pendingCalls(output),
     fields: snapshot.fields,
-    items: snapshot.before.concat(snapshot.added, meanings(output))
+    items: snapshot.before.concat(snapshot.added, History.make(output))
   }
 }
 

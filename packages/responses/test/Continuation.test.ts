@@ -166,6 +166,18 @@ describe("plan", () => {
           content = "x"
         })()
       ],
+      [
+        "an instance that must not be looked into",
+        { role: "user", content: "x" },
+        new (class {
+          get type() {
+            return assert.fail()
+          }
+          toJSON() {
+            return { role: "user", content: "x" }
+          }
+        })()
+      ],
       ["what says itself how it is written", { role: "user", content: "x" }, {
         toJSON: () => ({ role: "user", content: "x" })
       }]
@@ -443,6 +455,9 @@ describe("plan", () => {
     const free: ReadonlyArray<readonly [name: string, before: object, now: object]> = [
       ["null, undefined and absent", { metadata: null, user: undefined }, { text: null, top_p: undefined }],
       ["key order", { text: { a: 1, b: [{ c: 1, d: 2 }] } }, { text: { b: [{ d: 2, c: 1 }], a: 1 } }],
+      ["undefined and absent inside", { text: { a: 1, b: undefined, c: 2 } }, { text: { a: 1, c: 2 } }],
+      ["what says itself how it is written", { text: { a: [1] } }, { text: { b: 2, toJSON: () => ({ a: [1] }) } }],
+      ["what is inherited", { text: { a: 1 } }, { text: Object.assign(Object.create({ b: 2 }), { a: 1 }) }],
       ["fresh copies", {}, structuredClone(settings)],
       ["what says how a request travels", { stream: true, background: false, stream_options: {} }, {
         stream_id: "a",

@@ -119,40 +119,76 @@ const hasThoughts = (reasoning: Meaning.Meaning): boolean => reasoning.length > 
 const isCompatible = (left: Meaning.Leaf | undefined, right: Meaning.Leaf | undefined): boolean =>
   left === null || right === null || left === right
 
+/**
+ * No instance of a class, which may hide, rename and compute fields. What this refuses is looked at as JSON has it. Whoever
+ * asks looks `toJSON` up: there the shapes are few, here they are all.
+ */
+const isOrdinary = (value: object, toJSON: unknown): boolean =>
+  Object.getPrototypeOf(value) === Object.prototype && typeof toJSON !== "function"
+
+/**
+ * `hasMessage` and the others: whether an item is in an everyday shape and means what is known; `false` tells nothing. They
+ * compare pointers and look into no text, as those of a long history are in no cache. There is a function for each kind, in
+ * which an item's type is the first that is asked for, because an engine that has met few shapes at a place need not look
+ * any field up there.
+ */
+type Has = (known: ItemMeaning, item: Fields) => boolean
+
 const hasContent = (known: ItemMeaning, content: unknown): boolean => {
   if (!Array.isArray(content)) return known.length === 4 && known[2] === text && Object.is(known[3], content)
   let at = 2
-  for (const given of content) {
-    const part = Meaning.plain(given) as Fields
-    const { type } = part
+  for (let index = 0; index < content.length; index++) {
+    const part: Fields = content[index]
+    const type = part["type"]
     if (type !== "output_text" && type !== "input_text" && type !== "text") return false
+    if (!isOrdinary(part, part["toJSON"])) return false
     if (known[at] !== text || !Object.is(known[at + 1], part["text"])) return false
     at += 2
   }
   return at === known.length
 }
 
-/**
- * Whether an item is one of the everyday kinds in an everyday shape, and means what is known; `false` tells nothing. Of
- * an item that nobody changed it compares pointers and looks into no text, as those of a long history are in no cache.
- */
-const isPlainlySame = (known: ItemMeaning, item: Fields): boolean => {
-  const type = item["type"] === undefined ? "message" : item["type"]
-  if (type !== known[0]) return false
-  switch (type) {
+const hasMessage: Has = (known, item) => {
+  const type = item["type"]
+  return (type === "message" || type === undefined) && isOrdinary(item, item["toJSON"]) && known[1] === item["role"] &&
+    hasContent(known, item["content"])
+}
+
+const hasCall = (known: ItemMeaning, item: Fields, said: "arguments" | "input"): boolean =>
+  item["type"] === known[0] && isOrdinary(item, item["toJSON"]) && Object.is(known[1], item[said]) &&
+  Object.is(known[2], item["call_id"]) && known[3] === item["name"] && known[4] === (item["namespace"] ?? null)
+
+const hasOutput: Has = (known, item) =>
+  item["type"] === known[0] && isOrdinary(item, item["toJSON"]) && Object.is(known[1], item["call_id"]) &&
+  hasContent(known, item["output"])
+
+const hasReasoning: Has = (known, item) =>
+  item["type"] === "reasoning" && isOrdinary(item, item["toJSON"]) && known[1] !== null &&
+  Object.is(known[1], item["encrypted_content"])
+
+const hasPlainly: Has = (known, item) => {
+  switch (known[0]) {
     case "message":
-      return known[1] === item["role"] && hasContent(known, item["content"])
+      return hasMessage(known, item)
     case "function_call":
+      return hasCall(known, item, "arguments")
     case "custom_tool_call":
-      return Object.is(known[1], type === "function_call" ? item["arguments"] : item["input"]) &&
-        Object.is(known[2], item["call_id"]) && known[3] === item["name"] && known[4] === (item["namespace"] ?? null)
+      return hasCall(known, item, "input")
     case "function_call_output":
     case "custom_tool_call_output":
-      return Object.is(known[1], item["call_id"]) && hasContent(known, item["output"])
+      return hasOutput(known, item)
     case "reasoning":
-      return known[1] !== null && Object.is(known[1], item["encrypted_content"])
+      return hasReasoning(known, item)
     default:
       return false
+  }
+}
+
+const isPlainlySame: Has = (known, item) => {
+  try {
+    return hasPlainly(known, item)
+  } catch {
+    return false
   }
 }
 
@@ -182,11 +218,7 @@ const isSameWritten = (known: ItemMeaning, { leaves, size }: Meaning.Draft): boo
 
 /** Whether an item means what is known. Never throws; `draft` is scratch. */
 export const isSame = (known: ItemMeaning, item: ResponseItem, draft: Meaning.Draft): boolean => {
-  try {
-    if (isPlainlySame(known, Meaning.plain(item) as Fields)) return true
-  } catch {
-    return false
-  }
+  if (isPlainlySame(known, item as Fields)) return true
   Meaning.rewrite(draft, writeItem, item)
   return isSameWritten(known, draft)
 }

@@ -3,8 +3,6 @@
  * the order of keys. A list stays as it is when the value is mutated later. Its strings are the value's own, so it costs
  * little, and comparing it with a value that nobody changed compares pointers.
  */
-import * as Arr from "effect/Array"
-import * as Order from "effect/Order"
 
 export type Leaf = string | number | boolean | null | bigint | symbol
 
@@ -63,7 +61,7 @@ export const write = (given: unknown, draft: Draft): void => {
     draft.add(end)
   } else if (typeof value === "object" && value !== null) {
     draft.add(record)
-    for (const name of Arr.sort(Object.keys(value), Order.string)) {
+    for (const name of Object.keys(value).toSorted()) {
       const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
       if (isAbsent(field)) continue
       draft.add(name)

@@ -1,0 +1,77 @@
+/** The fields of a request that must be what they were, for the server's context to be continued from. */
+import * as Predicate from "effect/Predicate"
+import type { ResponseRequest } from "../ResponseRequest.ts"
+import * as Meaning from "./meaning.ts"
+
+export type ChainFields = ReadonlyMap<string, Meaning.Meaning>
+
+/**
+ * Whether a field must be what it was in the request before (`chain`), or may change from turn to turn (`free`). A field
+ * that is not listed, as another vendor's may be, must be what it was.
+ */
+const fieldKinds: { readonly [F in keyof Required<ResponseRequest>]: "chain" | "free" } = {
+  access_programs: "chain",
+  background: "free",
+  context_management: "chain",
+  conversation: "chain",
+  generate: "free",
+  image: "chain",
+  include: "chain",
+  input: "free",
+  instructions: "chain",
+  max_output_tokens: "chain",
+  max_tool_calls: "chain",
+  metadata: "chain",
+  model: "chain",
+  moderation: "chain",
+  parallel_tool_calls: "chain",
+  previous_response_id: "free",
+  prompt: "chain",
+  prompt_cache_key: "chain",
+  prompt_cache_options: "chain",
+  prompt_cache_retention: "chain",
+  reasoning: "chain",
+  safety_identifier: "chain",
+  service_tier: "chain",
+  store: "chain",
+  stream: "free",
+  stream_id: "free",
+  stream_options: "free",
+  temperature: "chain",
+  text: "chain",
+  tool_choice: "chain",
+  tools: "chain",
+  top_logprobs: "chain",
+  top_p: "chain",
+  truncation: "chain",
+  user: "chain"
+}
+
+const free: ReadonlySet<string> = new Set(
+  Object.entries(fieldKinds).filter(([, kind]) => kind === "free").map(([name]) => name)
+)
+
+const given = (request: ResponseRequest): ReadonlyArray<[name: string, value: unknown]> =>
+  Object.entries(request).filter(([name, value]) => Predicate.isNotNullable(value) && !free.has(name))
+
+export const make = (request: ResponseRequest): ChainFields => {
+  const draft = new Meaning.Draft()
+  return new Map(
+    given(request).map(([name, value]) => {
+      Meaning.rewrite(draft, Meaning.write, value)
+      return [name, draft.finish()]
+    })
+  )
+}
+
+/** The names of those that are not what they were, in alphabetical order. */
+export const changed = (had: ChainFields, request: ResponseRequest): ReadonlyArray<string> => {
+  const fields = given(request)
+  const others = fields.filter(([name, value]) => {
+    const meaning = had.get(name)
+    return meaning === undefined || !Meaning.isOf(meaning, value)
+  })
+  if (others.length === 0 && fields.length === had.size) return []
+  const names = new Set(fields.map(([name]) => name))
+  return [...others.map(([name]) => name), ...[...had.keys()].filter((name) => !names.has(name))].toSorted()
+}
