@@ -58,7 +58,7 @@ export const make = (request: ResponseRequest): ChainFields => {
   const draft = new Meaning.Draft()
   return new Map(
     given(request).map(([name, value]) => {
-      Meaning.rewrite(draft, Meaning.write, value)
+      Meaning.rewrite(draft, Meaning.writeInOrder, value)
       return [name, draft.finish()]
     })
   )

@@ -52,26 +52,31 @@ const leaf = (value: unknown): Leaf => {
   return isAbsent(value) ? null : value as Leaf
 }
 
+const sortedNames = (value: object): ReadonlyArray<string> => Object.keys(value).toSorted()
+
 /** Adds a value. May throw on what cannot be written as JSON. */
-export const write = (given: unknown, draft: Draft): void => {
+export const write = (given: unknown, draft: Draft, names = sortedNames): void => {
   const value = typeof given === "object" && given !== null ? plain(given) : given
   if (Array.isArray(value)) {
     draft.add(list)
-    for (const element of value) write(element, draft)
+    for (const element of value) write(element, draft, names)
     draft.add(end)
   } else if (typeof value === "object" && value !== null) {
     draft.add(record)
-    for (const name of Object.keys(value).toSorted()) {
+    for (const name of names(value)) {
       const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
       if (isAbsent(field)) continue
       draft.add(name)
-      write(field, draft)
+      write(field, draft, names)
     }
     draft.add(end)
   } else {
     draft.add(leaf(value))
   }
 }
+
+/** Adds a value with its keys in their own order: for `isOf` and not for `equal`. */
+export const writeInOrder = (value: unknown, draft: Draft): void => write(value, draft, Object.keys)
 
 /** Writes anew. Never throws: what cannot be written as JSON gets a meaning that is equal to no other. */
 export const rewrite = <A>(draft: Draft, writer: (value: A, draft: Draft) => void, value: A): void => {
@@ -127,10 +132,37 @@ const readRecord = (meaning: Meaning, start: number, value: Readonly<Record<stri
   return fields === 0 ? at + 1 : -1
 }
 
-/** Whether writing the value would give this meaning. Writes nothing, sorts nothing and never throws. */
+/** Where a value ends if its leaves begin at `start` with the keys in the same order. -1 tells nothing. */
+const readInOrder = (meaning: Meaning, start: number, value: unknown): number => {
+  if (typeof value !== "object" || value === null) return Object.is(meaning[start], leaf(value)) ? start + 1 : -1
+  if (typeof (value as { readonly toJSON?: unknown }).toJSON === "function") return -1
+  const prototype: unknown = Object.getPrototypeOf(value)
+  let at = start + 1
+  if (Array.isArray(value)) {
+    if (meaning[start] !== list || prototype !== Array.prototype) return -1
+    for (const element of value) {
+      at = readInOrder(meaning, at, element)
+      if (at < 0) return -1
+    }
+  } else {
+    if (meaning[start] !== record || prototype !== Object.prototype) return -1
+    // In such a loop, and with this way to ask for what is inherited, the engine looks no field up.
+    for (const name in value) {
+      if (!Object.prototype.hasOwnProperty.call(value, name)) return -1
+      const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
+      if (isAbsent(field)) continue
+      if (!Object.is(meaning[at], name)) return -1
+      at = readInOrder(meaning, at + 1, field)
+      if (at < 0) return -1
+    }
+  }
+  return meaning[at] === end ? at + 1 : -1
+}
+
+/** Whether writing the value, in any order, would give this meaning. Writes nothing, sorts nothing and never throws. */
 export const isOf = (meaning: Meaning, value: unknown): boolean => {
   try {
-    return read(meaning, 0, value) === meaning.length
+    return readInOrder(meaning, 0, value) === meaning.length || read(meaning, 0, value) === meaning.length
   } catch {
     return false
   }
