@@ -33,7 +33,7 @@ export const toolLoop: Benchmark = {
         expectAll(name, cost, (turns - 1) * argumentDeltas)
         return { ...cost, bytes: await run.server.call("received") }
       }
-      await warmUp(run, names, once, 2)
+      await warmUp(run, names, once, 4)
       const found = await interleave(run, names, once)
       const base = "ws + JSON.parse"
       const all = [

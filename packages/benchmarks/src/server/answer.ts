@@ -1,6 +1,6 @@
 /**
  * What is answered to a request. Its model says what is wanted, because a model is what every client passes on:
- * `burst:EVENTS`, `paced:EVENTS:MILLISECONDS`, `loop:TURNS` and `hold`.
+ * `burst:EVENTS`, `paced:EVENTS:MILLISECONDS:STREAMS`, `loop:TURNS[:MILLISECONDS]` and `hold`.
  */
 import * as Events from "./events.ts"
 import { encode, type Encoding } from "./wire.ts"
@@ -43,11 +43,18 @@ const answerBurst = (out: Out, model: string, count: number) => {
   out.end()
 }
 
-/** Each event carries the time when it was sent, of a clock that all processes of a machine share. */
-const answerPaced = (out: Out, model: string, count: number, interval: number) => {
+let pacedStreams = 0
+
+/**
+ * Each event carries the time when it was sent, of a clock that all processes of a machine share. The streams that run at once
+ * are spread over the interval, whenever they were asked for: otherwise the events of a client whose requests happen to
+ * arrive together come together too, and cost it one wake-up instead of ten.
+ */
+const answerPaced = (out: Out, model: string, count: number, interval: number, streams: number) => {
   const id = nextId()
   out.write(encode(out.encoding, [...Events.created(id, model), ...Events.textStart]))
-  const start = performance.now()
+  const phase = pacedStreams++ % streams * interval / streams
+  const start = Math.ceil(performance.now() / interval) * interval + phase
   let sent = 0
   const step = () => {
     if (!out.isOpen()) return
@@ -55,7 +62,7 @@ const answerPaced = (out: Out, model: string, count: number, interval: number) =
     if (++sent < count) setTimeout(step, start + (sent + 1) * interval - performance.now())
     else all(out, Events.textEnd(id, model, count + 4))
   }
-  setTimeout(step, interval)
+  setTimeout(step, start + interval - performance.now())
 }
 
 /** Which turn it is stands in the last output that came: it is in what travels, whether that is all or only what is new. */
@@ -64,21 +71,21 @@ const lastTurn = (body: string): number => {
   return at === -1 ? 0 : Number.parseInt(body.slice(at + 16, at + 26), 10)
 }
 
-const answerLoop = (out: Out, model: string, turns: number, body: string) => {
+/** Whether the answer comes at once, or some time after its beginning. */
+const answerLoop = (out: Out, model: string, turns: number, pause: number, body: string) => {
   const turn = lastTurn(body) + 1
   const id = `resp_loop_${turn}`
   const previous = /"previous_response_id":"([^"]*)"/.exec(body)?.[1]
   if (previous !== undefined && previous !== `resp_loop_${turn - 1}`) {
     throw new Error(`turn ${turn} continues ${previous}`)
   }
-  all(
-    out,
-    turn < turns ? Events.call(id, model, `call_${turn}`) : [
-      ...Events.created(id, model),
-      ...Events.textStart,
-      ...Events.textEnd(id, model, 4)
-    ]
-  )
+  const created = Events.created(id, model)
+  const rest = turn < turns
+    ? Events.call(id, model, `call_${turn}`)
+    : [...Events.textStart, ...Events.textEnd(id, model, 4)]
+  if (pause === 0) return all(out, [...created, ...rest])
+  out.write(encode(out.encoding, created))
+  setTimeout(() => out.isOpen() && all(out, rest), pause)
 }
 
 let held: Array<() => void> = []
@@ -98,14 +105,14 @@ const answerHold = (out: Out, model: string) => {
 
 export const answer = (out: Out, body: string): void => {
   const model = /"model":"([^"]*)"/.exec(body)?.[1] ?? ""
-  const [kind, first, second] = model.split(":")
+  const [kind, first, second, third] = model.split(":")
   switch (kind) {
     case "burst":
       return answerBurst(out, model, Number(first))
     case "paced":
-      return answerPaced(out, model, Number(first), Number(second))
+      return answerPaced(out, model, Number(first), Number(second), Number(third))
     case "loop":
-      return answerLoop(out, model, Number(first), body)
+      return answerLoop(out, model, Number(first), Number(second ?? 0), body)
     case "hold":
       return answerHold(out, model)
     default:

@@ -127,7 +127,6 @@ export const call = (id: string, model: string, callId: string): ReadonlyArray<s
   const done = item("completed", text)
   const at = { item_id: done.id, output_index: 0 }
   return [
-    ...created(id, model),
     JSON.stringify({
       type: "response.output_item.added",
       sequence_number: 2,
