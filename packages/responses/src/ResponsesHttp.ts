@@ -136,7 +136,7 @@ export const make = (
         })
         const watchdog = Watchdog.make(timeouts)
         watchdog.add({ exchange, granted: asked, sent: () => asked, heard: flow.heardAt, fail: exchange.fail })
-        yield* watchdog.run(yield* Effect.scope)
+        yield* watchdog.run((look) => Effect.forkScoped(Effect.interruptible(look)))
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
           Effect.ignore,

@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
-import * as Connection from "./internal/connection.ts"
+import { Connection } from "./internal/connection.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
 import * as Rewarm from "./internal/rewarm.ts"
@@ -169,7 +169,7 @@ const openTimeout = (description: string) => () =>
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
   endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
 
-type Suits = (connection: Connection.Connection) => boolean
+type Suits = (connection: Connection) => boolean
 
 /** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
 const hasCurrentKey = (endpoint: Endpoint.Endpoint, limit: Duration.Duration): Effect.Effect<Suits> => {
@@ -229,27 +229,30 @@ export const make = (
       onRewarmed: () => totals.rewarmed++
     })
 
-    const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
-      open: Connection.open(connect, endpoint, {
-        ping,
-        pingTimeout,
-        timeouts,
-        onDead: () => totals.unresponsive++
-      }).pipe(
-        Effect.timeoutFail({
-          duration: connectTimeout,
-          onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)
-        }),
-        (open) => withFreshKey(endpoint, open),
-        Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
-        Effect.timeoutFail({
-          duration: reconnectTimeout,
-          onTimeout: openTimeout(`No connection could be opened within ${Duration.format(reconnectTimeout)}`)
-        }),
-        Effect.tap(() => Effect.sync(() => totals.connections++))
-      ),
+    const runtime = yield* Effect.runtime<never>()
+    const lease = yield* Lease.make<Connection, ConnectionError>({
+      open: () =>
+        Connection.open(connect, endpoint, {
+          ping,
+          pingTimeout,
+          timeouts,
+          runtime,
+          onDead: () => totals.unresponsive++
+        }).pipe(
+          Effect.timeoutFail({
+            duration: connectTimeout,
+            onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)
+          }),
+          (open) => withFreshKey(endpoint, open),
+          Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
+          Effect.timeoutFail({
+            duration: reconnectTimeout,
+            onTimeout: openTimeout(`No connection could be opened within ${Duration.format(reconnectTimeout)}`)
+          }),
+          Effect.tap(() => Effect.sync(() => totals.connections++))
+        ),
       isOpen: (connection) => connection.isOpen(),
-      ended: (connection) => connection.ended,
+      onEnd: (connection, ended) => connection.onEnd(ended),
       end: (connection) => connection.end(),
       prepare: options.rewarm === true ? rewarm : () => Effect.void,
       onReplaced: () => totals.recycled++,

@@ -17,25 +17,44 @@ export interface Place {
   readonly leave: () => void
 }
 
+interface Link {
+  before: Link | undefined
+  after: Link | undefined
+  readonly grant: () => void
+}
+
+/** The places are linked in order of arrival; the first one holds the permit. With nobody in it, the queue is two variables. */
 export const make = (): FairSemaphore => {
-  // In order of arrival; the first one holds the permit.
-  const places = new Set<() => void>()
-  const first = () => places.values().next().value
+  let first: Link | undefined
+  let last: Link | undefined
+
+  const remove = ({ after, before }: Link) => {
+    if (before === undefined) first = after
+    else before.after = after
+    if (after === undefined) last = before
+    else after.before = before
+  }
 
   return {
     enter: () => {
       let resume: ((effect: Effect.Effect<void>) => void) | undefined
-      const grant = () => resume?.(Effect.void)
-      places.add(grant)
+      let hasLeft = false
+      const link: Link = { before: last, after: undefined, grant: () => resume?.(Effect.void) }
+      if (last === undefined) first = link
+      else last.after = link
+      last = link
       return {
-        isGranted: () => first() === grant,
+        isGranted: () => first === link,
         granted: Effect.async<void>((callback) => {
-          if (first() === grant) callback(Effect.void)
+          if (first === link) callback(Effect.void)
           else resume = callback
         }),
         // Granting a second time does nothing, so it need not matter who leaves.
         leave: () => {
-          if (places.delete(grant)) first()?.()
+          if (hasLeft) return
+          hasLeft = true
+          remove(link)
+          first?.grant()
         }
       }
     }

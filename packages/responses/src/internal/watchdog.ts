@@ -2,7 +2,6 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { ConnectionError, type Delivery } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Exchange } from "./exchange.ts"
@@ -54,57 +53,62 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   return other.at < turn.at ? other : turn
 }
 
-export interface Watchdog {
-  readonly add: (watched: Watched) => void
-  readonly remove: (exchange: Exchange) => void
-  /**
-   * Makes sure that what was added is looked after, by one fiber in the given scope, which ends when it finds nothing to
-   * look after. Most requests find it asleep, and cost nothing.
-   */
-  readonly run: (scope: Scope.Scope) => Effect.Effect<void>
-}
+export class Watchdog {
+  readonly #timeouts: Timeouts
+  #all: ReadonlyArray<Watched> = []
+  /** When the fiber wakes up. */
+  #wakes = Infinity
+  /** What happens while it sleeps is due no earlier than this from then on. */
+  readonly #longest: number
 
-export const make = (timeouts: Timeouts): Watchdog => {
-  const all = new Map<Exchange, Watched>()
-  /** When the fiber of this number wakes up. An older one that wakes up has nothing to do. */
-  let fiber = 0
-  let wakes = Infinity
-  // What happens while it sleeps is due no earlier than this from then on.
-  const longest = Math.min(...[timeouts.firstEvent, timeouts.stall].map(Duration.toMillis))
-
-  const nextWake = (now: number): number => {
-    let at = now + longest
-    for (const watched of all.values()) at = Math.min(at, next(timeouts, watched, now).at)
-    return at
+  constructor(timeouts: Timeouts) {
+    this.#timeouts = timeouts
+    this.#longest = Math.min(Duration.toMillis(timeouts.firstEvent), Duration.toMillis(timeouts.stall))
   }
 
-  const look = (number: number): Effect.Effect<void> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (number !== fiber) return Effect.void
-      for (const watched of all.values()) {
-        if (watched.exchange.hasEnded()) {
-          all.delete(watched.exchange)
-          continue
-        }
-        const { at, limit, reason } = next(timeouts, watched, now)
+  add(watched: Watched): void {
+    if (!watched.exchange.hasEnded()) this.#all = [...this.#all, watched]
+  }
+
+  remove(exchange: Exchange): void {
+    this.#all = this.#all.filter((watched) => watched.exchange !== exchange)
+  }
+
+  /**
+   * Makes sure that what was added is looked after, by one fiber, which ends when it finds nothing to look after. Most
+   * requests find it asleep, and cost nothing. To start one is to end the one before, which sleeps for too long.
+   */
+  run<R>(start: (look: Effect.Effect<void>) => Effect.Effect<unknown, never, R>): Effect.Effect<void, never, R> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (this.#all.length === 0) return Effect.void
+      const wakes = this.#nextWake(now)
+      if (wakes >= this.#wakes) return Effect.void
+      // From now on, not from its first step on: until then another request would start another one.
+      this.#wakes = wakes
+      return Effect.asVoid(start(this.#look()))
+    })
+  }
+
+  #nextWake(now: number): number {
+    return Math.min(now + this.#longest, ...this.#all.map((watched) => next(this.#timeouts, watched, now).at))
+  }
+
+  #look(): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      for (const watched of this.#all) {
+        const { at, limit, reason } = next(this.#timeouts, watched, now)
         if (at <= now) watched.fail(overdue(reason, limit))
       }
-      wakes = all.size === 0 ? Infinity : nextWake(now)
-      return Number.isFinite(wakes) ? Effect.zipRight(Effect.sleep(wakes - now), look(number)) : Effect.void
+      this.#all = this.#all.filter(({ exchange }) => !exchange.hasEnded())
+      this.#wakes = this.#all.length === 0 ? Infinity : this.#nextWake(now)
+      return Number.isFinite(this.#wakes)
+        ? Effect.zipRight(Effect.sleep(this.#wakes - now), Effect.suspend(() => this.#look()))
+        : Effect.void
     })
-
-  return {
-    add: (watched) => {
-      if (!watched.exchange.hasEnded()) all.set(watched.exchange, watched)
-    },
-    remove: (exchange) => all.delete(exchange),
-    run: (scope) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        nextWake(now) >= wakes || all.size === 0
-          ? Effect.void
-          : Effect.suspend(() => look(++fiber)).pipe(Effect.interruptible, Effect.forkIn(scope), Effect.asVoid))
   }
 }
+
+export const make = (timeouts: Timeouts): Watchdog => new Watchdog(timeouts)
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */
 export const beforeFirstEvent =
