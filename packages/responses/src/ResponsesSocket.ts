@@ -17,7 +17,8 @@ import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
-import { Connection } from "./internal/connection.ts"
+import * as Alarm from "./internal/alarm.ts"
+import * as Connection from "./internal/connection.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
 import * as Rewarm from "./internal/rewarm.ts"
@@ -162,14 +163,22 @@ const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
     Effect.forkScoped
   )
 
-const openTimeout = (description: string) => () =>
-  new ConnectionError({ reason: "OpenTimeout", delivery: "unsent", description })
+const openedWithin = (duration: Duration.Duration, problem: string) =>
+  Effect.timeoutFail({
+    duration,
+    onTimeout: () =>
+      new ConnectionError({
+        reason: "OpenTimeout",
+        delivery: "unsent",
+        description: `${problem} within ${Duration.format(duration)}`
+      })
+  })
 
 /** A key that is refused may have been replaced since it was asked for. */
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
   endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
 
-type Suits = (connection: Connection) => boolean
+type Suits = (connection: Connection.Connection) => boolean
 
 /** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
 const hasCurrentKey = (endpoint: Endpoint.Endpoint, limit: Duration.Duration): Effect.Effect<Suits> => {
@@ -204,7 +213,10 @@ export const make = (
     const { profile } = endpoint
     const timeouts = yield* Timeouts.make(options)
     const connectTimeout = yield* Timeouts.positive("connectTimeout", options.connectTimeout ?? "10 seconds")
-    const reconnectTimeout = yield* Timeouts.positive("reconnectTimeout", options.reconnectTimeout ?? "15 seconds")
+    const reconnectTimeout = yield* Timeouts.positive(
+      "reconnectTimeout",
+      options.reconnectTimeout ?? "15 seconds"
+    )
     const ping = yield* Timeouts.positive("ping", options.ping ?? Duration.infinity)
     const pingTimeout = yield* Timeouts.positive("pingTimeout", options.pingTimeout ?? "10 seconds")
     const totals = {
@@ -229,31 +241,23 @@ export const make = (
       onRewarmed: () => totals.rewarmed++
     })
 
-    const runtime = yield* Effect.runtime<never>()
-    const lease = yield* Lease.make<Connection, ConnectionError>({
+    const alarm = yield* Alarm.make
+    const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
+      alarm,
       open: () =>
         Connection.open(connect, endpoint, {
           ping,
           pingTimeout,
           timeouts,
-          runtime,
+          alarm,
           onDead: () => totals.unresponsive++
         }).pipe(
-          Effect.timeoutFail({
-            duration: connectTimeout,
-            onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)
-          }),
+          openedWithin(connectTimeout, "The server did not open the connection"),
           (open) => withFreshKey(endpoint, open),
           Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
-          Effect.timeoutFail({
-            duration: reconnectTimeout,
-            onTimeout: openTimeout(`No connection could be opened within ${Duration.format(reconnectTimeout)}`)
-          }),
+          openedWithin(reconnectTimeout, "No connection could be opened"),
           Effect.tap(() => Effect.sync(() => totals.connections++))
         ),
-      isOpen: (connection) => connection.isOpen(),
-      onEnd: (connection, ended) => connection.onEnd(ended),
-      end: (connection) => connection.end(),
       prepare: options.rewarm === true ? rewarm : () => Effect.void,
       onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
@@ -308,8 +312,24 @@ export const make = (
     }
   })
 
-const provideBoth = (service: Service) =>
-  Context.make(ResponsesSocket, service).pipe(Context.add(Responses.Responses, service))
+/**
+ * `make`, as both of its services. A platform gives it its `Connector` and makes one Layer of it: each Layer in between
+ * would stay in memory, with some kilobytes, for as long as the connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeContext = (
+  options: Options
+): Effect.Effect<
+  Context.Context<ResponsesSocket | Responses.Responses>,
+  ConfigError.ConfigError,
+  Connector | Scope.Scope
+> =>
+  Effect.map(
+    make(options),
+    (service) => Context.make(ResponsesSocket, service).pipe(Context.add(Responses.Responses, service))
+  )
 
 /**
  * @since 0.1.0
@@ -318,7 +338,7 @@ const provideBoth = (service: Service) =>
 export const layer = (
   options: Options
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
-  Layer.scopedContext(Effect.map(make(options), provideBoth))
+  Layer.scopedContext(makeContext(options))
 
 /**
  * `layer` with the key, and where to find the server, from the environment.
@@ -329,4 +349,4 @@ export const layer = (
 export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
-  Layer.unwrapEffect(Effect.map(Endpoint.fromConfig(options), layer))
+  Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))

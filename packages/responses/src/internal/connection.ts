@@ -1,21 +1,18 @@
 /** One open WebSocket: one reader for its whole life, which gives each frame to the exchange it belongs to. */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import type { Connect, Listener, Socket } from "../Connector.ts"
-import type { Credentials, Endpoint, Key } from "../Endpoint.ts"
+import type { Connect } from "../Connector.ts"
+import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import type { Alarm } from "./alarm.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
-import { Liveness } from "./liveness.ts"
-import { Router } from "./router.ts"
-import { Watchdog } from "./watchdog.ts"
+import * as Liveness from "./liveness.ts"
+import * as Router from "./router.ts"
+import * as Watchdog from "./watchdog.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
@@ -23,9 +20,24 @@ export interface Options {
   readonly ping: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly timeouts: Timeouts
+  readonly alarm: Alarm
   readonly onDead: () => void
-  /** Of the one who keeps connections: what watches over one must not hold whoever needed it to be watched. */
-  readonly runtime: Runtime.Runtime<never>
+}
+
+export interface Connection {
+  /** Who asks: equal for connections that the server takes for the same caller's. */
+  readonly identity: string
+  /** The key it was opened with. */
+  readonly key: Key
+  readonly isOpen: () => boolean
+  /** Has a function called when the connection has ended, whoever ended it; at once if it has. */
+  readonly onEnd: (ended: () => void) => void
+  /** Ends it from this side. The socket itself is closed with the connection's scope. */
+  readonly end: (error?: End) => void
+  /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
+  readonly ready: (lane: string) => Effect.Effect<void>
+  /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
+  readonly request: (options: RequestOptions) => Requested
 }
 
 export interface RequestOptions {
@@ -61,265 +73,215 @@ const lost = (description: string, cause?: Error) => (delivery: Delivery) =>
 const closed = (delivery: Delivery) =>
   new ConnectionError({ reason: "Closed", delivery, description: "The connection was closed by its owner" })
 
-export class Connection {
-  /** Who asks: equal for connections that the server takes for the same caller's. */
-  readonly identity: string
-  /** The key it was opened with. */
-  readonly key: Key
-  readonly #scrub: (text: string) => string
-  readonly #usableAfterError: boolean
-  readonly #options: Options
-  readonly #clock: Clock.Clock
-  readonly #router = new Router()
-  readonly #liveness: Liveness
-  readonly #watchdog: Watchdog
-  #watching: Fiber.RuntimeFiber<void> | undefined
-  /** Requests that are being written: how far they came is for the socket to say. */
-  readonly #writing = new Set<Exchange.Exchange>()
-  #unheardBytes = 0
-  #paused = false
-  #heard = false
-  #socket: Socket | undefined
-  #end: End | undefined
-  #onEnd: (() => void) | undefined
+/** Opens a connection that is closed with its scope. */
+export const open = (
+  connect: Connect,
+  endpoint: Endpoint,
+  options: Options
+): Effect.Effect<Connection, ConnectionError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { headers, key, scrub } = yield* endpoint.credentials
+    const clock = yield* Effect.clock
+    const router = Router.make()
+    /** Requests that are being written: how far they came is for the socket to say. */
+    const writing = new Set<Exchange.Exchange>()
+    let unheardBytes = 0
+    let paused = false
+    let heard = false
+    let end: End | undefined
+    let tellEnd: (() => void) | undefined
 
-  /** Opens a connection that is closed with its scope. */
-  static open(
-    connect: Connect,
-    endpoint: Endpoint,
-    options: Options
-  ): Effect.Effect<Connection, ConnectionError, Scope.Scope> {
-    return Effect.gen(function*() {
-      const credentials = yield* endpoint.credentials
-      const connection = new Connection(credentials, endpoint.profile.usableAfterError, options, yield* Effect.clock)
-      const { headers, scrub } = credentials
-      connection.#socket = yield* connect({ url: endpoint.socketUrl, headers, scrub }, connection.#listener())
-      yield* Finalizer.add(Effect.suspend(() => connection.#close()))
-      if (Duration.isFinite(options.ping)) {
-        const watch = Effect.interruptible(connection.#liveness.watch(options.ping))
-        yield* Finalizer.add(Fiber.interrupt(Runtime.runFork(options.runtime, watch)))
+    const failAll = (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => {
+      for (const exchange of router.takeAll()) {
+        if (!writing.has(exchange)) exchange.fail(error)
       }
-      return connection
-    })
-  }
+    }
 
-  constructor({ headers, key, scrub }: Credentials, usableAfterError: boolean, options: Options, clock: Clock.Clock) {
-    this.identity = JSON.stringify(headers)
-    this.key = key
-    this.#scrub = scrub
-    this.#usableAfterError = usableAfterError
-    this.#options = options
-    this.#clock = clock
-    this.#watchdog = new Watchdog(options.timeouts)
-    this.#liveness = new Liveness({
+    const finish = (error: End) => {
+      if (end !== undefined) return
+      end = error
+      failAll(error)
+      liveness.end()
+      tellEnd?.()
+    }
+
+    /** From this side: what is being written need not be waited for any more. */
+    const giveUp = (error: End) => {
+      finish(error)
+      for (const exchange of writing) exchange.fail(error)
+      writing.clear()
+    }
+
+    const liveness = Liveness.make({
       clock,
       timeout: options.pingTimeout,
-      ping: () => this.#socket?.ping(),
-      isDeaf: () => this.#paused || this.#writing.size > 0 || this.#unheardBytes > largeUpload,
+      ping: () => socket.ping(),
+      isDeaf: () => paused || writing.size > 0 || unheardBytes > largeUpload,
       onDead: () => {
         options.onDead()
-        this.#giveUp(lost(`The server did not answer a ping within ${Duration.format(options.pingTimeout)}`))
+        giveUp(lost(`The server did not answer a ping within ${Duration.format(options.pingTimeout)}`))
       }
     })
-  }
 
-  isOpen(): boolean {
-    return this.#end === undefined
-  }
-
-  /** Has a function called when the connection has ended, whoever ended it; at once if it has. */
-  onEnd(ended: () => void): void {
-    if (this.#end === undefined) this.#onEnd = ended
-    else ended()
-  }
-
-  /** Ends it from this side. The socket itself is closed with the connection's scope. */
-  end(error: End = closed): void {
-    this.#giveUp(error)
-  }
-
-  /** Waits until what was abandoned on a lane has ended, and makes sure that a connection that was silent still lives. */
-  ready(lane: string): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const before = this.#router.onLane(lane)
-      return before === undefined
-        ? this.#liveness.check(Duration.min(longSilence, this.#options.ping))
-        : this.#drained(before)
-    })
-  }
-
-  /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
-  request({ frame, granted, lane, onEnd, previousResponseId }: RequestOptions): Requested {
-    let sent: number | undefined
-    const exchange = Exchange.make({
-      previousResponseId,
-      scrub: this.#scrub,
-      onPressure: (behind) => this.#onPressure(behind),
-      onEnd: (hasBegun) => {
-        this.#watchdog.remove(exchange)
-        if (hasBegun) onEnd(exchange)
-      }
-    })
-    if (this.#end !== undefined) {
-      const error = this.#end("unsent")
-      exchange.fail(() => error)
-      return { exchange, bytes: 0 }
+    const hear = () => {
+      heard = true
+      unheardBytes = 0
+      liveness.hear()
     }
-    this.#router.add(lane, exchange)
-    const bytes = this.#write(exchange, frame, () => {
-      sent = this.#clock.unsafeCurrentTimeMillis()
-    })
-    this.#watchdog.add({
-      exchange,
-      granted,
-      sent: () => sent,
-      heard: () => this.#paused ? undefined : this.#liveness.heardAt(),
-      fail: (error) => this.#giveUp(error)
-    })
-    return { exchange, bytes }
-  }
 
-  /** Looks at the clocks of the requests that run. To be called after `request`. */
-  get watch(): Effect.Effect<void> {
-    return this.#watchdog.run((look) =>
-      Effect.sync(() => {
-        this.#watching?.unsafeInterruptAsFork(FiberId.none)
-        this.#watching = Runtime.runFork(this.#options.runtime, Effect.interruptible(look))
-      })
-    )
-  }
+    /** Nobody waits for it, so only what says something about the connection itself matters. */
+    const whileIdle = (event: ResponseEvent.ServerEvent) => {
+      if (!ResponseEvent.isFailure(event)) return
+      const error = wireError.fromFrame(event, { delivery: "unsent" })
+      finish(
+        error._tag === "ConnectionError"
+          ? (delivery) => wireError.withDelivery(error, delivery)
+          : lost(scrub(`The server gave up the idle connection: ${error.description}`))
+      )
+    }
 
-  #listener(): Listener {
-    return {
+    const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
+      const exchange = router.find(event)
+      if (exchange === undefined) return whileIdle(event)
+      if (router.isLate(event, exchange)) return
+      exchange.offer(event, size)
+      if (!exchange.isFinished()) {
+        return exchange.size() > Exchange.maxBeforeBeginning && exchange.responseId() === undefined
+          ? onMalformed("events of no response", "")
+          : undefined
+      }
+      router.settle(exchange)
+      const error = exchange.error()
+      // How far the others came is not what this one's error says.
+      if (error?._tag === "ConnectionError") finish((delivery) => wireError.withDelivery(error, delivery))
+      else if (event.type !== "response.failed" && error !== undefined && !endpoint.profile.usableAfterError) {
+        finish(lost("The server serves nothing more on a connection after an error"))
+      }
+    }
+
+    /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
+    const onMalformed = (description: string, data: string) => {
+      const frame = scrub(data.slice(0, 2000)).slice(0, 200)
+      failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
+      giveUp(lost(`The server sent ${description}`))
+    }
+
+    const socket = yield* connect({ url: endpoint.socketUrl, headers, scrub }, {
       onMessage: (data) => {
-        if (this.#end === undefined) this.#onMessage(data)
+        if (end !== undefined) return
+        hear()
+        if (typeof data !== "string") {
+          return onMalformed("a binary message", "")
+        }
+        const event = ResponseEvent.read(data)
+        if (typeof event === "string") return onMalformed(event, data)
+        try {
+          onEvent(event, data.length)
+        } catch (cause) {
+          // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+        }
       },
-      onSign: () => this.#hear(),
+      onSign: hear,
       onClose: ({ code, reason }) => {
-        const close = { code, reason: this.#scrub(reason) }
-        const refused = !this.#heard && close.code === 1008
-        this.#finish((delivery, hasBegun) =>
+        const close = { code, reason: scrub(reason) }
+        const refused = !heard && close.code === 1008
+        finish((delivery, hasBegun) =>
           refused
             ? wireError.fromCloseAfterUpgrade(close)
-            : wireError.fromClose(close, { delivery, hasBegun, unheardBytes: this.#unheardBytes })
+            : wireError.fromClose(close, { delivery, hasBegun, unheardBytes })
         )
       }
+    })
+    yield* Finalizer.add(Effect.sync(() => giveUp(closed)))
+    if (Duration.isFinite(options.ping)) {
+      yield* liveness.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
     }
-  }
 
-  #onMessage(data: string | Uint8Array): void {
-    this.#hear()
-    if (typeof data !== "string") return this.#onMalformed("a binary message", "")
-    const event = ResponseEvent.read(data)
-    if (typeof event === "string") return this.#onMalformed(event, data)
-    try {
-      this.#onEvent(event, data.length)
-    } catch (cause) {
-      // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
-      this.#onMalformed(`${event.type ?? "an error"} that cannot be handled (${this.#scrub(String(cause))})`, data)
+    /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */
+    const drained = (exchange: Exchange.Exchange) =>
+      Effect.timeoutTo(exchange.ended, {
+        duration: drainTimeout,
+        onSuccess: () => {},
+        onTimeout: () => giveUp(lost("The rest of an answer that was given up did not come"))
+      })
+
+    const onPressure = (behind: boolean) => {
+      paused = behind
+      if (behind) return socket.pause()
+      socket.resume()
+      liveness.hear()
     }
-  }
 
-  #onEvent(event: ResponseEvent.ServerEvent, size: number): void {
-    const exchange = this.#router.find(event)
-    if (exchange === undefined) return this.#whileIdle(event)
-    if (this.#router.isLate(event, exchange)) return
-    exchange.offer(event, size)
-    if (!exchange.isFinished()) {
-      return exchange.size() > Exchange.maxBeforeBeginning && exchange.responseId() === undefined
-        ? this.#onMalformed("events of no response", "")
-        : undefined
+    const write = (exchange: Exchange.Exchange, frame: string, onSent: () => void): number => {
+      writing.add(exchange)
+      const bytes = socket.send(frame, (error) => {
+        if (error === undefined || error === null) {
+          writing.delete(exchange)
+          // The connection has ended meanwhile.
+          return end === undefined ? onSent() : exchange.fail(end)
+        }
+        // A socket that takes nothing any more may not have said so yet.
+        finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
+        writing.delete(exchange)
+        exchange.fail(() => (end ?? closed)("unsent"))
+      })
+      unheardBytes += bytes
+      return bytes
     }
-    this.#router.settle(exchange)
-    const error = exchange.error()
-    // How far the others came is not what this one's error says.
-    if (error?._tag === "ConnectionError") this.#finish((delivery) => wireError.withDelivery(error, delivery))
-    else if (event.type !== "response.failed" && error !== undefined && !this.#usableAfterError) {
-      this.#finish(lost("The server serves nothing more on a connection after an error"))
-    }
-  }
 
-  /** Nobody waits for it, so only what says something about the connection itself matters. */
-  #whileIdle(event: ResponseEvent.ServerEvent): void {
-    if (!ResponseEvent.isFailure(event)) return
-    const error = wireError.fromFrame(event, { delivery: "unsent" })
-    this.#finish(
-      error._tag === "ConnectionError"
-        ? (delivery) => wireError.withDelivery(error, delivery)
-        : lost(this.#scrub(`The server gave up the idle connection: ${error.description}`))
-    )
-  }
-
-  /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
-  #onMalformed(description: string, data: string): void {
-    const frame = this.#scrub(data.slice(0, 2000)).slice(0, 200)
-    this.#failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
-    this.#giveUp(lost(`The server sent ${description}`))
-  }
-
-  #hear(): void {
-    this.#heard = true
-    this.#unheardBytes = 0
-    this.#liveness.hear()
-  }
-
-  #write(exchange: Exchange.Exchange, frame: string, onSent: () => void): number {
-    if (this.#socket === undefined) return 0
-    this.#writing.add(exchange)
-    const bytes = this.#socket.send(frame, (error) => {
-      if (error === undefined || error === null) {
-        this.#writing.delete(exchange)
-        // The connection has ended meanwhile.
-        return this.#end === undefined ? onSent() : exchange.fail(this.#end)
+    const request: Connection["request"] = ({ frame, granted, lane, onEnd, previousResponseId }) => {
+      let sent: number | undefined
+      let unwatch: (() => void) | undefined
+      const exchange = Exchange.make({
+        previousResponseId,
+        scrub,
+        onPressure,
+        onEnd: (hasBegun) => {
+          unwatch?.()
+          if (hasBegun) onEnd(exchange)
+        }
+      })
+      // May find that its turn is over already, and end the connection.
+      unwatch = Watchdog.watch(options.alarm, options.timeouts, {
+        exchange,
+        granted,
+        sent: () => sent,
+        heard: heardAt,
+        fail: giveUp
+      })
+      if (end !== undefined) {
+        const error = end("unsent")
+        exchange.fail(() => error)
+        return { exchange, bytes: 0 }
       }
-      // A socket that takes nothing any more may not have said so yet.
-      this.#finish(lost(`The request could not be sent: ${this.#scrub(error.message)}`, error))
-      this.#writing.delete(exchange)
-      exchange.fail(() => (this.#end ?? closed)("unsent"))
-    })
-    this.#unheardBytes += bytes
-    return bytes
-  }
-
-  #onPressure(behind: boolean): void {
-    this.#paused = behind
-    if (behind) return this.#socket?.pause()
-    this.#socket?.resume()
-    this.#liveness.hear()
-  }
-
-  /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */
-  #drained(exchange: Exchange.Exchange): Effect.Effect<void> {
-    return Effect.timeoutTo(exchange.ended, {
-      duration: drainTimeout,
-      onSuccess: () => {},
-      onTimeout: () => this.#giveUp(lost("The rest of an answer that was given up did not come"))
-    })
-  }
-
-  #finish(error: End): void {
-    if (this.#end !== undefined) return
-    this.#end = error
-    this.#failAll(error)
-    this.#liveness.end()
-    this.#onEnd?.()
-  }
-
-  /** From this side: what is being written need not be waited for any more. */
-  #giveUp(error: End): void {
-    this.#finish(error)
-    for (const exchange of this.#writing) exchange.fail(error)
-    this.#writing.clear()
-  }
-
-  #failAll(error: (delivery: Delivery, hasBegun: boolean) => ResponsesError): void {
-    for (const exchange of this.#router.takeAll()) {
-      if (!this.#writing.has(exchange)) exchange.fail(error)
+      router.add(lane, exchange)
+      return {
+        exchange,
+        bytes: write(exchange, frame, () => {
+          sent = clock.unsafeCurrentTimeMillis()
+        })
+      }
     }
-  }
 
-  #close(): Effect.Effect<unknown> {
-    this.#giveUp(closed)
-    return this.#watching === undefined ? Effect.void : Fiber.interrupt(this.#watching)
-  }
-}
+    const heardAt = () => paused ? undefined : liveness.heardAt()
+
+    const silence = Duration.min(longSilence, options.ping)
+
+    return {
+      identity: JSON.stringify(headers),
+      key,
+      isOpen: () => end === undefined,
+      onEnd: (ended) => {
+        if (end === undefined) tellEnd = ended
+        else ended()
+      },
+      end: (error = closed) => giveUp(error),
+      ready: (lane) =>
+        Effect.suspend(() => {
+          const before = router.onLane(lane)
+          return before === undefined ? liveness.check(silence) : drained(before)
+        }),
+      request
+    }
+  })

@@ -17,44 +17,25 @@ export interface Place {
   readonly leave: () => void
 }
 
-interface Link {
-  before: Link | undefined
-  after: Link | undefined
-  readonly grant: () => void
-}
-
-/** The places are linked in order of arrival; the first one holds the permit. With nobody in it, the queue is two variables. */
 export const make = (): FairSemaphore => {
-  let first: Link | undefined
-  let last: Link | undefined
-
-  const remove = ({ after, before }: Link) => {
-    if (before === undefined) first = after
-    else before.after = after
-    if (after === undefined) last = before
-    else after.before = before
-  }
+  // In order of arrival; the first one holds the permit.
+  const places = new Set<() => void>()
+  const first = () => places.values().next().value
 
   return {
     enter: () => {
       let resume: ((effect: Effect.Effect<void>) => void) | undefined
-      let hasLeft = false
-      const link: Link = { before: last, after: undefined, grant: () => resume?.(Effect.void) }
-      if (last === undefined) first = link
-      else last.after = link
-      last = link
+      const grant = () => resume?.(Effect.void)
+      places.add(grant)
       return {
-        isGranted: () => first === link,
+        isGranted: () => first() === grant,
         granted: Effect.async<void>((callback) => {
-          if (first === link) callback(Effect.void)
+          if (first() === grant) callback(Effect.void)
           else resume = callback
         }),
         // Granting a second time does nothing, so it need not matter who leaves.
         leave: () => {
-          if (hasLeft) return
-          hasLeft = true
-          remove(link)
-          first?.grant()
+          if (places.delete(grant)) first()?.()
         }
       }
     }

@@ -2,25 +2,28 @@
  * Who may use which resource now: one holder at a time, a resource that is opened when it is needed, replaced when the
  * schedule says so, and closed when it has ended. Knows nothing of WebSockets.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
+import type { Alarm, Timed } from "./alarm.ts"
 import * as FairSemaphore from "./fairSemaphore.ts"
 import * as Finalizer from "./finalizer.ts"
 
-export interface Options<A, E> {
+export interface Resource {
+  isOpen(): boolean
+  end(): void
+  /** Has a function called when it has ended, by itself or by `end`; at once if it has. */
+  onEnd(ended: () => void): void
+}
+
+export interface Options<A extends Resource, E> {
+  readonly alarm: Alarm
   readonly open: () => Effect.Effect<A, E, Scope.Scope>
-  readonly isOpen: (resource: A) => boolean
-  /** Has a function called when a resource has ended, by itself or by `end`; at once if it has. */
-  readonly onEnd: (resource: A, ended: () => void) => void
-  readonly end: (resource: A) => void
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
   /** Makes a successor ready before it takes over. */
@@ -30,7 +33,16 @@ export interface Options<A, E> {
   readonly onClosed: () => E
 }
 
-export interface Held<A, E> {
+export interface Lease<A extends Resource, E> {
+  /** Takes a place at the end of the queue, at once. Whoever enters has to `release`, granted or not. */
+  readonly enter: () => Held<A, E>
+  /** Whether there is a resource that lives. */
+  readonly isOpen: () => boolean
+  /** Fails when the lease is closed meanwhile. */
+  readonly whileOpen: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E | E2>
+}
+
+export interface Held<A extends Resource, E> {
   readonly isGranted: () => boolean
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
@@ -48,207 +60,171 @@ interface Entry<A> {
   readonly scope: Scope.CloseableScope
   users: number
   retired: boolean
+  recycling: Timed | undefined
 }
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-export class Lease<A, E> {
-  readonly #options: Options<A, E>
-  readonly #owner: Scope.CloseableScope
-  /**
-   * Of the owner. What waits as long as a resource lives must not be forked by whoever asked for the resource: a fiber
-   * holds the one that forked it, and all that one had in its context.
-   */
-  readonly #runtime: Runtime.Runtime<never>
-  readonly #semaphore = FairSemaphore.make()
-  #current: Entry<A> | undefined
-  #entered = 0
-  #failure: { readonly error: E; readonly upTo: number } | undefined
-  #closed = false
+export const make = <A extends Resource, E>(
+  { alarm, onClosed, onReplaced, open, prepare, recycle }: Options<A, E>
+): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const semaphore = FairSemaphore.make()
+    let current: Entry<A> | undefined
+    let entered = 0
+    let failure: { readonly error: E; readonly upTo: number } | undefined
+    let closed = false
+    // What a resource does by itself is none of the business of whoever asked for it.
+    const runtime = yield* Effect.runtime<never>()
+    const owner = yield* Scope.make()
+    yield* Finalizer.add(Effect.suspend(() => {
+      closed = true
+      return Scope.close(owner, Exit.void)
+    }))
 
-  constructor(options: Options<A, E>, owner: Scope.CloseableScope, runtime: Runtime.Runtime<never>) {
-    this.#options = options
-    this.#owner = owner
-    this.#runtime = runtime
-  }
+    /**
+     * In a fiber of the owner's, whose end interrupts it. Not `raceFirst`: whoever is interrupted in the step before it starts
+     * its fibers waits for them for ever.
+     */
+    const inOwner = <B, E2>(effect: Effect.Effect<B, E2>, restore: Restore): Effect.Effect<B, E | E2> =>
+      Effect.flatMap(Effect.forkIn(Effect.interruptible(effect), owner), (fiber) =>
+        Effect.flatMap(
+          Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
+          (exit): Exit.Exit<B, E | E2> => Exit.isFailure(exit) && closed ? Exit.fail(onClosed()) : exit
+        ))
 
-  /** Takes a place at the end of the queue, at once. Whoever enters has to `release`, granted or not. */
-  enter(): Held<A, E> {
-    const place = this.#semaphore.enter()
-    const number = ++this.#entered
-    let used: Entry<A> | undefined
+    /** Not at once: whoever is told that a resource has ended, or that it is time, goes on first. */
+    const fork = (effect: Effect.Effect<unknown>, scope: Scope.Scope) => {
+      Runtime.runFork(runtime, Effect.interruptible(effect), { scope, immediate: false })
+    }
 
-    const use = (entry: Entry<A>): A => {
-      if (used !== entry) {
-        entry.users++
-        if (used !== undefined) this.#leave(used)
-        used = entry
+    /**
+     * In a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that arrives
+     * meanwhile, and a recycler that forgets it goes on for ever.
+     */
+    const discard = (scope: Scope.CloseableScope) => fork(Effect.uninterruptible(Scope.close(scope, Exit.void)), owner)
+
+    /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
+    const openEntry = (restore: Restore): Effect.Effect<Entry<A>, E> =>
+      Effect.gen(function*() {
+        if (closed) return yield* Effect.fail(onClosed())
+        const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
+        const resource = yield* inOwner(Scope.extend(open(), scope), restore).pipe(
+          Effect.onError(() => Effect.sync(() => discard(scope)))
+        )
+        return { resource, scope, users: 0, retired: false, recycling: undefined }
+      })
+
+    const endUnused = (entry: Entry<A>) => {
+      if (entry.retired && entry.users === 0) entry.resource.end()
+    }
+
+    const leave = (entry: Entry<A>) => {
+      entry.users--
+      endUnused(entry)
+    }
+
+    /** What runs on the old one runs on; what comes goes to the new one. */
+    const install = (entry: Entry<A>) => {
+      const old = current
+      current = entry
+      if (old !== undefined) {
+        old.retired = true
+        endUnused(old)
       }
-      return entry.resource
+      entry.resource.onEnd(() => {
+        if (current === entry) current = undefined
+        alarm.remove(entry.recycling)
+        discard(entry.scope)
+      })
+      fork(recycler(entry, recycle.initial), entry.scope)
+    }
+
+    /** If no successor can be had the old one serves on. */
+    const replace = (entry: Entry<A>): Effect.Effect<boolean> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const successor = yield* openEntry(restore)
+          yield* restore(prepare(successor.resource, entry.resource)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => discard(successor.scope)))
+          )
+          if (current !== entry || !successor.resource.isOpen()) {
+            discard(successor.scope)
+            return false
+          }
+          install(successor)
+          onReplaced()
+          return true
+        })
+      ).pipe(
+        Effect.catchAll((error) =>
+          Effect.as(Effect.logDebug("The old connection serves on: no successor could be opened", error), false)
+        )
+      )
+
+    /** As `Effect.schedule` does it, but without a fiber that waits. */
+    const recycler = (entry: Entry<A>, state: unknown): Effect.Effect<void> =>
+      Effect.map(recycle.step(alarm.now(), undefined, state), ([next, , decision]) => {
+        if (decision._tag === "Done" || current !== entry) return
+        const again = Effect.suspend(() => recycler(entry, next))
+        entry.recycling = {
+          at: ScheduleIntervals.start(decision.intervals),
+          ring: () => fork(Effect.flatMap(replace(entry), (replaced) => replaced ? Effect.void : again), entry.scope)
+        }
+        alarm.add(entry.recycling)
+      })
+
+    const isOpen = () => current !== undefined && current.resource.isOpen()
+
+    const opened = () =>
+      Effect.uninterruptibleMask((restore) =>
+        openEntry(restore).pipe(
+          Effect.tapError((error) =>
+            Effect.sync(() => {
+              failure = { error, upTo: entered }
+            })
+          ),
+          Effect.tap((entry) => Effect.sync(() => install(entry)))
+        )
+      )
+
+    const enter = (): Held<A, E> => {
+      const place = semaphore.enter()
+      const number = ++entered
+      let used: Entry<A> | undefined
+
+      const use = (entry: Entry<A>): A => {
+        if (used !== entry) {
+          entry.users++
+          if (used !== undefined) leave(used)
+          used = entry
+        }
+        return entry.resource
+      }
+
+      return {
+        isGranted: place.isGranted,
+        granted: place.granted,
+        get: (suits) =>
+          Effect.suspend(() => {
+            if (current !== undefined && isOpen() && suits(current.resource)) return Effect.succeed(use(current))
+            return failure !== undefined && number <= failure.upTo
+              ? Effect.fail(failure.error)
+              : Effect.map(opened(), use)
+          }),
+        release: () => {
+          place.leave()
+          if (used === undefined) return
+          const entry = used
+          used = undefined
+          leave(entry)
+        }
+      }
     }
 
     return {
-      isGranted: place.isGranted,
-      granted: place.granted,
-      get: (suits) =>
-        Effect.suspend(() => {
-          const current = this.#current
-          if (current !== undefined && this.isOpen() && suits(current.resource)) return Effect.succeed(use(current))
-          return this.#failure !== undefined && number <= this.#failure.upTo
-            ? Effect.fail(this.#failure.error)
-            : Effect.map(this.#open(), use)
-        }),
-      release: () => {
-        place.leave()
-        if (used === undefined) return
-        const entry = used
-        used = undefined
-        this.#leave(entry)
-      }
+      isOpen,
+      enter,
+      whileOpen: (effect) => Effect.uninterruptibleMask((restore) => inOwner(effect, restore))
     }
-  }
-
-  /** Whether there is a resource that lives. */
-  isOpen(): boolean {
-    return this.#current !== undefined && this.#options.isOpen(this.#current.resource)
-  }
-
-  /** Fails when the lease is closed meanwhile. */
-  whileOpen<B, E2>(effect: Effect.Effect<B, E2>): Effect.Effect<B, E | E2> {
-    return Effect.uninterruptibleMask((restore) => this.#inOwner(effect, restore))
-  }
-
-  /** Ends everything. */
-  close(): Effect.Effect<void> {
-    this.#closed = true
-    return Scope.close(this.#owner, Exit.void)
-  }
-
-  /**
-   * In a fiber of the owner's, whose end interrupts it. Not `raceFirst`: whoever is interrupted in the step before it starts
-   * its fibers waits for them for ever.
-   */
-  #inOwner<B, E2>(effect: Effect.Effect<B, E2>, restore: Restore): Effect.Effect<B, E | E2> {
-    return Effect.flatMap(Effect.forkIn(Effect.interruptible(effect), this.#owner), (fiber) =>
-      Effect.flatMap(
-        Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
-        (exit): Exit.Exit<B, E | E2> =>
-          Exit.isFailure(exit) && this.#closed ? Exit.fail(this.#options.onClosed()) : exit
-      ))
-  }
-
-  #open(): Effect.Effect<Entry<A>, E> {
-    return Effect.uninterruptibleMask((restore) =>
-      this.#openEntry(restore).pipe(
-        Effect.tapError((error) =>
-          Effect.sync(() => {
-            this.#failure = { error, upTo: this.#entered }
-          })
-        ),
-        Effect.tap((entry) => this.#install(entry))
-      )
-    )
-  }
-
-  /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
-  #openEntry(restore: Restore): Effect.Effect<Entry<A>, E> {
-    return Effect.suspend(() =>
-      this.#closed
-        ? Effect.fail(this.#options.onClosed())
-        : Effect.flatMap(Scope.fork(this.#owner, ExecutionStrategy.sequential), (scope) =>
-          this.#inOwner(Scope.extend(this.#options.open(), scope), restore).pipe(
-            Effect.onError(() =>
-              Effect.sync(() => this.#close(scope))
-            ),
-            Effect.map((resource): Entry<A> => ({ resource, scope, users: 0, retired: false }))
-          ))
-    )
-  }
-
-  /**
-   * In a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that arrives
-   * meanwhile, and a recycler that forgets it goes on for ever. And not at once: whoever is told that a resource has ended
-   * goes on first.
-   */
-  #close(scope: Scope.CloseableScope): void {
-    Runtime.runFork(this.#runtime, Effect.uninterruptible(Scope.close(scope, Exit.void)), {
-      scope: this.#owner,
-      immediate: false
-    })
-  }
-
-  #leave(entry: Entry<A>): void {
-    entry.users--
-    this.#endUnused(entry)
-  }
-
-  #endUnused(entry: Entry<A>): void {
-    if (entry.retired && entry.users === 0) this.#options.end(entry.resource)
-  }
-
-  /** What runs on the old one runs on; what comes goes to the new one. */
-  #install(entry: Entry<A>): Effect.Effect<void> {
-    const old = this.#current
-    this.#current = entry
-    if (old !== undefined) {
-      old.retired = true
-      this.#endUnused(old)
-    }
-    const recycler = Runtime.runFork(this.#runtime, Effect.interruptible(this.#recycle(entry)), { immediate: false })
-    this.#options.onEnd(entry.resource, () => {
-      if (this.#current === entry) this.#current = undefined
-      this.#close(entry.scope)
-    })
-    return Scope.addFinalizerExit(entry.scope, () => Fiber.interrupt(recycler))
-  }
-
-  /** As `Effect.schedule` does it, whose driver would stay in memory for as long as this waits. */
-  #recycle(entry: Entry<A>, state: unknown = this.#options.recycle.initial): Effect.Effect<void> {
-    return Effect.flatMap(
-      Clock.currentTimeMillis,
-      (now) =>
-        Effect.flatMap(
-          this.#options.recycle.step(now, undefined, state),
-          ([next, , decision]) =>
-            ScheduleDecision.isDone(decision)
-              ? Effect.void
-              : Effect.sleep(Math.max(0, ScheduleIntervals.start(decision.intervals) - now)).pipe(
-                Effect.zipRight(Effect.suspend(() => this.#replace(entry))),
-                Effect.flatMap((replaced) => replaced ? Effect.void : this.#recycle(entry, next))
-              )
-        )
-    )
-  }
-
-  /** If no successor can be had the old one serves on. */
-  #replace(entry: Entry<A>): Effect.Effect<boolean> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(
-        this.#openEntry(restore),
-        (successor) =>
-          restore(this.#options.prepare(successor.resource, entry.resource)).pipe(
-            Effect.onInterrupt(() => Effect.sync(() => this.#close(successor.scope))),
-            Effect.flatMap(() => {
-              if (this.#current !== entry || !this.#options.isOpen(successor.resource)) {
-                this.#close(successor.scope)
-                return Effect.succeed(false)
-              }
-              return Effect.as(this.#install(successor), true)
-            }),
-            Effect.tap((replaced) => Effect.sync(() => replaced && this.#options.onReplaced()))
-          )
-      )
-    ).pipe(
-      Effect.catchAll((error) =>
-        Effect.as(Effect.logDebug("The old connection serves on: no successor could be opened", error), false)
-      )
-    )
-  }
-}
-
-export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const lease = new Lease(options, yield* Scope.make(), yield* Effect.runtime<never>())
-    yield* Finalizer.add(Effect.suspend(() => lease.close()))
-    return lease
   })

@@ -13,66 +13,58 @@ export interface Options {
   readonly onDead: () => void
 }
 
-export class Liveness {
-  readonly #options: Options
-  #heardAt: number
-  /** Of pings that were not answered yet. */
-  #answered: ReadonlyArray<() => void> = []
-
-  constructor(options: Options) {
-    this.#options = options
-    this.#heardAt = options.clock.unsafeCurrentTimeMillis()
-  }
-
+export interface Liveness {
   /** Something came. */
-  hear(): void {
-    this.#heardAt = this.#options.clock.unsafeCurrentTimeMillis()
-    this.end()
-  }
-
+  readonly hear: () => void
   /** When something last came, in milliseconds of the clock. */
-  heardAt(): number {
-    return this.#heardAt
-  }
-
+  readonly heardAt: () => number
   /** Asks, if nothing has come for so long, and waits for the answer. */
-  check(silence: Duration.Duration): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { clock, isDeaf } = this.#options
-      return clock.unsafeCurrentTimeMillis() - this.#heardAt < Duration.toMillis(silence) || isDeaf()
-        ? Effect.void
-        : this.#ask()
-    })
-  }
-
+  readonly check: (silence: Duration.Duration) => Effect.Effect<void>
   /** Asks whenever nothing has come for so long. */
-  watch(silence: Duration.Duration): Effect.Effect<never> {
-    return Effect.suspend(() => {
-      const wait = this.#heardAt + Duration.toMillis(silence) - this.#options.clock.unsafeCurrentTimeMillis()
-      return Effect.sleep(wait > 0 ? wait : silence)
-    }).pipe(Effect.zipRight(this.check(silence)), Effect.forever)
+  readonly watch: (silence: Duration.Duration) => Effect.Effect<void>
+  /** Nothing more comes, so nobody need wait for it. */
+  readonly end: () => void
+}
+
+export const make = (options: Options): Liveness => {
+  const { clock, isDeaf, onDead, ping, timeout } = options
+  let heardAt = clock.unsafeCurrentTimeMillis()
+  let waiting: ReadonlyArray<() => void> = []
+
+  const end = () => {
+    if (waiting.length === 0) return
+    for (const resume of waiting) resume()
+    waiting = []
   }
 
-  /** Nothing more comes, so nobody need wait for it. */
-  end(): void {
-    if (this.#answered.length === 0) return
-    const waiting = this.#answered
-    this.#answered = []
-    for (const answered of waiting) answered()
+  const hear = () => {
+    heardAt = clock.unsafeCurrentTimeMillis()
+    end()
   }
 
   /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
-  #ask(): Effect.Effect<void> {
-    const { isDeaf, onDead, ping, timeout } = this.#options
-    return Effect.async<void>((resume) => {
+  const ask = () =>
+    Effect.async<void>((resume) => {
       const answered = () => resume(Effect.void)
-      this.#answered = [...this.#answered, answered]
+      waiting = [...waiting, answered]
       ping()
       return Effect.sync(() => {
-        this.#answered = this.#answered.filter((one) => one !== answered)
+        waiting = waiting.filter((one) => one !== answered)
       })
     }).pipe(
       Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
     )
-  }
+
+  const check = (silence: Duration.Duration) =>
+    Effect.suspend(() =>
+      clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf() ? Effect.void : ask()
+    )
+
+  const watch = (silence: Duration.Duration): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const wait = heardAt + Duration.toMillis(silence) - clock.unsafeCurrentTimeMillis()
+      return Effect.sleep(wait > 0 ? wait : silence)
+    }).pipe(Effect.zipRight(check(silence)), Effect.forever)
+
+  return { hear, heardAt: () => heardAt, check, watch, end }
 }

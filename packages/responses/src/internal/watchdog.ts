@@ -1,9 +1,9 @@
 /** The clocks of responses: they fail when their first event, a sign of life or their end is overdue. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionError, type Delivery } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import type { Alarm, Timed } from "./alarm.ts"
 import type { Exchange } from "./exchange.ts"
 
 /** In milliseconds of the Clock. */
@@ -53,62 +53,25 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   return other.at < turn.at ? other : turn
 }
 
-export class Watchdog {
-  readonly #timeouts: Timeouts
-  #all: ReadonlyArray<Watched> = []
-  /** When the fiber wakes up. */
-  #wakes = Infinity
-  /** What happens while it sleeps is due no earlier than this from then on. */
-  readonly #longest: number
+/** Looks at the clocks of a response from now on, until it has ended. Whoever ends it calls what this gives. */
+export const watch = (alarm: Alarm, timeouts: Timeouts, watched: Watched): () => void => {
+  let timed: Timed | undefined
 
-  constructor(timeouts: Timeouts) {
-    this.#timeouts = timeouts
-    this.#longest = Math.min(Duration.toMillis(timeouts.firstEvent), Duration.toMillis(timeouts.stall))
+  const look = () => {
+    const now = alarm.now()
+    const { at, limit, reason } = next(timeouts, watched, now)
+    if (at <= now) return watched.fail(overdue(reason, limit))
+    // What happens until then is due no earlier than the shorter of the two times that begin when something happens.
+    timed = {
+      at: Math.min(at, now + Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall))),
+      ring: look
+    }
+    alarm.add(timed)
   }
 
-  add(watched: Watched): void {
-    if (!watched.exchange.hasEnded()) this.#all = [...this.#all, watched]
-  }
-
-  remove(exchange: Exchange): void {
-    this.#all = this.#all.filter((watched) => watched.exchange !== exchange)
-  }
-
-  /**
-   * Makes sure that what was added is looked after, by one fiber, which ends when it finds nothing to look after. Most
-   * requests find it asleep, and cost nothing. To start one is to end the one before, which sleeps for too long.
-   */
-  run<R>(start: (look: Effect.Effect<void>) => Effect.Effect<unknown, never, R>): Effect.Effect<void, never, R> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (this.#all.length === 0) return Effect.void
-      const wakes = this.#nextWake(now)
-      if (wakes >= this.#wakes) return Effect.void
-      // From now on, not from its first step on: until then another request would start another one.
-      this.#wakes = wakes
-      return Effect.asVoid(start(this.#look()))
-    })
-  }
-
-  #nextWake(now: number): number {
-    return Math.min(now + this.#longest, ...this.#all.map((watched) => next(this.#timeouts, watched, now).at))
-  }
-
-  #look(): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      for (const watched of this.#all) {
-        const { at, limit, reason } = next(this.#timeouts, watched, now)
-        if (at <= now) watched.fail(overdue(reason, limit))
-      }
-      this.#all = this.#all.filter(({ exchange }) => !exchange.hasEnded())
-      this.#wakes = this.#all.length === 0 ? Infinity : this.#nextWake(now)
-      return Number.isFinite(this.#wakes)
-        ? Effect.zipRight(Effect.sleep(this.#wakes - now), Effect.suspend(() => this.#look()))
-        : Effect.void
-    })
-  }
+  look()
+  return () => alarm.remove(timed)
 }
-
-export const make = (timeouts: Timeouts): Watchdog => new Watchdog(timeouts)
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */
 export const beforeFirstEvent =
