@@ -18,6 +18,7 @@ const L0 = [
   "ResponseSteps",
   "ResponseTool",
   "ResponseTurn",
+  "internal/alarm",
   "internal/badFrames",
   "internal/chainFields",
   "internal/finalizer",

@@ -38,9 +38,12 @@ const unreachable = (cause: Error): ConnectionError =>
     cause
   })
 
+type OnAnswer = (request: Http.ClientRequest, response: Http.IncomingMessage) => void
+
 /** Listening for `unexpected-response` makes the failed upgrade ours to end. */
-const onRefused = (ws: WS.WebSocket, scrub: (text: string) => string, fail: (error: ConnectionError) => void) =>
-  ws.once("unexpected-response", (_request: Http.ClientRequest, response: Http.IncomingMessage) => {
+const onRefused =
+  (ws: WS.WebSocket, scrub: (text: string) => string, fail: (error: ConnectionError) => void): OnAnswer =>
+  (_request, response) => {
     let body = ""
     const end = () => {
       fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body, scrub }))
@@ -57,13 +60,19 @@ const onRefused = (ws: WS.WebSocket, scrub: (text: string) => string, fail: (err
     response.once("close", () => clearTimeout(timer))
     response.once("end", end)
     response.once("error", end)
-  })
+  }
 
+/** What listens for the opening goes with it: it holds the fiber that waits, and the socket would hold it for life. */
 const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effect<void, ConnectionError> =>
   Effect.async((resume) => {
-    ws.once("open", () => resume(Effect.void))
-    ws.once("error", (error) => resume(Effect.fail(unreachable(error))))
-    onRefused(ws, scrub, (error) => resume(Effect.fail(error)))
+    const settle = (opening: Effect.Effect<void, ConnectionError>) => {
+      ws.off("open", onOpen).off("error", onError).off("unexpected-response", onAnswer)
+      resume(opening)
+    }
+    const onOpen = () => settle(Effect.void)
+    const onError = (error: Error) => settle(Effect.fail(unreachable(error)))
+    const onAnswer = onRefused(ws, scrub, (error) => settle(Effect.fail(error)))
+    ws.on("open", onOpen).on("error", onError).on("unexpected-response", onAnswer)
   })
 
 /** As text: a Buffer, which may be the caller's, would be copied before it is masked. */

@@ -3,9 +3,12 @@
  *
  * @since 0.1.0
  */
+import { Connector } from "effect-responses/Connector"
+import * as Endpoint from "effect-responses/Endpoint"
 import type { Responses } from "effect-responses/Responses"
 import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NodeConnector from "./NodeConnector.ts"
 
@@ -21,6 +24,9 @@ export interface Options extends ResponsesSocket.Options, NodeConnector.Options 
  */
 export interface ConfigOptions extends ResponsesSocket.ConfigOptions, NodeConnector.Options {}
 
+const makeContext = (options: Options) =>
+  Effect.provideService(ResponsesSocket.makeContext(options), Connector, NodeConnector.make(options))
+
 /**
  * @since 0.1.0
  * @category layers
@@ -28,7 +34,7 @@ export interface ConfigOptions extends ResponsesSocket.ConfigOptions, NodeConnec
 export const layer = (
   options: Options
 ): Layer.Layer<ResponsesSocket.ResponsesSocket | Responses, ConfigError.ConfigError> =>
-  Layer.provide(ResponsesSocket.layer(options), NodeConnector.layer(options))
+  Layer.scopedContext(makeContext(options))
 
 /**
  * `layer` with the key, and where to find the server, from the environment: `OPENAI_API_KEY`, `OPENAI_BASE_URL`, …
@@ -39,4 +45,4 @@ export const layer = (
 export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesSocket.ResponsesSocket | Responses, ConfigError.ConfigError> =>
-  Layer.provide(ResponsesSocket.layerConfig(options), NodeConnector.layer(options))
+  Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))

@@ -56,7 +56,7 @@ export interface Endpoint {
   readonly socketUrl: string
   /** `https://…/responses` */
   readonly httpUrl: string
-  /** Computed anew each time. */
+  /** Computed anew each time, if `apiKey` or `headers` is an Effect. */
   readonly credentials: Effect.Effect<Credentials, ConnectionError>
   /** The key that credentials would be made with now: runs the Effect that was given as `apiKey`, and nothing else. */
   readonly key: Effect.Effect<Key, ConnectionError>
@@ -183,6 +183,43 @@ const inTime = <A>(credentials: Effect.Effect<A, ConfigError.ConfigError>) =>
       ConfigError.InvalidData(["apiKey"], `or headers: not there within ${Duration.format(credentialsTimeout)}`)
   })
 
+const computeCredentials = Effect.fnUntraced(function*(
+  options: Options,
+  profile: Profile.Profile,
+  url: string,
+  currentKey: Effect.Effect<Key, ConfigError.ConfigError>
+) {
+  const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
+  const key = yield* currentKey
+  const keyHeader = profile.auth.header.toLowerCase()
+  const headers: Record<string, string> = {}
+  const secrets: Array<string> = []
+  const set = (name: string, value: string) => {
+    headers[name] = value
+    if (name === keyHeader || /authorization|cookie|key|token|secret/.test(name)) secrets.push(value)
+  }
+
+  for (const [name, value] of Object.entries(profile.headers)) set(name.toLowerCase(), value)
+  if (key !== undefined) {
+    const text = Redacted.value(key)
+    headers[keyHeader] = profile.auth.scheme === undefined ? text : `${profile.auth.scheme} ${text}`
+    secrets.push(text)
+  }
+  for (const name of ["organization", "project"] as const) {
+    const value = options[name]
+    if (value !== undefined) set(`openai-${name}`, yield* HttpHeader.checkValue(name, value))
+  }
+  for (const [name, value] of Object.entries(own)) {
+    const text = yield* HttpHeader.check(name, plain(value))
+    if (Redacted.isRedacted(value)) secrets.push(text)
+    set(name.toLowerCase(), text)
+  }
+  if (options.baseUrl === undefined && keyed.has(profile.baseUrl) && headers[keyHeader] === undefined) {
+    return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(url).host}`))
+  }
+  return { key, headers, scrub: makeScrub(secrets) } satisfies Credentials
+})
+
 /**
  * Checks the options and, once, the credentials, so that a mistake shows when the Layer is built and not at the first
  * request. Fails with a `ConfigError` that names the option.
@@ -194,47 +231,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const profile = yield* Profile.validate(options.profile ?? Profile.openAi)
   const urls = yield* urlsOf(profile, options.baseUrl)
   const currentKey = yield* keyOf(options.apiKey)
-  const keyHeader = profile.auth.header.toLowerCase()
-  const isSecret = (name: string) => name === keyHeader || /authorization|cookie|key|token|secret/.test(name)
-
   const canRotate = Effect.isEffect(options.apiKey)
-
-  const credentials = Effect.gen(function*() {
-    const own = Effect.isEffect(options.headers) ? yield* options.headers : options.headers ?? {}
-    const key = yield* currentKey
-    const headers: Record<string, string> = {}
-    const secrets: Array<string> = []
-    const set = (name: string, value: string) => {
-      headers[name] = value
-      if (isSecret(name)) secrets.push(value)
-    }
-
-    for (const [name, value] of Object.entries(profile.headers)) set(name.toLowerCase(), value)
-    if (key !== undefined) {
-      const text = Redacted.value(key)
-      headers[keyHeader] = profile.auth.scheme === undefined ? text : `${profile.auth.scheme} ${text}`
-      secrets.push(text)
-    }
-    for (const name of ["organization", "project"] as const) {
-      const value = options[name]
-      if (value !== undefined) set(`openai-${name}`, yield* HttpHeader.checkValue(name, value))
-    }
-    for (const [name, value] of Object.entries(own)) {
-      const text = yield* HttpHeader.check(name, plain(value))
-      if (Redacted.isRedacted(value)) secrets.push(text)
-      set(name.toLowerCase(), text)
-    }
-    if (options.baseUrl === undefined && keyed.has(profile.baseUrl) && headers[keyHeader] === undefined) {
-      return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(urls.httpUrl).host}`))
-    }
-    return { key, headers, scrub: makeScrub(secrets) } satisfies Credentials
-  }).pipe(canRotate || Effect.isEffect(options.headers) ? inTime : identity)
-
-  yield* credentials
+  const canChange = canRotate || Effect.isEffect(options.headers)
+  const compute = computeCredentials(options, profile, urls.httpUrl, currentKey).pipe(canChange ? inTime : identity)
+  const first = yield* compute
   const endpoint: Endpoint = {
     ...urls,
     profile,
-    credentials: Effect.mapError(credentials, toConnectionError),
+    // Where they cannot change, nothing is kept of how they are made. A function shows no key to whoever prints it.
+    credentials: canChange ? Effect.mapError(compute, toConnectionError) : Effect.sync(() => first),
     key: Effect.mapError(currentKey, toConnectionError),
     canRotate
   }

@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.ts"
+import * as Alarm from "./internal/alarm.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
@@ -134,9 +135,13 @@ export const make = (
           onPressure: flow.onPressure,
           scrub
         })
-        const watchdog = Watchdog.make(timeouts)
-        watchdog.add({ exchange, granted: asked, sent: () => asked, heard: flow.heardAt, fail: exchange.fail })
-        yield* watchdog.run(yield* Effect.scope)
+        Watchdog.watch(yield* Alarm.make, timeouts, {
+          exchange,
+          granted: asked,
+          sent: () => asked,
+          heard: flow.heardAt,
+          fail: exchange.fail
+        })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
           Effect.ignore,

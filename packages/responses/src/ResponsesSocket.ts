@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as Alarm from "./internal/alarm.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
@@ -162,8 +163,16 @@ const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
     Effect.forkScoped
   )
 
-const openTimeout = (description: string) => () =>
-  new ConnectionError({ reason: "OpenTimeout", delivery: "unsent", description })
+const openedWithin = (duration: Duration.Duration, problem: string) =>
+  Effect.timeoutFail({
+    duration,
+    onTimeout: () =>
+      new ConnectionError({
+        reason: "OpenTimeout",
+        delivery: "unsent",
+        description: `${problem} within ${Duration.format(duration)}`
+      })
+  })
 
 /** A key that is refused may have been replaced since it was asked for. */
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
@@ -204,7 +213,10 @@ export const make = (
     const { profile } = endpoint
     const timeouts = yield* Timeouts.make(options)
     const connectTimeout = yield* Timeouts.positive("connectTimeout", options.connectTimeout ?? "10 seconds")
-    const reconnectTimeout = yield* Timeouts.positive("reconnectTimeout", options.reconnectTimeout ?? "15 seconds")
+    const reconnectTimeout = yield* Timeouts.positive(
+      "reconnectTimeout",
+      options.reconnectTimeout ?? "15 seconds"
+    )
     const ping = yield* Timeouts.positive("ping", options.ping ?? Duration.infinity)
     const pingTimeout = yield* Timeouts.positive("pingTimeout", options.pingTimeout ?? "10 seconds")
     const totals = {
@@ -229,28 +241,23 @@ export const make = (
       onRewarmed: () => totals.rewarmed++
     })
 
+    const alarm = yield* Alarm.make
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
-      open: Connection.open(connect, endpoint, {
-        ping,
-        pingTimeout,
-        timeouts,
-        onDead: () => totals.unresponsive++
-      }).pipe(
-        Effect.timeoutFail({
-          duration: connectTimeout,
-          onTimeout: openTimeout(`The server did not open the connection within ${Duration.format(connectTimeout)}`)
-        }),
-        (open) => withFreshKey(endpoint, open),
-        Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
-        Effect.timeoutFail({
-          duration: reconnectTimeout,
-          onTimeout: openTimeout(`No connection could be opened within ${Duration.format(reconnectTimeout)}`)
-        }),
-        Effect.tap(() => Effect.sync(() => totals.connections++))
-      ),
-      isOpen: (connection) => connection.isOpen(),
-      ended: (connection) => connection.ended,
-      end: (connection) => connection.end(),
+      alarm,
+      open: () =>
+        Connection.open(connect, endpoint, {
+          ping,
+          pingTimeout,
+          timeouts,
+          alarm,
+          onDead: () => totals.unresponsive++
+        }).pipe(
+          openedWithin(connectTimeout, "The server did not open the connection"),
+          (open) => withFreshKey(endpoint, open),
+          Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
+          openedWithin(reconnectTimeout, "No connection could be opened"),
+          Effect.tap(() => Effect.sync(() => totals.connections++))
+        ),
       prepare: options.rewarm === true ? rewarm : () => Effect.void,
       onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
@@ -304,8 +311,24 @@ export const make = (
     }
   })
 
-const provideBoth = (service: Service) =>
-  Context.make(ResponsesSocket, service).pipe(Context.add(Responses.Responses, service))
+/**
+ * `make`, as both of its services. A platform gives it its `Connector` and makes one Layer of it: each Layer in between
+ * would stay in memory, with some kilobytes, for as long as the connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeContext = (
+  options: Options
+): Effect.Effect<
+  Context.Context<ResponsesSocket | Responses.Responses>,
+  ConfigError.ConfigError,
+  Connector | Scope.Scope
+> =>
+  Effect.map(
+    make(options),
+    (service) => Context.make(ResponsesSocket, service).pipe(Context.add(Responses.Responses, service))
+  )
 
 /**
  * @since 0.1.0
@@ -314,7 +337,7 @@ const provideBoth = (service: Service) =>
 export const layer = (
   options: Options
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
-  Layer.scopedContext(Effect.map(make(options), provideBoth))
+  Layer.scopedContext(makeContext(options))
 
 /**
  * `layer` with the key, and where to find the server, from the environment.
@@ -325,4 +348,4 @@ export const layer = (
 export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
-  Layer.unwrapEffect(Effect.map(Endpoint.fromConfig(options), layer))
+  Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))

@@ -9,9 +9,11 @@ import * as Responses from "effect-responses/Responses"
 import type { ResponsesError } from "effect-responses/ResponsesError"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { firstItem, outputItem, settings } from "./conversation.ts"
 import * as Sink from "./sink.ts"
@@ -53,19 +55,20 @@ const loop = Effect.fnUntraced(
   }
 )
 
+/** As a program does it that has many: a scope for each Layer, and not a `ManagedRuntime`, of which a program needs one. */
 const make = (
   consume: Consume,
   layer: (url: string) => Layer.Layer<Responses.Responses, ConfigError.ConfigError>
 ): Open =>
 async (url) => {
-  const runtime = ManagedRuntime.make(layer(url))
-  await runtime.runPromise(Responses.Responses)
+  const scope = await Effect.runPromise(Scope.make())
+  const run = Runtime.runPromise(await Effect.runPromise(Scope.extend(Layer.toRuntime(layer(url)), scope)))
   return {
     ask: async (model, onText) => {
-      await runtime.runPromise(ask(consume, model, onText))
+      await run(ask(consume, model, onText))
     },
-    loop: (model, turns, onText) => runtime.runPromise(loop(consume, model, turns, onText)),
-    close: () => runtime.dispose()
+    loop: (model, turns, onText) => run(loop(consume, model, turns, onText)),
+    close: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
 

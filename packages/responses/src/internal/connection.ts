@@ -1,5 +1,4 @@
 /** One open WebSocket: one reader for its whole life, which gives each frame to the exchange it belongs to. */
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,6 +7,7 @@ import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import type { Alarm } from "./alarm.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
@@ -20,6 +20,7 @@ export interface Options {
   readonly ping: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly timeouts: Timeouts
+  readonly alarm: Alarm
   readonly onDead: () => void
 }
 
@@ -29,8 +30,8 @@ export interface Connection {
   /** The key it was opened with. */
   readonly key: Key
   readonly isOpen: () => boolean
-  /** Completes when the connection has ended, whoever ended it. */
-  readonly ended: Effect.Effect<void>
+  /** Has a function called when the connection has ended, whoever ended it; at once if it has. */
+  readonly onEnd: (ended: () => void) => void
   /** Ends it from this side. The socket itself is closed with the connection's scope. */
   readonly end: (error?: End) => void
   /** Whether nothing was abandoned on a lane that has not ended, and the connection was not silent for long. */
@@ -39,8 +40,6 @@ export interface Connection {
   readonly ready: (lane: string) => Effect.Effect<void>
   /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
   readonly request: (options: RequestOptions) => Requested
-  /** Looks at the clocks of the requests that run. To be run after `request`. */
-  readonly watch: Effect.Effect<void>
 }
 
 export interface RequestOptions {
@@ -84,17 +83,15 @@ export const open = (
 ): Effect.Effect<Connection, ConnectionError, Scope.Scope> =>
   Effect.gen(function*() {
     const { headers, key, scrub } = yield* endpoint.credentials
-    const ended = yield* Deferred.make<void>()
-    const scope = yield* Effect.scope
     const clock = yield* Effect.clock
     const router = Router.make()
-    const watchdog = Watchdog.make(options.timeouts)
     /** Requests that are being written: how far they came is for the socket to say. */
     const writing = new Set<Exchange.Exchange>()
     let unheardBytes = 0
     let paused = false
     let heard = false
     let end: End | undefined
+    let tellEnd: (() => void) | undefined
 
     const failAll = (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => {
       for (const exchange of router.takeAll()) {
@@ -107,7 +104,7 @@ export const open = (
       end = error
       failAll(error)
       liveness.end()
-      Deferred.unsafeDone(ended, Effect.void)
+      tellEnd?.()
     }
 
     /** From this side: what is being written need not be waited for any more. */
@@ -237,14 +234,23 @@ export const open = (
 
     const request: Connection["request"] = ({ frame, granted, lane, onEnd, previousResponseId }) => {
       let sent: number | undefined
+      let unwatch: (() => void) | undefined
       const exchange = Exchange.make({
         previousResponseId,
         scrub,
         onPressure,
         onEnd: (hasBegun) => {
-          watchdog.remove(exchange)
+          unwatch?.()
           if (hasBegun) onEnd(exchange)
         }
+      })
+      // May find that its turn is over already, and end the connection.
+      unwatch = Watchdog.watch(options.alarm, options.timeouts, {
+        exchange,
+        granted,
+        sent: () => sent,
+        heard: heardAt,
+        fail: giveUp
       })
       if (end !== undefined) {
         const error = end("unsent")
@@ -252,11 +258,12 @@ export const open = (
         return { exchange, bytes: 0 }
       }
       router.add(lane, exchange)
-      const bytes = write(exchange, frame, () => {
-        sent = clock.unsafeCurrentTimeMillis()
-      })
-      watchdog.add({ exchange, granted, sent: () => sent, heard: heardAt, fail: giveUp })
-      return { exchange, bytes }
+      return {
+        exchange,
+        bytes: write(exchange, frame, () => {
+          sent = clock.unsafeCurrentTimeMillis()
+        })
+      }
     }
 
     const heardAt = () => paused ? undefined : liveness.heardAt()
@@ -267,7 +274,10 @@ export const open = (
       identity: JSON.stringify(headers),
       key,
       isOpen: () => end === undefined,
-      ended: Deferred.await(ended),
+      onEnd: (ended) => {
+        if (end === undefined) tellEnd = ended
+        else ended()
+      },
       end: (error = closed) => giveUp(error),
       isReady: (lane) => router.onLane(lane) === undefined && liveness.isFresh(silence),
       ready: (lane) =>
@@ -275,9 +285,6 @@ export const open = (
           const before = router.onLane(lane)
           return before === undefined ? liveness.check(silence) : drained(before)
         }),
-      request,
-      watch: Effect.suspend(() =>
-        watchdog.isNeeded(clock.unsafeCurrentTimeMillis()) ? watchdog.run(scope) : Effect.void
-      )
+      request
     }
   })

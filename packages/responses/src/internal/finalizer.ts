@@ -6,4 +6,4 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 
 export const add = (finalizer: Effect.Effect<unknown>): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, Effect.uninterruptible(finalizer)))
+  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizerExit(scope, () => Effect.uninterruptible(finalizer)))

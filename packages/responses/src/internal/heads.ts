@@ -73,23 +73,27 @@ export interface Options {
   readonly continuesWithInstructions: boolean
 }
 
+/** What is known of a connection. A lane whose last turn has not ended well has no head. */
+interface Memory {
+  readonly lanes: Map<string, Kept | undefined>
+  served: Served | undefined
+}
+
 export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
-  // A lane whose last turn has not ended well has no head.
-  const byConnection = new WeakMap<Connection, Map<string, Kept | undefined>>()
+  const memories = new WeakMap<Connection, Memory>()
   const stored = new Map<string, Kept>()
-  const served = new WeakMap<Connection, Served>()
   let any = false
   let owner: string | undefined
 
-  const lanesOf = (connection: Connection) => {
-    let found = byConnection.get(connection)
-    if (found === undefined) byConnection.set(connection, found = new Map())
+  const memoryOf = (connection: Connection): Memory => {
+    let found = memories.get(connection)
+    if (found === undefined) memories.set(connection, found = { lanes: new Map(), served: undefined })
     return found
   }
 
   /** The latest comes last, and the oldest goes first. */
   const setLane = (connection: Connection, request: ResponseRequest.ResponseRequest, kept: Kept | undefined) => {
-    const lanes = lanesOf(connection)
+    const { lanes } = memoryOf(connection)
     lanes.delete(laneOf(request))
     lanes.set(laneOf(request), kept)
     const [oldest] = lanes.keys()
@@ -108,7 +112,7 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
 
   /** The request's own lane first, then the others, then what is stored from the newest on. */
   const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
-    const lanes = lanesOf(connection)
+    const { lanes } = memoryOf(connection)
     const all = [lanes.get(laneOf(request)), ...lanes.values(), ...[...stored.values()].toReversed()]
     return [...new Set(all.filter((kept) => kept !== undefined))]
   }
@@ -120,7 +124,7 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
     request: ResponseRequest.ResponseRequest
   ): Continuation.Plan => {
     if (plan._tag === "Delta" || plan.reason._tag !== "First") return plan
-    const lanes = lanesOf(connection)
+    const { lanes } = memoryOf(connection)
     if (lanes.has(laneOf(request))) return { ...plan, reason: { _tag: "AfterFailure" } }
     return any && lanes.size === 0 ? { ...plan, reason: { _tag: "NewConnection" } } : plan
   }
@@ -137,7 +141,7 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
 
   return {
     preview: (request) => planFrom([...stored.values()].toReversed(), request),
-    latest: (connection) => served.get(connection),
+    latest: (connection) => memories.get(connection)?.served,
     take: (connection, request) => {
       // What one caller stored is unknown, and none of the business, of another.
       if (owner !== connection.identity) stored.clear()
@@ -164,13 +168,9 @@ export const make = ({ continuesWithInstructions, rule }: Options): Heads => {
       const head = rule.commit(plan, { response: result, output: result.output })
       if (head === undefined) return
       any = true
-      if (!head.stored && Predicate.isNullable(asked.previous_response_id)) {
-        served.set(connection, {
-          request: asked,
-          output: result.output,
-          isComplete: head.pendingCalls.length === 0
-        })
-      } else served.delete(connection)
+      memoryOf(connection).served = head.stored || Predicate.isNotNullable(asked.previous_response_id)
+        ? undefined
+        : { request: asked, output: result.output, isComplete: head.pendingCalls.length === 0 }
       const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
       const kept: Kept = {
         head,

@@ -6,17 +6,24 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Schedule from "effect/Schedule"
+import * as Runtime from "effect/Runtime"
+import type * as Schedule from "effect/Schedule"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
+import type { Alarm, Timed } from "./alarm.ts"
 import * as FairSemaphore from "./fairSemaphore.ts"
 import * as Finalizer from "./finalizer.ts"
 
-export interface Options<A, E> {
-  readonly open: Effect.Effect<A, E, Scope.Scope>
-  readonly isOpen: (resource: A) => boolean
-  /** Completes when a resource has ended, by itself or by `end`. */
-  readonly ended: (resource: A) => Effect.Effect<void>
-  readonly end: (resource: A) => void
+export interface Resource {
+  isOpen(): boolean
+  end(): void
+  /** Has a function called when it has ended, by itself or by `end`; at once if it has. */
+  onEnd(ended: () => void): void
+}
+
+export interface Options<A extends Resource, E> {
+  readonly alarm: Alarm
+  readonly open: () => Effect.Effect<A, E, Scope.Scope>
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
   /** Makes a successor ready before it takes over. */
@@ -26,7 +33,7 @@ export interface Options<A, E> {
   readonly onClosed: () => E
 }
 
-export interface Lease<A, E> {
+export interface Lease<A extends Resource, E> {
   /** Takes a place at the end of the queue, at once. Whoever enters has to `release`, granted or not. */
   readonly enter: () => Held<A, E>
   /** Whether there is a resource that lives. */
@@ -35,7 +42,7 @@ export interface Lease<A, E> {
   readonly whileOpen: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E | E2>
 }
 
-export interface Held<A, E> {
+export interface Held<A extends Resource, E> {
   readonly isGranted: () => boolean
   /** Waits until nobody else holds the lease. Only then the rest may be used. */
   readonly granted: Effect.Effect<void>
@@ -55,17 +62,22 @@ interface Entry<A> {
   readonly scope: Scope.CloseableScope
   users: number
   retired: boolean
+  recycling: Timed | undefined
 }
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
+export const make = <A extends Resource, E>(
+  { alarm, onClosed, onReplaced, open, prepare, recycle }: Options<A, E>
+): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const semaphore = FairSemaphore.make()
     let current: Entry<A> | undefined
     let entered = 0
     let failure: { readonly error: E; readonly upTo: number } | undefined
     let closed = false
+    // What a resource does by itself is none of the business of whoever asked for it.
+    const runtime = yield* Effect.runtime<never>()
     const owner = yield* Scope.make()
     yield* Finalizer.add(Effect.suspend(() => {
       closed = true
@@ -80,29 +92,33 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       Effect.flatMap(Effect.forkIn(Effect.interruptible(effect), owner), (fiber) =>
         Effect.flatMap(
           Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber)),
-          (exit): Exit.Exit<B, E | E2> => Exit.isFailure(exit) && closed ? Exit.fail(options.onClosed()) : exit
+          (exit): Exit.Exit<B, E | E2> => Exit.isFailure(exit) && closed ? Exit.fail(onClosed()) : exit
         ))
 
-    /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
-    const openEntry = (restore: Restore): Effect.Effect<Entry<A>, E> =>
-      Effect.gen(function*() {
-        if (closed) return yield* Effect.fail(options.onClosed())
-        const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
-        const resource = yield* inOwner(Scope.extend(options.open, scope), restore).pipe(
-          Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : discard(scope))
-        )
-        return { resource, scope, users: 0, retired: false }
-      })
+    /** Not at once: whoever is told that a resource has ended, or that it is time, goes on first. */
+    const fork = (effect: Effect.Effect<unknown>, scope: Scope.Scope) => {
+      Runtime.runFork(runtime, Effect.interruptible(effect), { scope, immediate: false })
+    }
 
     /**
      * In a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that arrives
      * meanwhile, and a recycler that forgets it goes on for ever.
      */
-    const discard = (scope: Scope.CloseableScope) =>
-      Effect.forkIn(Effect.uninterruptible(Scope.close(scope, Exit.void)), owner)
+    const discard = (scope: Scope.CloseableScope) => fork(Effect.uninterruptible(Scope.close(scope, Exit.void)), owner)
+
+    /** To be run uninterruptibly: between the opening and the keeping an interruption would leave a resource to nobody. */
+    const openEntry = (restore: Restore): Effect.Effect<Entry<A>, E> =>
+      Effect.gen(function*() {
+        if (closed) return yield* Effect.fail(onClosed())
+        const scope = yield* Scope.fork(owner, ExecutionStrategy.sequential)
+        const resource = yield* inOwner(Scope.extend(open(), scope), restore).pipe(
+          Effect.onError(() => Effect.sync(() => discard(scope)))
+        )
+        return { resource, scope, users: 0, retired: false, recycling: undefined }
+      })
 
     const endUnused = (entry: Entry<A>) => {
-      if (entry.retired && entry.users === 0) options.end(entry.resource)
+      if (entry.retired && entry.users === 0) entry.resource.end()
     }
 
     const leave = (entry: Entry<A>) => {
@@ -118,7 +134,12 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         old.retired = true
         endUnused(old)
       }
-      return keep(entry)
+      entry.resource.onEnd(() => {
+        if (current === entry) current = undefined
+        alarm.remove(entry.recycling)
+        discard(entry.scope)
+      })
+      fork(recycler(entry, recycle.initial), entry.scope)
     }
 
     /** If no successor can be had the old one serves on. */
@@ -126,15 +147,15 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const successor = yield* openEntry(restore)
-          yield* restore(options.prepare(successor.resource, entry.resource)).pipe(
-            Effect.onInterrupt(() => discard(successor.scope))
+          yield* restore(prepare(successor.resource, entry.resource)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => discard(successor.scope)))
           )
-          if (current !== entry || !options.isOpen(successor.resource)) {
-            yield* discard(successor.scope)
+          if (current !== entry || !successor.resource.isOpen()) {
+            discard(successor.scope)
             return false
           }
-          yield* install(successor)
-          options.onReplaced()
+          install(successor)
+          onReplaced()
           return true
         })
       ).pipe(
@@ -143,36 +164,31 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
         )
       )
 
-    /** The fiber that closes a scope must not live in it: the one lives in the owner's, the recycler in the entry's. */
-    const keep = (entry: Entry<A>): Effect.Effect<void> =>
-      Effect.gen(function*() {
-        yield* replace(entry).pipe(
-          Effect.schedule(Schedule.whileInput(options.recycle, (replaced: boolean | undefined) => replaced !== true)),
-          Effect.interruptible,
-          Effect.forkIn(entry.scope)
-        )
-        yield* Effect.interruptible(options.ended(entry.resource)).pipe(
-          Effect.zipRight(Effect.suspend(() => {
-            if (current === entry) current = undefined
-            return Scope.close(entry.scope, Exit.void)
-          })),
-          Effect.uninterruptible,
-          Effect.forkIn(owner)
-        )
+    /** As `Effect.schedule` does it, but without a fiber that waits. */
+    const recycler = (entry: Entry<A>, state: unknown): Effect.Effect<void> =>
+      Effect.map(recycle.step(alarm.now(), undefined, state), ([next, , decision]) => {
+        if (decision._tag === "Done" || current !== entry) return
+        const again = Effect.suspend(() => recycler(entry, next))
+        entry.recycling = {
+          at: ScheduleIntervals.start(decision.intervals),
+          ring: () => fork(Effect.flatMap(replace(entry), (replaced) => replaced ? Effect.void : again), entry.scope)
+        }
+        alarm.add(entry.recycling)
       })
 
-    const isOpen = () => current !== undefined && options.isOpen(current.resource)
+    const isOpen = () => current !== undefined && current.resource.isOpen()
 
-    const opened = Effect.uninterruptibleMask((restore) =>
-      openEntry(restore).pipe(
-        Effect.tapError((error) =>
-          Effect.sync(() => {
-            failure = { error, upTo: entered }
-          })
-        ),
-        Effect.tap(install)
+    const opened = () =>
+      Effect.uninterruptibleMask((restore) =>
+        openEntry(restore).pipe(
+          Effect.tapError((error) =>
+            Effect.sync(() => {
+              failure = { error, upTo: entered }
+            })
+          ),
+          Effect.tap((entry) => Effect.sync(() => install(entry)))
+        )
       )
-    )
 
     const enter = (): Held<A, E> => {
       const place = semaphore.enter()
@@ -189,7 +205,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
       }
 
       const found = (suits: (resource: A) => boolean) =>
-        current !== undefined && options.isOpen(current.resource) && suits(current.resource) ? use(current) : undefined
+        current !== undefined && isOpen() && suits(current.resource) ? use(current) : undefined
 
       return {
         isGranted: place.isGranted,
@@ -201,7 +217,7 @@ export const make = <A, E>(options: Options<A, E>): Effect.Effect<Lease<A, E>, n
             if (resource !== undefined) return Effect.succeed(resource)
             return failure !== undefined && number <= failure.upTo
               ? Effect.fail(failure.error)
-              : Effect.map(opened, use)
+              : Effect.map(opened(), use)
           }),
         release: () => {
           place.leave()

@@ -31,12 +31,12 @@ export interface Liveness {
 export const make = (options: Options): Liveness => {
   const { clock, isDeaf, onDead, ping, timeout } = options
   let heardAt = clock.unsafeCurrentTimeMillis()
-  const waiting = new Set<() => void>()
+  let waiting: ReadonlyArray<() => void> = []
 
   const end = () => {
-    if (waiting.size === 0) return
+    if (waiting.length === 0) return
     for (const resume of waiting) resume()
-    waiting.clear()
+    waiting = []
   }
 
   const hear = () => {
@@ -45,19 +45,22 @@ export const make = (options: Options): Liveness => {
   }
 
   /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
-  const ask = Effect.async<void>((resume) => {
-    const answered = () => resume(Effect.void)
-    waiting.add(answered)
-    ping()
-    return Effect.sync(() => waiting.delete(answered))
-  }).pipe(
-    Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
-  )
+  const ask = () =>
+    Effect.async<void>((resume) => {
+      const answered = () => resume(Effect.void)
+      waiting = [...waiting, answered]
+      ping()
+      return Effect.sync(() => {
+        waiting = waiting.filter((one) => one !== answered)
+      })
+    }).pipe(
+      Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
+    )
 
   const isFresh = (silence: Duration.Duration) =>
     clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf()
 
-  const check = (silence: Duration.Duration) => Effect.suspend(() => isFresh(silence) ? Effect.void : ask)
+  const check = (silence: Duration.Duration) => Effect.suspend(() => isFresh(silence) ? Effect.void : ask())
 
   const watch = (silence: Duration.Duration): Effect.Effect<void> =>
     Effect.suspend(() => {

@@ -44,8 +44,7 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
       }
     })
     exchange.abandon()
-    return successor.watch.pipe(
-      Effect.zipRight(exchange.ended),
+    return exchange.ended.pipe(
       Effect.zipRight(Effect.suspend(() => {
         const error = exchange.error()
         return error === undefined

@@ -23,8 +23,8 @@ const isPartOfOutput = (event: ResponseEvent.ServerEvent): boolean =>
 const maxOver = 256
 
 export const make = (): Router => {
-  const lanes = new Map<string, Exchange>()
-  const usedLanes = new Set<string>()
+  /** Every lane that was used, with what runs on it. */
+  const lanes = new Map<string, Exchange | undefined>()
   /** The server announces its responses, so what comes before that is of no response that is to come. */
   let announces = false
   /** The responses that have ended, the oldest first. */
@@ -36,16 +36,19 @@ export const make = (): Router => {
     if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
   }
 
+  const all = () => [...lanes.values()].filter((exchange) => exchange !== undefined)
+
   return {
     add: (lane, exchange) => lanes.set(lane, exchange),
     onLane: (lane) => lanes.get(lane),
     // Where only one request runs, what names no lane that was ever used can only be its own.
     find: (event) => {
-      const found = lanes.get(event.stream_id ?? "")
-      if (found !== undefined || lanes.size !== 1) return found
-      const isStray = usedLanes.has(event.stream_id ?? "") &&
-        (event.stream_id !== undefined || !ResponseEvent.isFailure(event))
-      return isStray ? undefined : lanes.values().next().value
+      const lane = event.stream_id ?? ""
+      const found = lanes.get(lane)
+      if (found !== undefined) return found
+      const isStray = lanes.has(lane) && (event.stream_id !== undefined || !ResponseEvent.isFailure(event))
+      const [only, ...others] = all()
+      return isStray || others.length > 0 ? undefined : only
     },
     // Some servers send a `response.done` or a second end after the end, at once or later: it is not the next one's.
     isLate: (event, exchange) => {
@@ -63,15 +66,13 @@ export const make = (): Router => {
     },
     settle: (exchange) => {
       for (const [lane, running] of lanes) {
-        if (running !== exchange) continue
-        lanes.delete(lane)
-        usedLanes.add(lane)
+        if (running === exchange) lanes.set(lane, undefined)
       }
       const id = exchange.responseId()
       if (id !== undefined) remember(id)
     },
     takeAll: () => {
-      const running = [...lanes.values()]
+      const running = all()
       lanes.clear()
       return running
     }

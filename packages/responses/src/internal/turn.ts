@@ -168,7 +168,7 @@ const makeServe = (options: Options) => {
         if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
         held.release()
       }
-      return Effect.map(Effect.zipRight(connection.watch, restore(exchange.started)), (id): Begun => ({
+      return Effect.map(restore(exchange.started), (id): Begun => ({
         id,
         transport: "websocket",
         input: previousResponseId === undefined ? "full" : "delta",

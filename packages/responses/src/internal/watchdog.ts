@@ -1,10 +1,9 @@
 /** The clocks of responses: they fail when their first event, a sign of life or their end is overdue. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { ConnectionError, type Delivery } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import type { Alarm, Timed } from "./alarm.ts"
 import type { Exchange } from "./exchange.ts"
 
 /** In milliseconds of the Clock. */
@@ -54,52 +53,24 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   return other.at < turn.at ? other : turn
 }
 
-export interface Watchdog {
-  readonly add: (watched: Watched) => void
-  readonly remove: (exchange: Exchange) => void
-  /** Whether something is due before anybody looks, which most requests are not. Then `run` has to be run. */
-  readonly isNeeded: (now: number) => boolean
-  /** Looks after what was added, by one fiber in the given scope, which ends when it finds nothing to look after. */
-  readonly run: (scope: Scope.Scope) => Effect.Effect<void>
-}
+/** Looks at the clocks of a response from now on, until it has ended. Whoever ends it calls what this gives. */
+export const watch = (alarm: Alarm, timeouts: Timeouts, watched: Watched): () => void => {
+  let timed: Timed | undefined
 
-export const make = (timeouts: Timeouts): Watchdog => {
-  const all = new Map<Exchange, Watched>()
-  /** When the fiber of this number wakes up. An older one that wakes up has nothing to do. */
-  let fiber = 0
-  let wakes = Infinity
-  // What happens while it sleeps is due no earlier than this from then on.
-  const longest = Math.min(...[timeouts.firstEvent, timeouts.stall].map(Duration.toMillis))
-
-  const nextWake = (now: number): number => {
-    let at = now + longest
-    for (const watched of all.values()) at = Math.min(at, next(timeouts, watched, now).at)
-    return at
+  const look = () => {
+    const now = alarm.now()
+    const { at, limit, reason } = next(timeouts, watched, now)
+    if (at <= now) return watched.fail(overdue(reason, limit))
+    // What happens until then is due no earlier than the shorter of the two times that begin when something happens.
+    timed = {
+      at: Math.min(at, now + Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall))),
+      ring: look
+    }
+    alarm.add(timed)
   }
 
-  const look = (number: number): Effect.Effect<void> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (number !== fiber) return Effect.void
-      for (const watched of all.values()) {
-        if (watched.exchange.hasEnded()) {
-          all.delete(watched.exchange)
-          continue
-        }
-        const { at, limit, reason } = next(timeouts, watched, now)
-        if (at <= now) watched.fail(overdue(reason, limit))
-      }
-      wakes = all.size === 0 ? Infinity : nextWake(now)
-      return Number.isFinite(wakes) ? Effect.zipRight(Effect.sleep(wakes - now), look(number)) : Effect.void
-    })
-
-  return {
-    add: (watched) => {
-      if (!watched.exchange.hasEnded()) all.set(watched.exchange, watched)
-    },
-    remove: (exchange) => all.delete(exchange),
-    isNeeded: (now) => all.size > 0 && nextWake(now) < wakes,
-    run: (scope) => Effect.suspend(() => look(++fiber)).pipe(Effect.interruptible, Effect.forkIn(scope), Effect.asVoid)
-  }
+  look()
+  return () => alarm.remove(timed)
 }
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */
