@@ -150,7 +150,16 @@ const canonicalContent = (content: unknown): unknown => {
   )
 }
 
-/** Equal for two items exactly if they mean the same to the model. */
+const ruled = new Set([
+  "message",
+  "function_call",
+  "function_call_output",
+  "custom_tool_call",
+  "custom_tool_call_output",
+  "reasoning"
+])
+
+/** Equal for two items if they mean the same to the model. */
 export const meaning = (item: Json): string => {
   const { id: _id, status: _status, ...rest } = item
   switch (item["type"]) {
@@ -169,12 +178,21 @@ export const meaning = (item: Json): string => {
   }
 }
 
+/** Of items that nobody has a rule for, an id or a status tells them apart where both have one. */
+const isCompatible = (left: Json, right: Json): boolean =>
+  ["id", "status"].every((name) =>
+    left[name] === undefined || right[name] === undefined || left[name] === right[name] ||
+    ruled.has(String(left["type"] ?? "message"))
+  )
+
+const isSame = (left: Json, right: Json): boolean => meaning(left) === meaning(right) && isCompatible(left, right)
+
 /** What the model saw is right if it is what the caller said, and perhaps reasoning that the caller did not keep. */
 export const isSaid = (seen: ReadonlyArray<Json>, said: ReadonlyArray<Json>): boolean => {
   let at = 0
   for (const item of seen) {
     const next = said[at]
-    if (next !== undefined && meaning(next) === meaning(item)) at++
+    if (next !== undefined && isSame(next, item)) at++
     else if (!isReasoning(item)) return false
   }
   return at === said.length
