@@ -273,26 +273,42 @@ export const ResponseEvent: Schema.Schema<ResponseEvent> = Schema.declare(
   { identifier: "ResponseEvent" }
 )
 
-type Check = (event: object) => string | undefined
+interface Check {
+  readonly type: string
+  /** The field that is missing. */
+  readonly missing: (event: object) => string | undefined
+}
 
-const stringField = (name: string): Check => (event) =>
+const stringField = (name: string): Check["missing"] => (event) =>
   typeof (event as Readonly<Record<string, unknown>>)[name] === "string" ? undefined : name
 
-/** The required fields of each known type, checked by hand: a schema's full parser costs ten times `JSON.parse`. */
-const checks: ReadonlyMap<string, Check> = new Map(
-  Object.entries(fields).map(([type, shape]): [string, Check] => {
-    const required = Object.entries(shape).filter((entry): entry is [string, Schema.Schema<unknown>] =>
-      Schema.isSchema(entry[1])
-    ).map(([name, schema]) => [name, schema === Schema.String ? Predicate.isString : Schema.is(schema)] as const)
-    const [only] = required
-    // Deltas, which are most of what comes, have one string.
-    return required.length === 1 && only !== undefined && only[1] === Predicate.isString
-      ? [type, stringField(only[0])]
-      : [type, (event) => required.find(([name, is]) => !is(Reflect.get(event, name)))?.[0]]
-  })
-)
+/**
+ * The required fields of each known type, checked by hand: a schema's full parser costs ten times `JSON.parse`. By the length
+ * of the type, as a Map would have to hash each type anew, which takes longer than to compare it.
+ */
+const checks: Array<Array<Check>> = []
 
-const missing = (event: { readonly type: string }): string | undefined => checks.get(event.type)?.(event)
+for (const [type, shape] of Object.entries(fields)) {
+  const required = Object.entries(shape).filter((entry): entry is [string, Schema.Schema<unknown>] =>
+    Schema.isSchema(entry[1])
+  ).map(([name, schema]) => [name, schema === Schema.String ? Predicate.isString : Schema.is(schema)] as const)
+  const [only] = required
+  const sameLength = checks[type.length] ??= []
+  sameLength.push({
+    type,
+    // Deltas, which are most of what comes, have one string.
+    missing: required.length === 1 && only !== undefined && only[1] === Predicate.isString
+      ? stringField(only[0])
+      : (event) => required.find(([name, is]) => !is(Reflect.get(event, name)))?.[0]
+  })
+}
+
+const missing = (event: { readonly type: string }): string | undefined => {
+  for (const check of checks[event.type.length] ?? []) {
+    if (check.type === event.type) return check.missing(event)
+  }
+  return undefined
+}
 
 /**
  * The event of a frame, or in words what the frame is instead. `decode` makes an error of these.

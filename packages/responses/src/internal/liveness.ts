@@ -31,6 +31,7 @@ export interface Liveness {
 export const make = (options: Options): Liveness => {
   const { clock, isDeaf, onDead, ping, timeout } = options
   let heardAt = clock.unsafeCurrentTimeMillis()
+  let hearing = false
   let waiting: ReadonlyArray<() => void> = []
 
   const end = () => {
@@ -39,10 +40,21 @@ export const make = (options: Options): Liveness => {
     waiting = []
   }
 
-  const hear = () => {
+  /** What comes in one tick is heard at its end: to ask for the time would cost each event of a burst more than all else. */
+  const heard = () => {
+    hearing = false
     heardAt = clock.unsafeCurrentTimeMillis()
+  }
+
+  const hear = () => {
+    if (!hearing) {
+      hearing = true
+      queueMicrotask(heard)
+    }
     end()
   }
+
+  const latest = () => hearing ? clock.unsafeCurrentTimeMillis() : heardAt
 
   /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
   const ask = () =>
@@ -58,15 +70,15 @@ export const make = (options: Options): Liveness => {
     )
 
   const isFresh = (silence: Duration.Duration) =>
-    clock.unsafeCurrentTimeMillis() - heardAt < Duration.toMillis(silence) || isDeaf()
+    clock.unsafeCurrentTimeMillis() - latest() < Duration.toMillis(silence) || isDeaf()
 
   const check = (silence: Duration.Duration) => Effect.suspend(() => isFresh(silence) ? Effect.void : ask())
 
   const watch = (silence: Duration.Duration): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const wait = heardAt + Duration.toMillis(silence) - clock.unsafeCurrentTimeMillis()
+      const wait = latest() + Duration.toMillis(silence) - clock.unsafeCurrentTimeMillis()
       return Effect.sleep(wait > 0 ? wait : silence)
     }).pipe(Effect.zipRight(check(silence)), Effect.forever)
 
-  return { hear, heardAt: () => heardAt, isFresh, check, watch, end }
+  return { hear, heardAt: latest, isFresh, check, watch, end }
 }
