@@ -34,9 +34,13 @@ export interface Remote<H extends Handlers> {
 
 const ended = (child: ChildProcess) => new Promise<void>((resolve) => child.once("exit", () => resolve()))
 
-export const start = <H extends Handlers>(file: URL, args: ReadonlyArray<string> = []): Remote<H> => {
+export const start = <H extends Handlers>(
+  file: URL,
+  args: ReadonlyArray<string> = [],
+  flags: ReadonlyArray<string> = []
+): Remote<H> => {
   const child = fork(file, [...args], {
-    execArgv: ["--expose-gc", "--max-old-space-size=4096"],
+    execArgv: ["--expose-gc", "--max-old-space-size=4096", ...flags],
     env: { ...process.env, NODE_NO_WARNINGS: "1" }
   })
   const waiting = new Map<number, { readonly resolve: (value: never) => void; readonly reject: (e: Error) => void }>()

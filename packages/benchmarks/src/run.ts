@@ -3,7 +3,7 @@ import type { Result } from "./report/result.ts"
 import * as Rpc from "./rpc.ts"
 import type { Handlers as Server } from "./server/main.ts"
 import { dist } from "./stage.ts"
-import type { Name } from "./ways/all.ts"
+import { flags, type Name } from "./ways/all.ts"
 import type { Cost, Handlers as Worker } from "./workers/way.ts"
 
 export interface Run {
@@ -88,7 +88,7 @@ export const withWorkers = async <N extends Name, A>(
   try {
     for (const name of names) {
       run.progress(`start  ${name}`)
-      const started = Rpc.start<Worker>(built("workers/way.js"), [name])
+      const started = Rpc.start<Worker>(built("workers/way.js"), [name], flags[name])
       workers.set(name, started)
       await started.call("open", { url: options.url ?? run.url, count: options.sessions ?? 1 })
     }

@@ -9,6 +9,7 @@ const counts = {
   "Responses.forEach": 100_000,
   "Stream.runFold": 100_000,
   "Stream.runForEach": 100_000,
+  "Stream.runForEach, not tenured": 100_000,
   "openai ResponsesWS": 100_000,
   "@openai/agents WebSocket": 100_000,
   "openai SSE": 20_000,
@@ -17,7 +18,7 @@ const counts = {
 } satisfies Partial<Readonly<Record<Name, number>>>
 
 const names = Object.keys(counts) as ReadonlyArray<keyof typeof counts>
-const peers = names.slice(4)
+const peers = names.slice(5)
 const measure = "CPU per event"
 
 const lengthOf = (count: number) => {

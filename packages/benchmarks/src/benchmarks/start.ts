@@ -25,9 +25,20 @@ const ways: ReadonlyArray<Name> = [
   "@effect/ai-openai HTTP"
 ]
 
-const once = (run: Run) => (name: string) =>
+const loopers: ReadonlyArray<Name> = [
+  "ws + JSON.parse",
+  "Responses.forEach",
+  "Stream.runForEach",
+  "openai ResponsesWS",
+  "@openai/agents WebSocket",
+  "openai SSE"
+]
+
+const turns = 40
+
+const once = (run: Run, ...more: ReadonlyArray<string>) => (name: string) =>
   new Promise<Cost>((resolve, reject) => {
-    const child = fork(built("workers/start.js"), [name, run.url], { execArgv: [] })
+    const child = fork(built("workers/start.js"), [name, run.url, ...more], { execArgv: [] })
     child.once("message", (cost: Cost) => {
       child.removeAllListeners("exit")
       child.once("exit", () => resolve(cost))
@@ -38,17 +49,19 @@ const once = (run: Run) => (name: string) =>
 
 export const start: Benchmark = {
   name: "start",
-  what: "A new process for each round: to import, and from nothing to the first event",
+  what: "A new process for each round: to import, from nothing to the first event, and its first 40 turns",
   run: async (run) => {
     await interleave(run, [...imports, ...ways], once(run), 1)
     const imported = await interleave(run, imports, once(run))
     const answered = await interleave(run, ways, once(run))
+    const looped = await interleave(run, loopers, once(run, String(turns)))
     const base = "effect + platform Socket + ws"
     const all = [
       ...rows("import, wall", "ms", mapValues(imported, (cost) => cost.wallMillis), base),
       ...rows("import, CPU", "ms", mapValues(imported, (cost) => cost.cpuMillis), base),
       ...rows("first event, wall", "ms", mapValues(answered, (cost) => cost.wallMillis), "ws + JSON.parse"),
-      ...rows("first event, CPU", "ms", mapValues(answered, (cost) => cost.cpuMillis), "ws + JSON.parse")
+      ...rows("first event, CPU", "ms", mapValues(answered, (cost) => cost.cpuMillis), "ws + JSON.parse"),
+      ...rows("first 40 turns, CPU each", "ms", mapValues(looped, (cost) => cost.cpuMillis / turns), "ws + JSON.parse")
     ]
     return {
       rows: all,

@@ -6,6 +6,8 @@ const names = [
   "ws + JSON.parse",
   "Responses.forEach",
   "Stream.runForEach",
+  "Responses.forEach, not tenured",
+  "Stream.runForEach, not tenured",
   "openai ResponsesWS",
   "@openai/agents WebSocket",
   "ws + JSON.parse, full",

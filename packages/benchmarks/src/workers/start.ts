@@ -14,11 +14,11 @@ export type Import = keyof typeof imports
 
 const isImport = (name: string | undefined): name is Import => name !== undefined && Object.hasOwn(imports, name)
 
-const [name, url = ""] = process.argv.slice(2)
+const [name, url = "", turns] = process.argv.slice(2)
 const before = process.cpuUsage()
 const start = performance.now()
 
-/** An import is measured by itself, a first event with the start of the process. */
+/** An import and the first turns are measured by themselves, a first event with the start of the process. */
 const tell = (cpu: NodeJS.CpuUsage, wallMillis: number) =>
   process.send?.({ cpuMillis: (cpu.user + cpu.system) / 1000, wallMillis })
 
@@ -28,6 +28,13 @@ if (isImport(name)) {
 } else if (isName(name)) {
   const open = await ways[name]()
   const session = await open(url)
+  if (turns !== undefined) {
+    const opened = process.cpuUsage()
+    const began = performance.now()
+    await session.loop(`loop:${turns}`, Number(turns), () => {})
+    tell(process.cpuUsage(opened), performance.now() - began)
+    await new Promise(() => {})
+  }
   let told = false
   await session.ask("burst:1", () => {
     told = true
