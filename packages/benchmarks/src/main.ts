@@ -6,6 +6,7 @@ import { idle } from "./benchmarks/idle.ts"
 import { longLife } from "./benchmarks/longLife.ts"
 import { paced } from "./benchmarks/paced.ts"
 import { planning } from "./benchmarks/planning.ts"
+import { profile } from "./benchmarks/profile.ts"
 import { queue } from "./benchmarks/queue.ts"
 import { recycle } from "./benchmarks/recycle.ts"
 import { roundTrip } from "./benchmarks/roundTrip.ts"
@@ -30,7 +31,8 @@ const all: ReadonlyArray<Benchmark> = [
   idle,
   queue,
   recycle,
-  longLife
+  longLife,
+  profile
 ]
 
 const { positionals, values } = parseArgs({
@@ -70,7 +72,7 @@ for (const [index, { name, run, what }] of chosen.entries()) {
   results.push(result)
   show("")
   console.log(Table.print(result))
-  if (isWritten) Svg.write(directory, result)
+  if (isWritten && result.goals.length > 0) Svg.write(directory, result)
 }
 await server.stop()
 

@@ -100,8 +100,11 @@ const openIn = (
             return Effect.as(ResponsesTelemetry.count(response), response)
           }))
         // One context for both: each costs a turn about as much as its first event.
-        const provided = Effect.mapInputContext(open, (context: Context.Context<Responses>) =>
-          Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span))
+        const provided = Effect.mapInputContext(
+          open,
+          (context: Context.Context<Responses>) =>
+            Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span)
+        )
         return Effect.zipRight(Scope.addFinalizerExit(scope, end), provided)
       })
   )
@@ -111,9 +114,10 @@ const use = <A>(
   request: ResponseRequest,
   f: (response: OpenResponse) => Effect.Effect<A, ResponsesError>
 ): Effect.Effect<A, ResponsesError, Responses> =>
-  Effect.flatMap(Scope.make(), (scope) =>
-    Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) =>
-      Scope.close(scope, exit)))
+  Effect.flatMap(
+    Scope.make(),
+    (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) => Scope.close(scope, exit))
+  )
 
 /**
  * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
@@ -190,8 +194,7 @@ export const stream = (
 export const forEach = (
   request: ResponseRequest,
   onEvent: (event: ResponseEvent.ResponseEvent) => void
-): Effect.Effect<void, ResponsesError, Responses> =>
-  use(request, (response) => response.forEach(onEvent))
+): Effect.Effect<void, ResponsesError, Responses> => use(request, (response) => response.forEach(onEvent))
 
 /**
  * A response that has ended, with all of its output.

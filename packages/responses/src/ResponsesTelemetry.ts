@@ -168,16 +168,17 @@ const recoveriesOf = tagged((tag: Recovery["_tag"]) => Metric.tagged(recoveries,
  * @category metrics
  */
 export const count = (sending: Sending): Effect.Effect<void> =>
-  FiberRef.getWith(FiberRef.currentMetricLabels, (labels) =>
-    Effect.sync(() => {
-      const { input, reason, transport } = sending
-      responsesOf(`${transport} ${input} ${reason?._tag ?? ""}`).unsafeUpdate(1, labels)
-      bytesSent.unsafeUpdate(sending.bytesSent, labels)
-      bytesSaved.unsafeUpdate(sending.bytesSaved, labels)
-      queued.unsafeUpdate(Duration.toMillis(sending.queued), labels)
-      firstEvent.unsafeUpdate(Duration.toMillis(sending.firstEvent), labels)
-      for (const { _tag } of sending.recoveries) recoveriesOf(_tag).unsafeUpdate(1, labels)
-    }))
+  Effect.withFiberRuntime((fiber) => {
+    const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
+    const { input, reason, transport } = sending
+    responsesOf(`${transport} ${input} ${reason?._tag ?? ""}`).unsafeUpdate(1, labels)
+    bytesSent.unsafeUpdate(sending.bytesSent, labels)
+    bytesSaved.unsafeUpdate(sending.bytesSaved, labels)
+    queued.unsafeUpdate(Duration.toMillis(sending.queued), labels)
+    firstEvent.unsafeUpdate(Duration.toMillis(sending.firstEvent), labels)
+    for (const { _tag } of sending.recoveries) recoveriesOf(_tag).unsafeUpdate(1, labels)
+    return Effect.void
+  })
 
 /**
  * The name of the span that lasts as long as a response.

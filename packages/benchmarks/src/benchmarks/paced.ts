@@ -10,7 +10,7 @@ const names = [
 ] as const
 
 const streams = 10
-const eventsEach = 80
+const eventsEach = 60
 const interval = 12.5
 
 /** Of one round: delays are judged by rounds too, so that one hiccup of the machine is one value among many. */

@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises"
 import * as Rpc from "../rpc.ts"
 import { isName, ways } from "../ways/all.ts"
 import type { Session } from "../ways/way.ts"
+import { profile } from "./profile.ts"
 
 /** CPU of the whole process, user and system, with what collects garbage and compiles. */
 export interface Cost {
@@ -45,6 +46,14 @@ const handlers = {
     sessions.push(...await Promise.all(Array.from({ length: count }, () => open(url))))
   },
   ask: (model: string) => measure((onText) => first().ask(model, onText)),
+  /** In microseconds, by place. */
+  profile: ({ model, times, turns }: { readonly model: string; readonly turns: number; readonly times: number }) =>
+    profile(async () => {
+      for (let time = 0; time < times; time++) {
+        if (model.startsWith("loop")) await first().loop(model, turns, () => {})
+        else await first().ask(model, () => {})
+      }
+    }),
   loop: ({ model, turns }: { readonly model: string; readonly turns: number }) =>
     measure((onText) => first().loop(model, turns, onText)),
   /**
