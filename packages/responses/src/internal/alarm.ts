@@ -25,12 +25,19 @@ export const make: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(functio
   let all: ReadonlyArray<Timed> = []
   let wakes = Infinity
   let cancel: (() => void) | undefined
+  let closed = false
 
   const now = () => clock.unsafeCurrentTimeMillis()
 
+  const remove: Alarm["remove"] = (timed) => {
+    all = all.filter((one) => one !== timed)
+  }
+
   const sleep = () => {
+    if (closed) return
     const until = Math.min(wakes, ...all.map(({ at }) => at))
-    if (until === wakes) return
+    // A fiber sleeps on where the clock has passed its time meanwhile, as that of a computer that was asleep has.
+    if (until === wakes && until > now()) return
     wakes = until
     cancel?.()
     // It takes nothing of anybody's context to sleep.
@@ -40,18 +47,27 @@ export const make: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(functio
   }
 
   const wake = () => {
-    const due = all.filter(({ at }) => at <= now())
-    all = all.filter((timed) => !due.includes(timed))
     wakes = Infinity
     cancel = undefined
+    const due = all.filter(({ at }) => at <= now()).toSorted((one, other) => one.at - other.at)
     try {
-      for (const { ring } of due) ring()
+      for (const timed of due) {
+        // One that rings may have removed others.
+        if (!all.includes(timed)) continue
+        remove(timed)
+        timed.ring()
+      }
     } finally {
+      // Wakes up again for those that are left where one has thrown.
       sleep()
     }
   }
 
-  yield* Finalizer.add(Effect.sync(() => cancel?.()))
+  yield* Finalizer.add(Effect.sync(() => {
+    closed = true
+    all = []
+    cancel?.()
+  }))
 
   return {
     now,
@@ -59,8 +75,6 @@ export const make: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(functio
       all = all.concat(timed)
       sleep()
     },
-    remove: (timed) => {
-      all = all.filter((one) => one !== timed)
-    }
+    remove
   }
 })
