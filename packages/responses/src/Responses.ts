@@ -78,42 +78,45 @@ const openIn = (
   scope: Scope.Scope,
   request: ResponseRequest
 ): Effect.Effect<OpenResponse, ResponsesError, Responses> =>
-  Effect.flatMap(
-    Effect.makeSpan(ResponsesTelemetry.spanName, {
+  Effect.clockWith((clock) => {
+    let result: OpenResponse["result"] | undefined
+    const end = (span: Tracer.Span) => (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.sync(() => {
+        const final = result?.()
+        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
+        span.end(clock.unsafeCurrentTimeNanos(), exit)
+      })
+    const made = Effect.makeSpan(ResponsesTelemetry.spanName, {
       kind: "client",
       captureStackTrace: false,
       attributes: ResponsesTelemetry.requestAttributes(request)
-    }),
-    (span) =>
-      Effect.clockWith((clock) => {
-        let result: OpenResponse["result"] | undefined
-        const end = (exit: Exit.Exit<unknown, unknown>) =>
-          Effect.sync(() => {
-            const final = result?.()
-            if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
-            span.end(clock.unsafeCurrentTimeNanos(), exit)
-          })
-        const open = Effect.flatMap(Responses, (responses) =>
-          Effect.flatMap(responses.open(request), (response) => {
-            result = response.result
-            ResponsesTelemetry.annotateOpen(span, response)
-            return Effect.as(ResponsesTelemetry.count(response), response)
-          }))
-        // One context for both: each costs a turn about as much as its first event.
-        const provided = Effect.mapInputContext(open, (context: Context.Context<Responses>) =>
-          Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span))
-        return Effect.zipRight(Scope.addFinalizerExit(scope, end), provided)
-      })
-  )
+    })
+    // An interruption in between would leave a span that never ends.
+    const begun = Effect.uninterruptible(
+      Effect.flatMap(made, (span) => Effect.as(Scope.addFinalizerExit(scope, end(span)), span))
+    )
+    return Effect.flatMap(begun, (span) => {
+      const open = Effect.flatMap(Responses, (responses) =>
+        Effect.flatMap(responses.open(request), (response) => {
+          result = response.result
+          ResponsesTelemetry.annotateOpen(span, response)
+          return Effect.as(ResponsesTelemetry.count(response), response)
+        }))
+      // One context for both: each costs a turn about as much as its first event.
+      return Effect.mapInputContext(open, (context: Context.Context<Responses>) =>
+        Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span))
+    })
+  })
 
 /** In a scope of its own, which ends with what is done with the response. */
 const use = <A>(
   request: ResponseRequest,
   f: (response: OpenResponse) => Effect.Effect<A, ResponsesError>
 ): Effect.Effect<A, ResponsesError, Responses> =>
-  Effect.flatMap(Scope.make(), (scope) =>
-    Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) =>
-      Scope.close(scope, exit)))
+  Effect.flatMap(
+    Scope.make(),
+    (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) => Scope.close(scope, exit))
+  )
 
 /**
  * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
@@ -190,8 +193,7 @@ export const stream = (
 export const forEach = (
   request: ResponseRequest,
   onEvent: (event: ResponseEvent.ResponseEvent) => void
-): Effect.Effect<void, ResponsesError, Responses> =>
-  use(request, (response) => response.forEach(onEvent))
+): Effect.Effect<void, ResponsesError, Responses> => use(request, (response) => response.forEach(onEvent))
 
 /**
  * A response that has ended, with all of its output.
