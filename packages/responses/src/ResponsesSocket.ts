@@ -287,6 +287,7 @@ export const make = (
 
     const open = Turn.make({
       lease,
+      now: alarm.now,
       heads,
       suits,
       timeouts,

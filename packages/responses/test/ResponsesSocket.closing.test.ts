@@ -63,3 +63,18 @@ describe("closing the Layer around a recycle", () => {
       }))
   }
 })
+
+socket("a scope that is closed before its response has begun gives it up once it has", (server) =>
+  Effect.gen(function*() {
+    const old = yield* firstTurn(server)
+    const scope = yield* Scope.make()
+    const opening = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
+    yield* old.request
+    yield* Scope.close(scope, Exit.void)
+    yield* old.send(FakeServer.created("resp_2"))
+    const response = yield* Fiber.join(opening)
+    assert.isTrue(old.isClosed())
+    assert.isTrue(Exit.isFailure(yield* Effect.exit(response.forEach(() => {}))))
+    yield* firstTurn(server)
+    assert.strictEqual(server.open(), 1)
+  }))

@@ -2,6 +2,7 @@
  * Calls functions at times of the Clock, with one fiber for all of them: a fiber that sleeps holds some kilobytes, and a
  * program may have thousands of connections that each wait for several things.
  */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -14,6 +15,8 @@ export interface Timed {
 }
 
 export interface Alarm {
+  /** Of those who make it: whoever uses it may have another one. */
+  readonly clock: Clock.Clock
   readonly now: () => number
   readonly add: (timed: Timed) => void
   /** The fiber wakes up for nothing then, or finds what was added meanwhile: most requests are spared one of their own. */
@@ -70,6 +73,7 @@ export const make: Effect.Effect<Alarm, never, Scope.Scope> = Effect.gen(functio
   }))
 
   return {
+    clock,
     now,
     add: (timed) => {
       all = all.concat(timed)
