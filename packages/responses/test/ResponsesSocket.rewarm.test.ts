@@ -242,6 +242,20 @@ describe("a warm-up that comes to nothing", () => {
     }), options)
 
   socket(
+    "an old connection that is lost just as the new one is ready: the new one is closed with it",
+    (server) =>
+      Effect.gen(function*() {
+        const { next, old } = yield* recycled(server)
+        yield* Effect.zipRight(next.send(...answer("resp_w", [])), old.close(1006))
+        yield* settle
+        assert.isTrue(next.isClosed())
+        yield* first(server, ask([hello, hi, more]), "resp_2")
+        assert.strictEqual(server.open(), 1)
+      }),
+    options
+  )
+
+  socket(
     "that cannot be compared is sent in full on it",
     (server) =>
       Effect.gen(function*() {

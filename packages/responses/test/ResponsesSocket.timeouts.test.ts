@@ -5,12 +5,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { Connector } from "../src/Connector.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
-import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { assertConnectionError, endsAfter, failing, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { begin, firstTurn, request, run, socket, types, wholeAnswer } from "./support/socket.ts"
@@ -273,4 +275,17 @@ it.scoped("the clock of a Layer and that of a caller are not compared", () =>
       yield* server.connection
       assertConnectionError(yield* endsAfter(failing, "2 minutes"), "FirstEventTimeout", "unacknowledged")
     }).pipe(Effect.provide(context))
+  }))
+
+it.scoped("a turn that is over before its connection is open fails unsent", () =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    const service = yield* ResponsesSocket.make({ apiKey: Redacted.make("sk"), turnTimeout: "5 seconds" }).pipe(
+      Effect.provideService(
+        Connector,
+        (target, listener) => Effect.delay(server.connect(target, listener), "6 seconds")
+      )
+    )
+    const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(service.open(request))))
+    assertConnectionError(yield* endsAfter(fiber, "6 seconds"), "TurnTimeout", "unsent")
   }))
