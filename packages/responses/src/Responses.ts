@@ -78,36 +78,35 @@ const openIn = (
   scope: Scope.Scope,
   request: ResponseRequest
 ): Effect.Effect<OpenResponse, ResponsesError, Responses> =>
-  Effect.flatMap(
-    Effect.makeSpan(ResponsesTelemetry.spanName, {
+  Effect.clockWith((clock) => {
+    let result: OpenResponse["result"] | undefined
+    const end = (span: Tracer.Span) => (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.sync(() => {
+        const final = result?.()
+        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
+        span.end(clock.unsafeCurrentTimeNanos(), exit)
+      })
+    const made = Effect.makeSpan(ResponsesTelemetry.spanName, {
       kind: "client",
       captureStackTrace: false,
       attributes: ResponsesTelemetry.requestAttributes(request)
-    }),
-    (span) =>
-      Effect.clockWith((clock) => {
-        let result: OpenResponse["result"] | undefined
-        const end = (exit: Exit.Exit<unknown, unknown>) =>
-          Effect.sync(() => {
-            const final = result?.()
-            if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
-            span.end(clock.unsafeCurrentTimeNanos(), exit)
-          })
-        const open = Effect.flatMap(Responses, (responses) =>
-          Effect.flatMap(responses.open(request), (response) => {
-            result = response.result
-            ResponsesTelemetry.annotateOpen(span, response)
-            return Effect.as(ResponsesTelemetry.count(response), response)
-          }))
-        // One context for both: each costs a turn about as much as its first event.
-        const provided = Effect.mapInputContext(
-          open,
-          (context: Context.Context<Responses>) =>
-            Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span)
-        )
-        return Effect.zipRight(Scope.addFinalizerExit(scope, end), provided)
-      })
-  )
+    })
+    // An interruption in between would leave a span that never ends.
+    const begun = Effect.uninterruptible(
+      Effect.flatMap(made, (span) => Effect.as(Scope.addFinalizerExit(scope, end(span)), span))
+    )
+    return Effect.flatMap(begun, (span) => {
+      const open = Effect.flatMap(Responses, (responses) =>
+        Effect.flatMap(responses.open(request), (response) => {
+          result = response.result
+          ResponsesTelemetry.annotateOpen(span, response)
+          return Effect.as(ResponsesTelemetry.count(response), response)
+        }))
+      // One context for both: each costs a turn about as much as its first event.
+      return Effect.mapInputContext(open, (context: Context.Context<Responses>) =>
+        Context.add(Context.add(context, Scope.Scope, scope), Tracer.ParentSpan, span))
+    })
+  })
 
 /** In a scope of its own, which ends with what is done with the response. */
 const use = <A>(

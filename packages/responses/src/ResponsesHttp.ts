@@ -130,12 +130,14 @@ export const make = (
         }
 
         const flow = HttpEvents.makeFlow(yield* Effect.clock)
+        let unwatch: (() => void) | undefined
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
           onPressure: flow.onPressure,
-          scrub
+          scrub,
+          onEnd: () => unwatch?.()
         })
-        Watchdog.watch(yield* Alarm.make, timeouts, {
+        unwatch = Watchdog.watch(yield* Alarm.make, timeouts, {
           exchange,
           granted: asked,
           sent: () => asked,

@@ -272,11 +272,13 @@ export const make = (
     const suits = endpoint.canRotate
       ? lease.whileOpen(hasCurrentKey(endpoint, connectTimeout))
       : undefined
-    const ready = Effect.suspend(() => {
+    // Whoever has entered must not be interrupted before it is sure that it leaves.
+    const ready = Effect.uninterruptibleMask((restore) => {
       const held = lease.enter()
       return held.granted.pipe(
         Effect.zipRight(suits ?? Effect.succeed(constTrue)),
         Effect.flatMap(held.get),
+        restore,
         Effect.ensuring(Effect.sync(held.release)),
         Effect.asVoid
       )
@@ -285,6 +287,7 @@ export const make = (
 
     const open = Turn.make({
       lease,
+      now: alarm.now,
       heads,
       suits,
       timeouts,

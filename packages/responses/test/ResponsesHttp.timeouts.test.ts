@@ -230,3 +230,22 @@ describe("clocks over HTTP", () => {
       ))
   }
 })
+
+it.scoped("a response that has ended is watched no longer, in a scope that lives on", () =>
+  Effect.gen(function*() {
+    const server = yield* makeServer
+    const service = yield* Effect.provideService(
+      ResponsesHttp.make({ apiKey: Redacted.make("sk-secret"), stallTimeout: Infinity, turnTimeout: Infinity }),
+      HttpClient.HttpClient,
+      server.client
+    )
+    const opening = yield* Effect.fork(service.open(request))
+    yield* server.signal
+    yield* server.answer
+    yield* server.send(...FakeServer.answer("resp_1"))
+    const response = yield* Fiber.join(opening)
+    yield* response.forEach(() => {})
+    assert.strictEqual(response.result()?.id, "resp_1")
+    yield* TestClock.adjust("1 hour")
+    assert.deepStrictEqual([...yield* TestClock.sleeps()], [])
+  }))

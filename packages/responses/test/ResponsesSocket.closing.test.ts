@@ -3,13 +3,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import * as Continuation from "../src/Continuation.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
+import { assertConnectionError, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { firstTurn, request } from "./support/socket.ts"
+import { firstTurn, request, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
 const refused = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 403 })
 const options = { recycle: Schedule.spaced("50 minutes"), stallTimeout: Infinity, turnTimeout: Infinity } as const
@@ -63,3 +66,79 @@ describe("closing the Layer around a recycle", () => {
       }))
   }
 })
+
+socket(
+  "a scope that is closed before its response has begun gives it up once it has",
+  (server) =>
+    Effect.gen(function*() {
+      const old = yield* firstTurn(server)
+      const scope = yield* Scope.make()
+      const opening = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
+      yield* old.request
+      yield* Scope.close(scope, Exit.void)
+      yield* old.send(FakeServer.created("resp_2"))
+      const response = yield* Fiber.join(opening)
+      assert.isTrue(old.isClosed())
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(response.forEach(() => {}))))
+      yield* firstTurn(server)
+      assert.strictEqual(server.open(), 1)
+    })
+)
+
+it.scoped("closing the Layer fails whoever dials, and whoever comes later", () =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    server.plan("never")
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(server.layer(), scope)
+    const ask = Effect.flip(Effect.provide(Responses.create(request), context))
+    const dialling = yield* Effect.fork(ask)
+    yield* settle
+    yield* Scope.close(scope, Exit.void)
+    assertConnectionError(yield* Fiber.join(dialling), "Closed", "unsent")
+    assertConnectionError(yield* ask, "Closed", "unsent")
+    assert.strictEqual(server.dials(), 1)
+  }))
+
+socket("a turn that moves to another connection keeps its place there", (server) =>
+  Effect.gen(function*() {
+    const old = yield* firstTurn(server)
+    const first = yield* Effect.fork(run("first"))
+    yield* old.request
+    const second = yield* Effect.fork(run("second"))
+    yield* settle
+    yield* old.send({
+      type: "error",
+      status: 400,
+      error: { code: "websocket_connection_limit_reached", message: "" }
+    })
+    const next = yield* server.connection
+    assert.deepInclude(yield* next.request, { input: "first" })
+    yield* settle
+    assert.isTrue(Option.isNone(yield* Effect.timeoutOption(next.request, 0)))
+    yield* next.send(...FakeServer.answer("resp_2"))
+    yield* Fiber.join(first)
+    assert.deepInclude(yield* next.request, { input: "second" })
+    yield* next.send(...FakeServer.answer("resp_3"))
+    yield* Fiber.join(second)
+  }))
+
+socket(
+  "a rule that throws fails its request, and leaves the connection to the next one",
+  (server) =>
+    Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      const error = yield* Effect.flip(run("bad"))
+      assert.deepInclude(error, { _tag: "InvalidRequest", field: "input" })
+      assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+    }),
+  {
+    continuation: {
+      ...Continuation.automatic,
+      plan: (heads, request) => {
+        if (request.input === "bad") throw new Error("a rule that throws")
+        return Continuation.automatic.plan(heads, request)
+      }
+    }
+  }
+)

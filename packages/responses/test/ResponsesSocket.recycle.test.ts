@@ -1,14 +1,18 @@
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { type Connect, Connector } from "../src/Connector.ts"
 import * as Profile from "../src/Profile.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
-import { ResponsesSocket } from "../src/ResponsesSocket.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { begin, firstTurn, run, serve, socket, types, wholeAnswer } from "./support/socket.ts"
@@ -52,6 +56,71 @@ describe("recycling", () => {
       options
     )
   }
+
+  socket("a connection that has ended is not replaced", (server) =>
+    Effect.gen(function*() {
+      const only = yield* firstTurn(server)
+      yield* only.close(1006)
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual(server.dials(), 1)
+    }), { recycle })
+
+  it.scoped("a connection that ends as it opens is not replaced later", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      let connections = 0
+      const connect: Connect = (target, listener) =>
+        Effect.tap(server.connect(target, listener), () =>
+          Effect.sync(() => {
+            if (connections++ === 0) listener.onClose({ code: 1006, reason: "" })
+          }))
+      const service = yield* ResponsesSocket.make({ apiKey: Redacted.make("sk"), recycle, eager: true }).pipe(
+        Effect.provideService(Connector, connect)
+      )
+      yield* settle
+      assert.strictEqual(connections, 1)
+      assert.isFalse((yield* service.stats).open)
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual(connections, 1)
+    }))
+
+  socket(
+    "a schedule that ends is tried as often as it says, and the old connection serves on",
+    (server) =>
+      Effect.gen(function*() {
+        const only = yield* firstTurn(server)
+        server.plan(refused, refused, refused)
+        yield* TestClock.adjust("5 hours")
+        assert.strictEqual(server.dials(), 3)
+        assert.deepStrictEqual(yield* serve(only, "resp_2"), wholeAnswer)
+      }),
+    { recycle: Schedule.intersect(recycle, Schedule.recurs(2)) }
+  )
+
+  socket("a schedule that is over at once replaces nothing", (server) =>
+    Effect.gen(function*() {
+      const only = yield* firstTurn(server)
+      yield* TestClock.adjust("2 hours")
+      assert.isFalse(only.isClosed())
+      assert.strictEqual(server.dials(), 1)
+    }), { recycle: Schedule.stop })
+
+  it.scoped("what is done by itself is in the context of the Layer, not in that of whoever asked first", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeServer.make
+      const parents: Array<string> = []
+      const headers = Effect.map(Effect.option(Effect.currentParentSpan), (parent) => {
+        parents.push(
+          Option.match(parent, { onNone: () => "none", onSome: (span) => span._tag === "Span" ? span.name : "another" })
+        )
+        return {}
+      })
+      const context = yield* Layer.build(server.layer({ recycle, headers }))
+      yield* Effect.provide(firstTurn(server), context)
+      yield* TestClock.adjust("50 minutes")
+      yield* server.connection
+      assert.deepStrictEqual(parents, ["none", "Responses.open", "none"])
+    }))
 
   socket("each new connection has its whole age before it", (server) =>
     Effect.gen(function*() {
@@ -130,7 +199,10 @@ describe("recycling", () => {
       assert.isTrue(old.isClosed())
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(server.open(), 1)
-      assert.deepInclude(yield* Effect.flatMap(ResponsesSocket, ({ stats }) => stats), { connections: 2, recycled: 1 })
+      assert.deepInclude(yield* Effect.flatMap(ResponsesSocket.ResponsesSocket, ({ stats }) => stats), {
+        connections: 2,
+        recycled: 1
+      })
     }), options)
 
   socket(

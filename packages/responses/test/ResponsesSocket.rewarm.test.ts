@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import * as Continuation from "../src/Continuation.ts"
 import * as Profile from "../src/Profile.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
@@ -239,6 +240,45 @@ describe("a warm-up that comes to nothing", () => {
       assert.deepStrictEqual(sent["input"], [hello, hi, more])
       assert.strictEqual(server.open(), 1)
     }), options)
+
+  socket(
+    "an old connection that is lost just as the new one is ready: the new one is closed with it",
+    (server) =>
+      Effect.gen(function*() {
+        const { next, old } = yield* recycled(server)
+        yield* Effect.zipRight(next.send(...answer("resp_w", [])), old.close(1006))
+        yield* settle
+        assert.isTrue(next.isClosed())
+        yield* first(server, ask([hello, hi, more]), "resp_2")
+        assert.strictEqual(server.open(), 1)
+      }),
+    options
+  )
+
+  socket(
+    "that cannot be compared is sent in full on it",
+    (server) =>
+      Effect.gen(function*() {
+        const { next, old, warmUp } = yield* recycled(server)
+        assert.deepStrictEqual(warmUp, Option.none())
+        assert.isTrue(old.isClosed())
+        const { sent } = yield* turn(next, ask([hello, hi, more]), "resp_2")
+        assert.deepStrictEqual(sent["input"], [hello, hi, more])
+        yield* TestClock.adjust("50 minutes")
+        yield* server.connection
+        assert.strictEqual(server.open(), 1)
+      }),
+    {
+      ...options,
+      continuation: {
+        ...Continuation.automatic,
+        plan: (heads, request) => {
+          if (request.generate === false) throw new Error("a rule that throws")
+          return Continuation.automatic.plan(heads, request)
+        }
+      }
+    }
+  )
 
   it.scoped("closing the Layer in the middle of it closes both connections at once", () =>
     Effect.gen(function*() {

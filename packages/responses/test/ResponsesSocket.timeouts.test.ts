@@ -1,14 +1,21 @@
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { Connector } from "../src/Connector.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
-import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import { assertConnectionError, endsAfter, failing, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
-import { firstTurn, request, run, socket, wholeAnswer } from "./support/socket.ts"
+import { begin, firstTurn, request, run, socket, types, wholeAnswer } from "./support/socket.ts"
 
 const busy = new ConnectionError({ reason: "Refused", delivery: "unsent", description: "no", status: 503 })
 
@@ -245,3 +252,40 @@ describe("the queue's clock", () => {
       assert.deepStrictEqual(yield* Fiber.join(fiber), wholeAnswer)
     }), { queueTimeout: "1 seconds" })
 })
+
+it.scoped("the clock of a Layer and that of a caller are not compared", () =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    const clock = yield* Effect.clock
+    const ahead: Clock.Clock = {
+      ...clock,
+      sleep: (duration) => clock.sleep(duration),
+      unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + 100 * 60 * 60 * 1000
+    }
+    const context = yield* Effect.withClock(Layer.build(server.layer()), ahead)
+    yield* Effect.gen(function*() {
+      const connection = yield* firstTurn(server)
+      yield* TestClock.adjust("1 minute")
+      const { response, scope } = yield* begin(connection, "resp_2")
+      assert.isBelow(Duration.toHours(response.firstEvent), 1)
+      const fiber = yield* Effect.fork(Effect.flip(types(response.events)))
+      assertConnectionError(yield* endsAfter(fiber, "10 minutes"), "Stalled", "unacknowledged")
+      yield* Scope.close(scope, Exit.void)
+      const failing = yield* Effect.fork(Effect.flip(run()))
+      yield* server.connection
+      assertConnectionError(yield* endsAfter(failing, "2 minutes"), "FirstEventTimeout", "unacknowledged")
+    }).pipe(Effect.provide(context))
+  }))
+
+it.scoped("a turn that is over before its connection is open fails unsent", () =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    const service = yield* ResponsesSocket.make({ apiKey: Redacted.make("sk"), turnTimeout: "5 seconds" }).pipe(
+      Effect.provideService(
+        Connector,
+        (target, listener) => Effect.delay(server.connect(target, listener), "6 seconds")
+      )
+    )
+    const fiber = yield* Effect.fork(Effect.flip(Effect.scoped(service.open(request))))
+    assertConnectionError(yield* endsAfter(fiber, "6 seconds"), "TurnTimeout", "unsent")
+  }))

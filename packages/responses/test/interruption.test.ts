@@ -17,12 +17,13 @@ import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
+import * as Tracer from "effect/Tracer"
 import * as ResponseEvent from "../src/ResponseEvent.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
-import type * as ResponsesSocket from "../src/ResponsesSocket.ts"
+import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import * as OpenResponse from "./support/openResponse.ts"
 
@@ -39,6 +40,37 @@ const interrupter = (at: number) => {
     }
   }
   return { scheduler, count: () => count }
+}
+
+/** Counts the spans that have not ended. One that ended twice makes it less. */
+const makeTracer = () => {
+  let openSpans = 0
+  const tracer = Tracer.make({
+    span: (name, parent, context, links, startTime, kind) => {
+      openSpans++
+      return {
+        _tag: "Span",
+        name,
+        spanId: name,
+        traceId: name,
+        parent,
+        context,
+        links,
+        kind,
+        sampled: true,
+        status: { _tag: "Started", startTime },
+        attributes: new Map(),
+        attribute: () => {},
+        event: () => {},
+        addLinks: () => {},
+        end: () => {
+          openSpans--
+        }
+      }
+    },
+    context: (run) => run()
+  })
+  return { tracer, openSpans: () => openSpans }
 }
 
 const rounds = (count: number) => count <= 0 ? Effect.void : Effect.repeatN(Effect.yieldNow(), count - 1)
@@ -218,6 +250,7 @@ const interruptedAt = (scene: Scene, read: Read, operation: number) =>
     server.plan(...(scene.dials ?? []))
     yield* Effect.forkScoped(serve(server, new Map(scene.mishaps)))
     const http = second()
+    const { openSpans, tracer } = makeTracer()
     const scope = yield* Scope.make()
     const { count, scheduler } = interrupter(operation)
 
@@ -231,7 +264,12 @@ const interruptedAt = (scene: Scene, read: Read, operation: number) =>
       else yield* ended(before, "the turn before")
       if (scene.hangs === true) yield* server.hangSend
 
-      const turn = yield* Effect.fork(Effect.withScheduler(provided(read(scene.request ?? ask("turn"))), scheduler))
+      const turn = yield* Effect.fork(
+        provided(read(scene.request ?? ask("turn"))).pipe(
+          Effect.withTracer(tracer),
+          Effect.withScheduler(scheduler)
+        )
+      )
       const exit = yield* Option.match(yield* within(turn, tooMany), {
         onNone: () =>
           Effect.flatMap(Effect.fork(Fiber.interrupt(turn)), (fiber) => Effect.flatten(ended(fiber, "interrupting"))),
@@ -256,6 +294,7 @@ const interruptedAt = (scene: Scene, read: Read, operation: number) =>
       yield* until(() => server.open() === 1)
       assert.strictEqual(server.open(), 1, "connections")
       assert.strictEqual(http.open(), 0, "responses over HTTP")
+      assert.strictEqual(openSpans(), 0, "spans")
 
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* ended(closing, "closing the Layer")
@@ -272,6 +311,23 @@ const interruptedAt = (scene: Scene, read: Read, operation: number) =>
     Effect.catchAllCause((cause) => Effect.die(new Error(`before operation ${operation}: ${Cause.pretty(cause)}`)))
   )
 
+/** The same for `connect`, which takes its place in the queue too. */
+const connectInterruptedAt = (operation: number) =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    yield* Effect.forkScoped(serve(server, new Map()))
+    const { count, scheduler } = interrupter(operation)
+    const service = yield* Effect.map(Layer.build(server.layer()), Context.get(ResponsesSocket.ResponsesSocket))
+    const connecting = yield* Effect.fork(Effect.withScheduler(service.connect ?? Effect.void, scheduler))
+    const exit = yield* ended(connecting, `connecting, interrupted at ${operation}`)
+    if (Exit.isFailure(exit)) assert.isTrue(Exit.isInterrupted(exit), `ended with ${String(exit)}`)
+    const turn = yield* Effect.fork(Effect.provideService(turnOf("next"), Responses.Responses, service))
+    const events = yield* Effect.flatten(ended(turn, `the turn after connecting was interrupted at ${operation}`))
+    assert.deepStrictEqual(events, framesOf("next"))
+    assert.strictEqual(server.open(), 1)
+    return count()
+  }).pipe(Effect.scoped)
+
 describe("a caller that is interrupted before any operation of a turn", () => {
   for (const [name, scene] of Object.entries(scenes)) {
     for (const kind of ["stream", "forEach"] as const) {
@@ -283,4 +339,11 @@ describe("a caller that is interrupted before any operation of a turn", () => {
         }), 30_000)
     }
   }
+
+  it.effect("that only makes sure that there is a connection", () =>
+    Effect.gen(function*() {
+      let operation = 0
+      while ((yield* connectInterruptedAt(operation)) > operation) operation++
+      assert.isAbove(operation, 50)
+    }))
 })

@@ -83,7 +83,6 @@ export const open = (
 ): Effect.Effect<Connection, ConnectionError, Scope.Scope> =>
   Effect.gen(function*() {
     const { headers, key, scrub } = yield* endpoint.credentials
-    const clock = yield* Effect.clock
     const router = Router.make()
     /** Requests that are being written: how far they came is for the socket to say. */
     const writing = new Set<Exchange.Exchange>()
@@ -115,7 +114,7 @@ export const open = (
     }
 
     const liveness = Liveness.make({
-      clock,
+      clock: options.alarm.clock,
       timeout: options.pingTimeout,
       ping: () => socket.ping(),
       isDeaf: () => paused || writing.size > 0 || unheardBytes > largeUpload,
@@ -261,7 +260,7 @@ export const open = (
       return {
         exchange,
         bytes: write(exchange, frame, () => {
-          sent = clock.unsafeCurrentTimeMillis()
+          sent = options.alarm.now()
         })
       }
     }

@@ -143,7 +143,7 @@ export const make = <A extends Resource, E>(
     }
 
     /** If no successor can be had the old one serves on. */
-    const replace = (entry: Entry<A>): Effect.Effect<boolean> =>
+    const replace = (entry: Entry<A>): Effect.Effect<void> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
           const successor = yield* openEntry(restore)
@@ -151,17 +151,13 @@ export const make = <A extends Resource, E>(
             Effect.onInterrupt(() => Effect.sync(() => discard(successor.scope)))
           )
           if (current !== entry || !successor.resource.isOpen()) {
-            discard(successor.scope)
-            return false
+            return discard(successor.scope)
           }
           install(successor)
           onReplaced()
-          return true
         })
       ).pipe(
-        Effect.catchAll((error) =>
-          Effect.as(Effect.logDebug("The old connection serves on: no successor could be opened", error), false)
-        )
+        Effect.catchAll((error) => Effect.logDebug("The old connection serves on: no successor could be opened", error))
       )
 
     /** As `Effect.schedule` does it, but without a fiber that waits. */
@@ -171,7 +167,7 @@ export const make = <A extends Resource, E>(
         const again = Effect.suspend(() => recycler(entry, next))
         entry.recycling = {
           at: ScheduleIntervals.start(decision.intervals),
-          ring: () => fork(Effect.flatMap(replace(entry), (replaced) => replaced ? Effect.void : again), entry.scope)
+          ring: () => fork(Effect.zipRight(replace(entry), again), entry.scope)
         }
         alarm.add(entry.recycling)
       })
@@ -196,11 +192,9 @@ export const make = <A extends Resource, E>(
       let used: Entry<A> | undefined
 
       const use = (entry: Entry<A>): A => {
-        if (used !== entry) {
-          entry.users++
-          if (used !== undefined) leave(used)
-          used = entry
-        }
+        entry.users++
+        if (used !== undefined) leave(used)
+        used = entry
         return entry.resource
       }
 

@@ -28,7 +28,10 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     // What one key's owner said is not for another's.
     if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.void
     const request = warmUpOf(served)
-    const planned = options.heads.take(successor, request)
+    // The rule may be a program's own.
+    const taken = Either.try(() => options.heads.take(successor, request))
+    if (Either.isLeft(taken)) return Effect.logDebug("The conversation could not be compared", taken.left)
+    const planned = taken.right
     const frame = ResponseRequest.toFrame(planned.plan.request)
     if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) return Effect.void
     const { exchange } = successor.request({

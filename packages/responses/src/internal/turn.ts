@@ -1,5 +1,4 @@
 /** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -25,6 +24,8 @@ import * as Utf8 from "./utf8.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
+  /** In milliseconds of the clock that connections have. */
+  readonly now: () => number
   readonly heads: Heads
   readonly timeouts: Timeouts
   readonly onEarlyEnd: "close" | "drain"
@@ -88,32 +89,29 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { lanes, lease, timeouts } = options
+  const { lanes, lease, now, timeouts } = options
   const serve = makeServe(options)
 
   return (asked) =>
-    Effect.clockWith((clock) =>
-      Effect.uninterruptibleMask((restore) => {
-        const validated = ResponseRequest.validate(asked)
-        if (Either.isLeft(validated)) return Effect.fail(validated.left)
-        const entered = clock.unsafeCurrentTimeMillis()
-        const held = lease.enter()
-        const granted = () =>
-          serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, clock, entered, restore })
-        if (held.isGranted()) return granted()
-        // Whoever waits holds little: there may be thousands.
-        return Effect.onExit(
-          restore(queued(held.granted, timeouts.queue)),
-          (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release)
-        ).pipe(Effect.flatMap(granted))
-      })
-    )
+    Effect.uninterruptibleMask((restore) => {
+      const validated = ResponseRequest.validate(asked)
+      if (Either.isLeft(validated)) return Effect.fail(validated.left)
+      const entered = now()
+      const held = lease.enter()
+      const granted = () =>
+        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, entered, restore })
+      if (held.isGranted()) return granted()
+      // Whoever waits holds little: there may be thousands.
+      return Effect.onExit(
+        restore(queued(held.granted, timeouts.queue)),
+        (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release)
+      ).pipe(Effect.flatMap(granted))
+    })
 }
 
 interface Granted {
   readonly request: ResponseRequest.ResponseRequest
   readonly held: Held<Connection, ConnectionError>
-  readonly clock: Clock.Clock
   readonly entered: number
   readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
@@ -122,20 +120,19 @@ type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" 
 
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, lease, maxFrameBytes, onEarlyEnd, onOpen, suits } = options
+  const { heads, lease, maxFrameBytes, now, onEarlyEnd, onOpen, suits } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
   return ({
-    clock,
     entered,
     held,
     request,
     restore
   }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
-    const granted = clock.unsafeCurrentTimeMillis()
+    const granted = now()
     const lane = request.stream_id ?? ""
     const recoveries: Array<Recovery> = []
     let leave = held.release
@@ -224,7 +221,7 @@ const makeServe = (options: Options) => {
           ...begun,
           bytesSent,
           queued: Duration.millis(granted - entered),
-          firstEvent: Duration.millis(clock.unsafeCurrentTimeMillis() - granted),
+          firstEvent: Duration.millis(now() - granted),
           recoveries
         }
         onOpen(response)

@@ -182,7 +182,7 @@ export const meaning = (item: Json): string => {
 const isCompatible = (left: Json, right: Json): boolean =>
   ["id", "status"].every((name) =>
     left[name] === undefined || right[name] === undefined || left[name] === right[name] ||
-    ruled.has(String(left["type"] ?? "message"))
+    ruled.has((left["type"] ?? "message") as string)
   )
 
 const isSame = (left: Json, right: Json): boolean => meaning(left) === meaning(right) && isCompatible(left, right)
