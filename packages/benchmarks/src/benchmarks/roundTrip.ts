@@ -32,7 +32,7 @@ const far = async (
       return cost.wallMillis / turns - thinking
     }
     // With the server nearby, where a turn takes no time to speak of.
-    await warmUp(run, names, (name) => worker(name).call("loop", { model: "loop:40", turns: 40 }), 2)
+    await warmUp(run, names, (name) => worker(name).call("loop", { model: "loop:40", turns: 40 }), 1.5)
     for (const name of names) {
       await worker(name).call("close")
       await worker(name).call("open", { url, count: 1 })
