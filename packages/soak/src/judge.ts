@@ -65,8 +65,8 @@ const allowed = (turn: Turn): ReadonlyArray<End> => {
     ...(turn.isExplicit ? ["PreviousResponseNotFound"] : []),
     ...(isReset(turn) ? ["Lost/unacknowledged"] : []),
     ...(turn.gaveUp === "left" || turn.gaveUp === "interrupted" ? [turn.gaveUp] : []),
-    // The caller looks at the clock from the first silence on, and does not know whether the request was sent again.
-    ...(turn.gaveUp === "limit" && turn.executions.some((one) => faultOf(one).isSilent === true) ? ["limit"] : [])
+    // The caller looks at the clock from the first silence on, and does not know whether it is over.
+    ...(turn.gaveUp === "limit" && turn.wentSilent ? ["limit"] : [])
   ].filter((end) => turn.traits.kind !== "both" || last?.transport === "http" || !movesOn(end, turn))
 }
 

@@ -63,6 +63,8 @@ export interface Turn {
   readonly outcome: Outcome
   /** Why the caller ended it, if it did. */
   readonly gaveUp: "left" | "interrupted" | "limit" | undefined
+  /** A response of what the caller does went silent: this one, or one before it that was ended from outside. */
+  readonly wentSilent: boolean
   /** The caller named the response to continue from itself, and so has to bear that it is forgotten. */
   readonly isExplicit: boolean
   /** What the model should see. */

@@ -24,6 +24,7 @@ export interface Violation {
 export interface Attempt {
   /** A response of it went silent. */
   readonly silent: Deferred.Deferred<void>
+  wentSilent: boolean
   gaveUp: Turn["gaveUp"]
   /** The history, where the request does not hold it. */
   hash?: string | undefined
@@ -143,7 +144,7 @@ export const make = (options: Options) => {
     judged++
     if (turn.upgrades.size === 0 && [...turn.strikes].every((kind) => strikes[kind].ends.length === 0)) undisturbed++
     const { attempt, outcome = { _tag: "GaveUp" }, ...rest } = turn
-    const record: Turn = { ...rest, outcome, gaveUp: attempt.gaveUp }
+    const record: Turn = { ...rest, outcome, gaveUp: attempt.gaveUp, wentSilent: attempt.wentSilent }
     const end = outcome._tag === "Ended" || outcome._tag === "Failed" ? outcome.end : attempt.gaveUp ?? outcome._tag
     bump(counts.ends, end)
     for (const { _tag } of turn.recoveries) bump(counts.repairs, _tag)
@@ -162,7 +163,11 @@ export const make = (options: Options) => {
 
     begin: (key: Key, conduct: Plan["conduct"]): Attempt => {
       bump(counts.conduct, conduct._tag === "Listen" && conduct.slow ? "ListenSlowly" : conduct._tag)
-      const attempt: Attempt = { silent: Deferred.unsafeMake<void>(FiberId.none), gaveUp: undefined }
+      const attempt: Attempt = {
+        silent: Deferred.unsafeMake<void>(FiberId.none),
+        wentSilent: false,
+        gaveUp: undefined
+      }
       attempts.set(key, attempt)
       return attempt
     },
@@ -229,7 +234,9 @@ export const make = (options: Options) => {
         drained.set(execution.responseId, turn.layer)
         besideDrained(turn.layer)
       }
-      if (faults[execution.fault].isSilent === true) Deferred.unsafeDone(turn.attempt.silent, Effect.void)
+      if (faults[execution.fault].isSilent !== true) return
+      turn.attempt.wentSilent = true
+      Deferred.unsafeDone(turn.attempt.silent, Effect.void)
     },
 
     /** The server is about to close the connection of a Layer, after a response that has ended. */

@@ -39,6 +39,7 @@ const good: Turn = {
   traits: { kind: "socket" },
   outcome: { _tag: "Ended", end: "completed", text: "Hello" },
   gaveUp: undefined,
+  wentSilent: false,
   isExplicit: false,
   hash: "h",
   text: "Hello",
@@ -125,8 +126,16 @@ const right: Readonly<Record<string, Turn>> = {
     ...good,
     outcome: { _tag: "GaveUp" },
     gaveUp: "limit",
+    wentSilent: true,
     events: cut(3),
     executions: [ran({ fault: "silence", outcome: "abandoned" })]
+  },
+  "a caller that looked at the clock when the request before went silent": {
+    ...good,
+    outcome: { _tag: "GaveUp" },
+    gaveUp: "limit",
+    wentSilent: true,
+    events: cut(2)
   }
 }
 
