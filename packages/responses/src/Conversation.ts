@@ -231,8 +231,8 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
         return Responses.stream(toRequest(items), { onOpen }).pipe(
           Stream.mapChunks((chunk) => {
             Chunk.forEach(chunk, (event) => {
-              output.add(event)
-              if (ResponseEvent.isEnd(event)) onEnd(output.of(event.response))
+              output.add(event, 0)
+              if (ResponseEvent.isEnd(event)) onEnd(output.of(event.response).output)
             })
             return chunk
           }),

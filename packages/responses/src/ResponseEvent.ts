@@ -7,6 +7,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as FrameLimit from "./internal/frameLimit.ts"
 import { type ContentPart, ResponseItem, type UnknownType } from "./ResponseItem.ts"
 import { type Delivery, MalformedEvent } from "./ResponsesError.ts"
 
@@ -317,6 +318,7 @@ const missing = (event: { readonly type: string }): string | undefined => {
  * @category decoding
  */
 export const read = (frame: string): ServerEvent | string => {
+  if (FrameLimit.hasTooManyValues(frame)) return `a message of more than ${FrameLimit.maxMarks} values`
   let value: unknown
   try {
     value = JSON.parse(frame)

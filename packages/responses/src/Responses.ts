@@ -39,8 +39,8 @@ export type {
  * @category models
  */
 export interface OpenResponse extends ResponsesTelemetry.Sending {
-  /** `resp_…` */
-  readonly id: string
+  /** `resp_…`; `undefined` where the server begins with output before it has named the response. */
+  readonly id: string | undefined
   /** Ends with `response.completed` or `response.incomplete`; every other end is a failure. Can be run once. */
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /** The same, given to a function as they come in, with nothing in between. Either this or `events` can be run. */

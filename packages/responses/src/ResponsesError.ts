@@ -61,6 +61,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
  * - `FirstEventTimeout`: the server took the request and did not begin to answer within `firstEventTimeout`.
  * - `Stalled`: nothing came within `stallTimeout`, no event, no ping.
  * - `TurnTimeout`: the response has not ended within `turnTimeout`.
+ * - `Overrun`: the response has more output than `maxOutputSize`. Raise it, or ask for less.
  *
  * @since 0.1.0
  * @category errors
@@ -80,7 +81,8 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect
       "QueueTimeout",
       "FirstEventTimeout",
       "Stalled",
-      "TurnTimeout"
+      "TurnTimeout",
+      "Overrun"
     ),
     delivery: Delivery,
     description: Schema.String,
@@ -232,7 +234,8 @@ const isFinal: Readonly<Record<ConnectionError["reason"], boolean>> = {
   QueueTimeout: false,
   FirstEventTimeout: false,
   Stalled: false,
-  TurnTimeout: true
+  TurnTimeout: true,
+  Overrun: true
 }
 
 /**

@@ -27,6 +27,7 @@ import * as Exchange from "./internal/exchange.ts"
 import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
+import * as Limits from "./internal/limits.ts"
 import * as Watchdog from "./internal/watchdog.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -37,7 +38,13 @@ import * as Timeouts from "./Timeouts.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Endpoint.Options, Omit<Timeouts.Options, "queueTimeout"> {}
+export interface Options extends Endpoint.Options, Omit<Timeouts.Options, "queueTimeout"> {
+  /**
+   * How much of the output of one response is kept, in characters of the JSON that the server sent. A response with more
+   * fails with `Overrun`. Default: 67,108,864 (64 Mi)
+   */
+  readonly maxOutputSize?: number | undefined
+}
 
 /**
  * @since 0.1.0
@@ -96,6 +103,7 @@ export const make = (
     const client = HttpClient.withScope(yield* HttpClient.HttpClient)
     const endpoint = yield* Endpoint.make(options)
     const timeouts = yield* Timeouts.make(options)
+    const maxOutputSize = yield* Limits.positive("maxOutputSize", options.maxOutputSize ?? Exchange.defaultMaxOutputSize)
     const fetchOptions = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
 
     const post = (body: Uint8Array, headers: Endpoint.Credentials["headers"]) =>
@@ -133,6 +141,7 @@ export const make = (
         let unwatch: (() => void) | undefined
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
+          maxOutputSize,
           onPressure: flow.onPressure,
           scrub,
           onEnd: () => unwatch?.()
@@ -142,7 +151,7 @@ export const make = (
           granted: asked,
           sent: () => asked,
           heard: flow.heardAt,
-          fail: exchange.fail
+          fail: (error) => exchange.fail(error)
         })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
@@ -164,9 +173,7 @@ export const make = (
           queued: Duration.zero,
           firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
-          events: exchange.events,
-          forEach: exchange.forEach,
-          result: exchange.result
+          ...Exchange.reading(exchange)
         } satisfies Responses.OpenResponse
       }).pipe(inOwnScope)
 

@@ -19,8 +19,10 @@ import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Alarm from "./internal/alarm.ts"
 import * as Connection from "./internal/connection.ts"
+import * as Exchange from "./internal/exchange.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
+import * as Limits from "./internal/limits.ts"
 import * as Rewarm from "./internal/rewarm.ts"
 import * as Turn from "./internal/turn.ts"
 import * as Responses from "./Responses.ts"
@@ -70,6 +72,11 @@ export interface Options extends Endpoint.Options, Timeouts.Options {
    * what was sent and not answered (`unacknowledged`), which may then run, and be paid for, twice. Default: `unsent`
    */
   readonly repeat?: "unsent" | "unacknowledged" | undefined
+  /**
+   * How much of the output of one response is kept, in characters of the JSON that the server sent. A response with more
+   * fails with `Overrun`, and its connection is closed. Default: 67,108,864 (64 Mi)
+   */
+  readonly maxOutputSize?: number | undefined
 }
 
 /**
@@ -219,6 +226,7 @@ export const make = (
     )
     const ping = yield* Timeouts.positive("ping", options.ping ?? Duration.infinity)
     const pingTimeout = yield* Timeouts.positive("pingTimeout", options.pingTimeout ?? "10 seconds")
+    const maxOutputSize = yield* Limits.positive("maxOutputSize", options.maxOutputSize ?? Exchange.defaultMaxOutputSize)
     const totals = {
       connections: 0,
       recycled: 0,
@@ -249,6 +257,7 @@ export const make = (
           ping,
           pingTimeout,
           timeouts,
+          maxOutputSize,
           alarm,
           onDead: () => totals.unresponsive++
         }).pipe(

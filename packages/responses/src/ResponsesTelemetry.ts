@@ -214,7 +214,7 @@ export const requestAttributes = (request: ResponseRequest): Readonly<Record<str
  * @since 0.1.0
  * @category spans
  */
-export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly id: string }): void =>
+export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly id: string | undefined }): void =>
   annotate(span, {
     "gen_ai.response.id": response.id,
     "responses.transport": response.transport,
@@ -237,6 +237,7 @@ export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly i
  */
 export const annotateEnd = (span: Tracer.Span, response: Response): void =>
   annotate(span, {
+    "gen_ai.response.id": response.id,
     "gen_ai.response.model": response.model,
     "gen_ai.response.finish_reasons": response.incomplete_details?.reason ?? response.status,
     "gen_ai.usage.input_tokens": response.usage?.input_tokens,

@@ -131,6 +131,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       let left = true
       const exchange = Exchange.make({
         previousResponseId: request.previous_response_id ?? undefined,
+        maxOutputSize: Exchange.defaultMaxOutputSize,
         onPressure: () => {},
         scrub: (text) => text,
         onEnd: (hasBegun) => {
@@ -152,7 +153,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         Effect.sync(() => {
           left = false
         }))
-      return { id, events: exchange.events, forEach: exchange.forEach, result: exchange.result }
+      return { id, ...Exchange.reading(exchange) }
     })
 
     const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {

@@ -111,7 +111,7 @@ describe("what goes over Responses", () => {
 
   it.scoped("what a program says", () =>
     Effect.gen(function*() {
-      const seen: Array<string> = []
+      const seen: Array<string | undefined> = []
       const service = yield* ResponsesTest.make([ResponsesTest.text("Hello")])
       const fetch = yield* make(service, {
         fetch: () => Promise.resolve(new globalThis.Response("real")),

@@ -20,6 +20,7 @@ export interface Options {
   readonly ping: Duration.Duration
   readonly pingTimeout: Duration.Duration
   readonly timeouts: Timeouts
+  readonly maxOutputSize: number
   readonly alarm: Alarm
   readonly onDead: () => void
 }
@@ -142,16 +143,12 @@ export const open = (
     }
 
     const onEvent = (event: ResponseEvent.ServerEvent, size: number) => {
-      const exchange = router.find(event)
-      if (exchange === undefined) return whileIdle(event)
-      if (router.isLate(event, exchange)) return
+      const exchange = router.route(event)
+      if (exchange === "dropped") return
+      if (exchange === "unclaimed") return whileIdle(event)
       exchange.offer(event, size)
-      if (!exchange.isFinished()) {
-        return exchange.size() > Exchange.maxBeforeBeginning && exchange.responseId() === undefined
-          ? onMalformed("events of no response", "")
-          : undefined
-      }
-      router.settle(exchange)
+      if (!exchange.isFinished()) return checkSize(exchange)
+      router.settle(exchange, event)
       const error = exchange.error()
       // How far the others came is not what this one's error says.
       if (error?._tag === "ConnectionError") finish((delivery) => wireError.withDelivery(error, delivery))
@@ -160,7 +157,13 @@ export const open = (
       }
     }
 
-    /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
+    const checkSize = (exchange: Exchange.Exchange) => {
+      // The server goes on sending what nobody keeps.
+      if (exchange.hasEnded()) return giveUp(lost("The server put out more than is kept of one response"))
+      if (!exchange.hasBegun() && exchange.size() > Exchange.maxBeforeBeginning) onMalformed("events of no response", "")
+    }
+
+    /** Closes the connection: the rest of the response could get into the next one. */
     const onMalformed = (description: string, data: string) => {
       const frame = scrub(data.slice(0, 2000)).slice(0, 200)
       failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
@@ -236,6 +239,7 @@ export const open = (
       let unwatch: (() => void) | undefined
       const exchange = Exchange.make({
         previousResponseId,
+        maxOutputSize: options.maxOutputSize,
         scrub,
         onPressure,
         onEnd: (hasBegun) => {

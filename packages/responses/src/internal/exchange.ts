@@ -1,51 +1,69 @@
-/** One request and what comes back for it: the reader puts events in, synchronously, and the caller takes them out. */
+/**
+ * One request and the response to it. The connection's reader puts events in, synchronously, and the caller takes them out.
+ *
+ * ```
+ * Waiting ──created, progress, output──▶ Begun ──end, failure──▶ Ended
+ * Waiting ──failure, end──▶ Ended
+ *
+ * the caller:  None ──▶ Stream | Sink ──▶ Gone      None ──▶ Gone
+ * ```
+ */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as ResponseEvent from "../ResponseEvent.ts"
-import type { FinalResponse } from "../Responses.ts"
-import type { Delivery, ResponsesError } from "../ResponsesError.ts"
+import type { FinalResponse, OpenResponse } from "../Responses.ts"
+import { ConnectionError, type Delivery, type ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
 import * as Scrub from "./scrub.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
   readonly previousResponseId?: string | undefined
+  /** How much of the output is kept, in characters of its events. */
+  readonly maxOutputSize: number
   /** The caller is behind (`true`), or has caught up. */
   readonly onPressure: (behind: boolean) => void
   /** Takes the key out of what a server says. */
   readonly scrub: (text: string) => string
-  /** Nothing more comes, for a response that had begun or not. Called once, before anybody can take the end. */
+  /** Called once, when the exchange has ended and before the caller is told. */
   readonly onEnd?: ((hasBegun: boolean) => void) | undefined
 }
 
+type OnEvent = (event: ResponseEvent.ResponseEvent) => void
+
+export type Failure = (delivery: Delivery, hasBegun: boolean) => ResponsesError
+
 export interface Exchange {
-  /** Size in characters, for back-pressure. */
+  /** `size` in characters. */
   readonly offer: (event: ResponseEvent.ServerEvent, size: number) => void
-  /** Ends the exchange from this side; after the end it changes nothing. */
-  readonly fail: (error: (delivery: Delivery, hasBegun: boolean) => ResponsesError) => void
-  /** The server has said its last word on this request. */
+  /** Ends the exchange from this side. Has no effect after the end. */
+  readonly fail: (error: Failure) => void
+  readonly hasBegun: () => boolean
+  /** The server has sent the last event of the response. */
   readonly isFinished: () => boolean
-  /** Nothing more comes, whoever ended it. */
+  /** Either side has ended the exchange. */
   readonly hasEnded: () => boolean
-  /** What it failed with, if it did. */
+  /** The failure that ended it. */
   readonly error: () => ResponsesError | undefined
-  /** What waits to be taken, in characters. */
+  /** Events that wait for the caller, in characters. */
   readonly size: () => number
   /** Set by the first event that has it. */
   readonly responseId: () => string | undefined
-  /** The response as it stands at its end, once it has ended well. */
+  /** The response as it stands at its end, if it ended `completed` or `incomplete` and was kept. */
   readonly result: () => FinalResponse | undefined
-  /** Waits until the server begins to answer. */
-  readonly started: Effect.Effect<string, ResponsesError>
-  /** Can be run once, or `forEach` can. */
+  /** Other spellings that the server sent of items of the output. */
+  readonly alternatives: () => Output.Whole["alternatives"]
+  /** Waits until the response begins, and gives its id if the server has said it. */
+  readonly started: Effect.Effect<string | undefined, ResponsesError>
+  /** Either this or `forEach` can be run, once. */
   readonly events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /** Has the reader call a function with each event, and waits for the end. */
-  readonly forEach: (onEvent: (event: ResponseEvent.ResponseEvent) => void) => Effect.Effect<void, ResponsesError>
-  /** Nobody takes any more: what has come and what still comes is thrown away, and the reader need not wait. */
+  readonly forEach: (onEvent: OnEvent) => Effect.Effect<void, ResponsesError>
+  /** The caller takes no more events: nothing is kept for it, and it holds nobody up. */
   readonly abandon: () => void
-  /** Waits for the end of an abandoned exchange. */
+  /** Waits for the end. */
   readonly ended: Effect.Effect<void>
 }
 
@@ -56,187 +74,280 @@ const readTooLate = "The events of a response were read after its scope was clos
 /** In characters: some thousand small events, or one image. */
 const highWaterMark = 1 << 20
 
-/** What can be held for a response that has not begun, in characters: nobody can take it, and its beginning is still to come. */
+/** What is held for a response that has not begun, in characters: nobody can take it yet. */
 export const maxBeforeBeginning = 16 * highWaterMark
+
+/** Above the largest ordinary answer: 128,000 tokens one by one are 29 Mi characters, images some more. */
+export const defaultMaxOutputSize = 64 * highWaterMark
 
 type End = { readonly _tag: "Done" } | { readonly _tag: "Failed"; readonly error: ResponsesError }
 
-export const make = (options: Options): Exchange => {
-  let batch: Array<ResponseEvent.ResponseEvent> = []
-  let size = 0
-  let id: string | undefined
-  let delivery: Delivery = "unacknowledged"
-  let end: End | undefined
-  let finished = false
-  let abandoned = false
-  let read = false
-  let sink: ((event: ResponseEvent.ResponseEvent) => void) | undefined
-  let result: FinalResponse | undefined
-  const output = Output.make()
-  let wake: (() => void) | undefined
+type Life =
+  | { readonly _tag: "Waiting" }
+  | { readonly _tag: "Begun" }
+  | { readonly _tag: "Ended"; readonly end: End; readonly byServer: boolean; readonly hadBegun: boolean }
 
-  /**
-   * Looks again when it registers: events may come while the fiber is on its way here. Without a canceller, as to wake a
-   * fiber that was interrupted does nothing.
-   */
-  const until = (isReady: () => boolean) =>
-    Effect.async<void>((resume) => {
-      if (isReady()) return resume(Effect.void)
-      wake = () => {
-        wake = undefined
-        resume(Effect.void)
-      }
-    })
+const waiting: Life = { _tag: "Waiting" }
+const begun: Life = { _tag: "Begun" }
 
-  const hasEnded = () => end !== undefined
-  const hasEvents = () => batch.length > 0 || hasEnded()
+type Caller = { readonly _tag: "None" | "Stream" | "Gone" } | { readonly _tag: "Sink"; readonly call: OnEvent }
 
-  const finish = (how: End, last?: ResponseEvent.EndEvent) => {
-    if (end !== undefined) return
-    end = how
-    try {
-      options.onEnd?.(id !== undefined)
-    } finally {
-      if (last !== undefined) sink?.(last)
-      wake?.()
-    }
+const none: Caller = { _tag: "None" }
+const stream: Caller = { _tag: "Stream" }
+const gone: Caller = { _tag: "Gone" }
+
+/** An event of an unknown type begins a response only if it names one: vendors send news about the connection, too. */
+const isBeginning = (event: ResponseEvent.ResponseEvent): boolean =>
+  !ResponseEvent.isUnknown(event) || ResponseEvent.responseId(event) !== undefined
+
+const overrun = (limit: number) => (delivery: Delivery) =>
+  new ConnectionError({
+    reason: "Overrun",
+    delivery,
+    description: `The server put out more than the ${limit} characters that are kept of one response (maxOutputSize)`
+  })
+
+class ExchangeImpl implements Exchange {
+  private life: Life = waiting
+  private caller: Caller = none
+  private id: string | undefined
+  private hasOutput = false
+  private batch: Array<ResponseEvent.ResponseEvent> = []
+  private unread = 0
+  private final: FinalResponse | undefined
+  private others: Output.Whole["alternatives"] = []
+  /** `undefined` once nothing is kept of it any more. */
+  private output: Output.Output | undefined = Output.make()
+  private readonly options: Options
+  private wake: (() => void) | undefined
+
+  constructor(options: Options) {
+    this.options = options
   }
 
-  const scrubbed = (event: ResponseEvent.FailureEvent): ResponseEvent.FailureEvent => {
-    try {
-      return Scrub.json(event, options.scrub) as ResponseEvent.FailureEvent
-    } catch {
-      // What is nested a hundred thousand times deep can be read, but not written.
-      return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
-    }
+  offer(event: ResponseEvent.ServerEvent, size: number): void {
+    if (this.life._tag === "Ended") return
+    if (ResponseEvent.isFailure(event)) return this.failed(event)
+    if (this.id === undefined) this.id = ResponseEvent.responseId(event)
+    if (this.life === waiting && isBeginning(event)) this.life = begun
+    if (!this.hasOutput && ResponseEvent.isOutput(event)) this.hasOutput = true
+    this.output?.add(event, size)
+    if (ResponseEvent.isEnd(event)) return this.done(event, size)
+    if (this.output !== undefined && this.output.size() > this.options.maxOutputSize) return this.overrun()
+    if (this.caller._tag === "Sink") return this.caller.call(event)
+    this.keep(event, size)
+    // The beginning of a response may be what is still to come, so the network is not held up before it.
+    if (this.unread >= highWaterMark && this.life === begun) this.options.onPressure(true)
+    this.wake?.()
   }
 
-  const offer = (event: ResponseEvent.ServerEvent, length: number) => {
-    if (end !== undefined) return
-    if (ResponseEvent.isFailure(event)) {
-      finished = true
-      const error = wireError.fromFrame(scrubbed(event), {
-        delivery,
-        hasBegun: id !== undefined,
-        previousResponseId: options.previousResponseId
+  fail(error: Failure): void {
+    if (this.life._tag === "Ended") return
+    this.finish({ _tag: "Failed", error: error(this.delivery(), this.hasBegun()) }, false)
+  }
+
+  hasBegun(): boolean {
+    return this.life._tag === "Ended" ? this.life.hadBegun : this.life === begun
+  }
+
+  isFinished(): boolean {
+    return this.life._tag === "Ended" && this.life.byServer
+  }
+
+  hasEnded(): boolean {
+    return this.life._tag === "Ended"
+  }
+
+  error(): ResponsesError | undefined {
+    return this.life._tag === "Ended" && this.life.end._tag === "Failed" ? this.life.end.error : undefined
+  }
+
+  size(): number {
+    return this.unread
+  }
+
+  responseId(): string | undefined {
+    return this.id
+  }
+
+  result(): FinalResponse | undefined {
+    return this.final
+  }
+
+  alternatives(): Output.Whole["alternatives"] {
+    return this.others
+  }
+
+  get started(): Effect.Effect<string | undefined, ResponsesError> {
+    return Effect.async((resume) =>
+      this.whenReady(() => this.life !== waiting, () => {
+        const error = this.hasBegun() ? undefined : this.error()
+        resume(error === undefined ? Effect.succeed(this.id) : Effect.fail(error))
       })
-      return finish({ _tag: "Failed", error })
-    }
-    id ??= ResponseEvent.responseId(event)
-    if (!abandoned && sink === undefined) {
-      batch.push(event)
-      size += length
-    }
-    output.add(event)
-    if (delivery !== "partial" && ResponseEvent.isOutput(event)) delivery = "partial"
-    if (ResponseEvent.isEnd(event)) {
-      finished = true
-      result = { ...event.response, output: output.of(event.response) }
-      return finish({ _tag: "Done" }, event)
-    }
-    if (sink !== undefined) return sink(event)
-    // Before the response has begun nobody takes anything, and its beginning may be what is still to come.
-    if (size >= highWaterMark && id !== undefined) options.onPressure(true)
-    wake?.()
+    )
   }
 
-  const take = () => {
-    const taken = batch
-    batch = []
-    if (size >= highWaterMark) options.onPressure(false)
-    size = 0
+  get events(): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError> {
+    return Stream.suspend(() => {
+      if (this.caller._tag === "Stream" || this.caller._tag === "Sink") return Stream.dieMessage(readTwice)
+      if (this.caller === none) this.caller = stream
+      return Stream.fromChannel(this.next())
+    })
+  }
+
+  forEach(onEvent: OnEvent): Effect.Effect<void, ResponsesError> {
+    return Effect.async((resume) => {
+      if (this.caller !== none) {
+        return resume(Effect.dieMessage(this.caller === gone ? readTooLate : readTwice))
+      }
+      const settle = () => {
+        const error = this.error()
+        resume(error === undefined ? Effect.void : Effect.fail(error))
+      }
+      const sink: Caller = {
+        _tag: "Sink",
+        call: (event) => {
+          try {
+            onEvent(event)
+          } catch (defect) {
+            this.wake = undefined
+            this.abandon()
+            resume(Effect.die(defect))
+          }
+        }
+      }
+      // Events that come while the batch is handed over are put behind it.
+      this.caller = stream
+      while (this.batch.length > 0) {
+        for (const event of this.take()) {
+          sink.call(event)
+          if (this.hasLeft()) return
+        }
+      }
+      this.caller = sink
+      this.whenReady(() => this.hasEnded(), settle)
+      return Effect.sync(() => this.abandon())
+    })
+  }
+
+  abandon(): void {
+    this.caller = gone
+    this.take()
+  }
+
+  get ended(): Effect.Effect<void> {
+    return this.until(() => this.hasEnded())
+  }
+
+  private delivery(): Delivery {
+    return this.hasOutput && this.hasBegun() ? "partial" : "unacknowledged"
+  }
+
+  private failed(event: ResponseEvent.FailureEvent): void {
+    const error = wireError.fromFrame(scrubbed(event, this.options.scrub), {
+      delivery: this.delivery(),
+      hasBegun: this.hasBegun(),
+      previousResponseId: this.options.previousResponseId
+    })
+    this.finish({ _tag: "Failed", error }, true)
+  }
+
+  private done(event: ResponseEvent.EndEvent, size: number): void {
+    const whole = this.output?.of(event.response)
+    if (whole !== undefined) {
+      this.final = { ...event.response, output: whole.output }
+      this.others = whole.alternatives
+    }
+    if (this.caller._tag !== "Sink") this.keep(event, size)
+    this.finish({ _tag: "Done" }, true, event)
+  }
+
+  /** A response that nobody reads runs on, without a result. */
+  private overrun(): void {
+    this.output = undefined
+    if (this.caller !== gone) this.fail(overrun(this.options.maxOutputSize))
+  }
+
+  /** The owner is told first, so that the lane is free when the caller reacts to the end. */
+  private finish(end: End, byServer: boolean, last?: ResponseEvent.EndEvent): void {
+    this.life = { _tag: "Ended", end, byServer, hadBegun: this.hasBegun() || end._tag === "Done" }
+    this.output = undefined
+    try {
+      this.options.onEnd?.(this.life.hadBegun)
+    } finally {
+      if (last !== undefined && this.caller._tag === "Sink") this.caller.call(last)
+      this.wake?.()
+    }
+  }
+
+  private keep(event: ResponseEvent.ResponseEvent, size: number): void {
+    if (this.caller === gone) return
+    this.batch.push(event)
+    this.unread += size
+  }
+
+  private take(): Array<ResponseEvent.ResponseEvent> {
+    const taken = this.batch
+    this.batch = []
+    if (this.unread >= highWaterMark) this.options.onPressure(false)
+    this.unread = 0
     return taken
   }
 
-  const started: Exchange["started"] = Effect.async<string, ResponsesError>((resume) => {
-    const settle = () => {
-      if (id !== undefined) resume(Effect.succeed(id))
-      else if (end?._tag === "Failed") resume(Effect.fail(end.error))
-      else return
-      wake = undefined
-    }
-    wake = settle
-    settle()
-  })
-
-  const next: Channel.Channel<Chunk.Chunk<ResponseEvent.ResponseEvent>, unknown, ResponsesError, unknown, void> =
-    Channel
-      .suspend(() => {
-        if (abandoned) return Channel.fromEffect(Effect.dieMessage(readTooLate))
-        if (!hasEvents()) return Channel.flatMap(Channel.fromEffect(until(hasEvents)), () => next)
-        const chunk = Channel.write(Chunk.unsafeFromArray(take()))
-        if (end === undefined) return Channel.flatMap(chunk, () => next)
-        const last = end._tag === "Failed" ? Channel.fail(end.error) : Channel.void
-        return Channel.flatMap(chunk, () => last)
-      })
-
-  const events: Exchange["events"] = Stream.suspend(() => {
-    if (read) return Stream.dieMessage(readTwice)
-    read = true
-    return Stream.fromChannel(next)
-  })
-
-  const abandon = () => {
-    abandoned = true
-    sink = undefined
-    take()
+  private hasLeft(): boolean {
+    return this.caller === gone
   }
 
-  /** A function that throws gets nothing more, and the reader goes on as if its caller had left. */
-  const guarded =
-    (onEvent: (event: ResponseEvent.ResponseEvent) => void, fail: (defect: unknown) => void) =>
-    (event: ResponseEvent.ResponseEvent) => {
-      try {
-        onEvent(event)
-      } catch (defect) {
-        abandon()
-        fail(defect)
-      }
-    }
+  private hasEvents(): boolean {
+    return this.batch.length > 0 || this.hasEnded()
+  }
 
-  const forEach: Exchange["forEach"] = (onEvent) =>
-    Effect.async<void, ResponsesError>((resume) => {
-      if (read || abandoned) return resume(Effect.dieMessage(read ? readTwice : readTooLate))
-      read = true
-      let hasThrown = false
-      const settle = () => {
-        wake = undefined
-        resume(end?._tag === "Failed" ? Effect.fail(end.error) : Effect.void)
+  private next(): Channel.Channel<Chunk.Chunk<ResponseEvent.ResponseEvent>, unknown, ResponsesError, unknown, void> {
+    return Channel.suspend(() => {
+      if (this.caller === gone) return Channel.fromEffect(Effect.dieMessage(readTooLate))
+      if (!this.hasEvents()) {
+        return Channel.flatMap(Channel.fromEffect(this.until(() => this.hasEvents())), () => this.next())
       }
-      const call = guarded(onEvent, (defect) => {
-        hasThrown = true
-        wake = undefined
-        resume(Effect.die(defect))
-      })
-      while (batch.length > 0) {
-        for (const event of take()) {
-          call(event)
-          if (hasThrown) return
-        }
-      }
-      if (hasEnded()) return settle()
-      sink = call
-      wake = settle
-      return Effect.sync(abandon)
+      const chunk = Channel.write(Chunk.unsafeFromArray(this.take()))
+      if (!this.hasEnded()) return Channel.flatMap(chunk, () => this.next())
+      const error = this.error()
+      return Channel.flatMap(chunk, () => error === undefined ? Channel.void : Channel.fail(error))
     })
+  }
 
-  const ended: Exchange["ended"] = Effect.suspend(() =>
-    hasEnded() ? Effect.void : Effect.zipRight(until(hasEnded), ended)
-  )
+  private until(isReady: () => boolean): Effect.Effect<void> {
+    return Effect.async<void>((resume) => this.whenReady(isReady, () => resume(Effect.void)))
+  }
 
-  return {
-    offer,
-    fail: (error) => finish({ _tag: "Failed", error: error(delivery, id !== undefined) }),
-    isFinished: () => finished,
-    hasEnded,
-    error: () => end?._tag === "Failed" ? end.error : undefined,
-    size: () => size,
-    responseId: () => id,
-    result: () => result,
-    started,
-    events,
-    forEach,
-    abandon,
-    ended
+  /**
+   * One fiber waits at a time. No canceller is needed: resuming an interrupted fiber is a no-op. The condition is looked at
+   * when the fiber registers, as events may come while it is on its way here.
+   */
+  private whenReady(isReady: () => boolean, resume: () => void): void {
+    const look = () => {
+      if (!isReady()) return
+      this.wake = undefined
+      resume()
+    }
+    this.wake = look
+    look()
   }
 }
+
+const scrubbed = (event: ResponseEvent.FailureEvent, scrub: Options["scrub"]): ResponseEvent.FailureEvent => {
+  try {
+    return Scrub.json(event, scrub) as ResponseEvent.FailureEvent
+  } catch {
+    // A value that is nested a hundred thousand times deep can be read, but not written.
+    return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
+  }
+}
+
+export const make = (options: Options): Exchange => new ExchangeImpl(options)
+
+/** What the caller of `open` gets of an exchange. */
+export const reading = (exchange: Exchange): Pick<OpenResponse, "events" | "forEach" | "result"> => ({
+  events: exchange.events,
+  forEach: (onEvent) => exchange.forEach(onEvent),
+  result: () => exchange.result()
+})

@@ -93,7 +93,7 @@ const readEvents = (answer: HttpClientResponse.HttpClientResponse, exchange: Exc
           },
           onRight: (event) => {
             exchange.offer(event, data.length)
-            if (exchange.responseId() === undefined && exchange.size() > maxBeforeBeginning) {
+            if (!exchange.hasBegun() && exchange.size() > maxBeforeBeginning) {
               failure = malformed("events of no response", "")
             }
           }

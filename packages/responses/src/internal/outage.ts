@@ -15,7 +15,8 @@ const lasts: Record<ConnectionError["reason"], boolean> = {
   QueueTimeout: false,
   FirstEventTimeout: false,
   Stalled: false,
-  TurnTimeout: false
+  TurnTimeout: false,
+  Overrun: false
 }
 
 /** Whether the error says that the transport itself cannot be had, and not only for this request. */

@@ -17,6 +17,7 @@ import {
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
 import type { Connection } from "./connection.ts"
+import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
 import type { Held, Lease } from "./lease.ts"
@@ -171,9 +172,7 @@ const makeServe = (options: Options) => {
         input: previousResponseId === undefined ? "full" : "delta",
         reason: plan._tag === "Full" ? plan.reason : undefined,
         bytesSaved,
-        events: exchange.events,
-        forEach: exchange.forEach,
-        result: exchange.result
+        ...Exchange.reading(exchange)
       }))
     }
 

@@ -47,7 +47,7 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   const turn = due("TurnTimeout", timeouts.turn, watched.granted)
   const sent = watched.sent()
   if (sent === undefined) return turn
-  const other = watched.exchange.responseId() === undefined
+  const other = !watched.exchange.hasBegun()
     ? due("FirstEventTimeout", timeouts.firstEvent, sent)
     : due("Stalled", timeouts.stall, watched.heard() ?? now)
   return other.at < turn.at ? other : turn
