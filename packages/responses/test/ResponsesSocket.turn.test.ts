@@ -504,33 +504,39 @@ describe("a turn", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
     }))
 
-  socket("output begins a response that the server has not announced, and its events come as they are sent", (server) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const opening = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
-      const connection = yield* server.connection
-      yield* connection.request
-      yield* connection.send(FakeServer.delta("x"))
-      const response = yield* Fiber.join(opening)
-      assert.isUndefined(response.id)
-      const types = yield* Stream.runCollect(response.events).pipe(
-        Effect.map((events) => Array.from(events, ({ type }) => String(type))),
-        Effect.fork
-      )
-      yield* connection.send(FakeServer.completed("resp_1"))
-      assert.deepStrictEqual(yield* Fiber.join(types), ["response.output_text.delta", "response.completed"])
-      assert.strictEqual(response.result()?.id, "resp_1")
-      yield* Scope.close(scope, Exit.void)
-    }))
+  socket(
+    "output begins a response that the server has not announced, and its events come as they are sent",
+    (server) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const opening = yield* Effect.fork(Scope.extend(Responses.open(request), scope))
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(FakeServer.delta("x"))
+        const response = yield* Fiber.join(opening)
+        assert.isUndefined(response.id)
+        const types = yield* Stream.runCollect(response.events).pipe(
+          Effect.map((events) => Array.from(events, ({ type }) => String(type))),
+          Effect.fork
+        )
+        yield* connection.send(FakeServer.completed("resp_1"))
+        assert.deepStrictEqual(yield* Fiber.join(types), ["response.output_text.delta", "response.completed"])
+        assert.strictEqual(response.result()?.id, "resp_1")
+        yield* Scope.close(scope, Exit.void)
+      })
+  )
 
-  socket("a response that the server has not announced has had its first event once it has output", (server) =>
-    Effect.gen(function*() {
-      const { connection, outcome } = yield* connected(server)
-      yield* connection.send(FakeServer.delta("x"))
-      yield* TestClock.adjust("3 minutes")
-      yield* connection.send(FakeServer.completed("resp_1"))
-      assert.strictEqual((yield* outcome)._tag, "Right")
-    }))
+  socket(
+    "a response that the server has not announced has had its first event once it has output",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection, outcome } = yield* connected(server)
+        yield* connection.send(FakeServer.delta("x"))
+        yield* TestClock.adjust("3 minutes")
+        yield* connection.send(FakeServer.completed("resp_1"))
+        assert.strictEqual((yield* outcome)._tag, "Right")
+      })
+  )
 
   socket("output that no caller could take does not make a failure partial", (server) =>
     Effect.gen(function*() {
@@ -542,19 +548,22 @@ describe("a turn", () => {
       assert.strictEqual(either.left.delivery, "unacknowledged")
     }))
 
-  socket("an end that names another response than the one that began is not its end", (server) =>
-    Effect.gen(function*() {
-      const { connection, outcome } = yield* connected(server)
-      yield* connection.send(FakeServer.created("a"), FakeServer.completed("b"), FakeServer.delta("x"))
-      yield* connection.send(FakeServer.completed("a"))
-      const either = yield* outcome
-      assert(either._tag === "Right")
-      assert.deepStrictEqual(either.right.map(({ type }) => String(type)), [
-        "response.created",
-        "response.output_text.delta",
-        "response.completed"
-      ])
-    }))
+  socket(
+    "an end that names another response than the one that began is not its end",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection, outcome } = yield* connected(server)
+        yield* connection.send(FakeServer.created("a"), FakeServer.completed("b"), FakeServer.delta("x"))
+        yield* connection.send(FakeServer.completed("a"))
+        const either = yield* outcome
+        assert(either._tag === "Right")
+        assert.deepStrictEqual(either.right.map(({ type }) => String(type)), [
+          "response.created",
+          "response.output_text.delta",
+          "response.completed"
+        ])
+      })
+  )
 
   socket("a server that names a lane of its own is served all the same", (server) =>
     Effect.gen(function*() {
@@ -670,42 +679,49 @@ describe("what a server should not send", () => {
       })
   )
 
-  socket("a message of too many values fails the request and closes the connection", (server) =>
-    Effect.gen(function*() {
-      const fiber = yield* Effect.fork(Effect.flip(run()))
-      const connection = yield* server.connection
-      yield* connection.request
-      yield* connection.send(`{"type":"error","error":{"message":"no","list":[${"{},".repeat(1_000_000)}{}]}}`)
-      const error = yield* Fiber.join(fiber)
-      assert(error._tag === "MalformedEvent")
-      assert.include(error.description, "values")
-      yield* connection.closed
-    }))
-
-  for (const onEarlyEnd of ["close", "drain"] as const) {
-    socket(`output without end fails the request and closes the connection (${onEarlyEnd})`, (server) =>
+  socket(
+    "a message of too many values fails the request and closes the connection",
+    (server) =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.fork(Effect.flip(Responses.forEach(request, () => {})))
+        const fiber = yield* Effect.fork(Effect.flip(run()))
         const connection = yield* server.connection
         yield* connection.request
-        yield* connection.send(FakeServer.created("resp_1"))
-        for (let index = 0; index < 4; index++) {
-          yield* connection.send({
-            type: "response.output_item.done",
-            output_index: index,
-            item: { type: "message", id: `msg_${index}`, role: "assistant", content: "x".repeat(400) }
-          })
-        }
+        yield* connection.send(`{"type":"error","error":{"message":"no","list":[${"{},".repeat(1_000_000)}{}]}}`)
         const error = yield* Fiber.join(fiber)
-        assert(error._tag === "ConnectionError")
-        assert.strictEqual(error.reason, "Overrun")
+        assert(error._tag === "MalformedEvent")
+        assert.include(error.description, "values")
         yield* connection.closed
-        const next = yield* Effect.fork(run())
-        const successor = yield* server.connection
-        yield* successor.request
-        yield* successor.send(...FakeServer.answer("resp_2"))
-        yield* Fiber.join(next)
-      }), { maxOutputSize: 1000, onEarlyEnd })
+      })
+  )
+
+  for (const onEarlyEnd of ["close", "drain"] as const) {
+    socket(
+      `output without end fails the request and closes the connection (${onEarlyEnd})`,
+      (server) =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.fork(Effect.flip(Responses.forEach(request, () => {})))
+          const connection = yield* server.connection
+          yield* connection.request
+          yield* connection.send(FakeServer.created("resp_1"))
+          for (let index = 0; index < 4; index++) {
+            yield* connection.send({
+              type: "response.output_item.done",
+              output_index: index,
+              item: { type: "message", id: `msg_${index}`, role: "assistant", content: "x".repeat(400) }
+            })
+          }
+          const error = yield* Fiber.join(fiber)
+          assert(error._tag === "ConnectionError")
+          assert.strictEqual(error.reason, "Overrun")
+          yield* connection.closed
+          const next = yield* Effect.fork(run())
+          const successor = yield* server.connection
+          yield* successor.request
+          yield* successor.send(...FakeServer.answer("resp_2"))
+          yield* Fiber.join(next)
+        }),
+      { maxOutputSize: 1000, onEarlyEnd }
+    )
   }
 
   socket("a key in the reason of a close or the name of a field is in no error", (server) =>

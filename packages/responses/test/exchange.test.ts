@@ -124,7 +124,9 @@ describe("an exchange", () => {
   })
 
   const failedBy = (us: boolean, begun: boolean, delivery: Delivery, unread: number) =>
-    `${begun ? "begun" : "waiting"}, ended by ${us ? "us, ConnectionError" : "the server, ResponseFailed"}, ${delivery}, unread ${unread}`
+    `${begun ? "begun" : "waiting"}, ended by ${
+      us ? "us, ConnectionError" : "the server, ResponseFailed"
+    }, ${delivery}, unread ${unread}`
 
   const expected: Readonly<Record<string, Readonly<Record<Happening, string>>>> = {
     waiting: {
@@ -188,12 +190,14 @@ describe("an exchange", () => {
 
   for (const [state, before] of Object.entries(states)) {
     it(`${state}: whatever happens next`, () => {
-      const found = Object.fromEntries(Object.entries(happenings).map(([name, happen]) => {
-        const exchange = make()
-        for (const past of before) happenings[past](exchange)
-        happen(exchange)
-        return [name, look(exchange)]
-      }))
+      const found = Object.fromEntries(
+        Object.entries(happenings).map(([name, happen]) => {
+          const exchange = make()
+          for (const past of before) happenings[past](exchange)
+          happen(exchange)
+          return [name, look(exchange)]
+        })
+      )
       assert.deepStrictEqual(found, { ...expected[state] })
     })
   }

@@ -170,7 +170,10 @@ describe("with one request on the lane", () => {
     other: "11.1"
   }
 
-  const waitingUnannounced: Expected = { ...waiting, output: "11.1", end: "11.1" }
+  /** A server that gives all its responses one id begins the next one with it, unless it sends `created`. */
+  const oneId = "1111"
+
+  const waitingUnannounced: Expected = { ...waiting, progress: oneId, output: "11.1", end: "11.1" }
 
   const named: Expected = {
     created: "11..",
@@ -188,12 +191,11 @@ describe("with one request on the lane", () => {
     ["free", "progress", nobody],
     ["free", "created", nobody],
     ["waiting", "nothing", waitingUnannounced],
-    // A server that gives all its responses one id begins the next one with it.
-    ["waiting", "progress", { ...waiting, progress: "1111" }],
+    ["waiting", "progress", { ...waiting, progress: oneId }],
     ["waiting", "created", waiting],
     ["unnamed", "nothing", {
       created: "1111",
-      progress: "11.1",
+      progress: oneId,
       output: "11.1",
       end: "1111",
       failed: "1111",
@@ -291,6 +293,23 @@ describe("a server of its own kind", () => {
       turns(event("response.in_progress", "x"), delta(), event("response.completed", "x")),
       [true, true, true]
     )
+  })
+
+  it("with an id for each response, which begins with in_progress: a late one begins nothing", () => {
+    const { router } = running()
+    const ask = () => {
+      const asked = exchange()
+      router.add("", asked)
+      return asked
+    }
+    for (const id of ["1", "2"]) {
+      ask()
+      pass(router, event("response.in_progress", id))
+      pass(router, event("response.completed", id))
+    }
+    const third = ask()
+    assert.strictEqual(pass(router, event("response.in_progress", "1")), "dropped")
+    assert.strictEqual(pass(router, event("response.in_progress", "3")), third)
   })
 
   it("with one id for all responses, which begin with their output", () => {

@@ -7,6 +7,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Fuzz from "./fuzz/fuzz.ts"
 import { specs } from "./layers.ts"
 import * as Report from "./report.ts"
 import * as Soak from "./soak.ts"
@@ -27,12 +28,24 @@ const layer = Options.text("layer").pipe(
   Options.withDefault(""),
   Options.withDescription("Only Layers that have this in their names")
 )
+const fuzz = Options.integer("fuzz").pipe(
+  Options.withDefault(0),
+  Options.withDescription("So many turns with mutated frames, instead of the soak")
+)
 const json = Options.file("json").pipe(Options.optional, Options.withDescription("Where to write the result as JSON"))
 
-const soak = Command.make("soak", { turns, callers, seed, layer, json }, (options) =>
+const runFuzz = (seed: number, turns: number) =>
+  Effect.gen(function*() {
+    const facts = yield* Fuzz.run({ seed, turns, programs: 100 })
+    yield* Console.log(JSON.stringify(facts, null, 2))
+    if (facts.violations.length > 0) process.exitCode = 1
+  })
+
+const soak = Command.make("soak", { turns, callers, seed, layer, fuzz, json }, (options) =>
   Effect.gen(function*() {
     const seed = Option.getOrElse(options.seed, () => Date.now() % 1_000_000)
     yield* Console.error(`seed ${seed}`)
+    if (options.fuzz > 0) return yield* runFuzz(seed, options.fuzz)
     const facts = yield* Soak.run({
       ...options,
       seed,

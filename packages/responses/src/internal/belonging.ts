@@ -25,6 +25,8 @@ export type Announcement = "nothing" | "progress" | "created"
 
 export interface Traits {
   readonly announces: Announcement
+  /** All responses of the connection so far had the same id. */
+  readonly hasOneId: boolean
   /** Another response, which nobody here asked for, began on the lane while this one runs, and has not ended. */
   readonly hasStranger: boolean
   /** The server has named this response by more than one id. */
@@ -43,8 +45,8 @@ const when = (condition: (traits: Traits) => boolean): Rule => (traits) => condi
 /** A server that announces its responses does not begin one by its output or its end: the beginning was another's. */
 const ifUnannounced = when(({ announces }) => announces === "nothing")
 
-/** Some servers give all responses one id and begin each with `in_progress`. Elsewhere it is a late frame. */
-const ifBeginning = when(({ announces }) => announces === "progress")
+/** Some servers give all responses one id and begin each with `in_progress`. From any other server it is a late frame. */
+const ifBeginning = when(({ announces, hasOneId }) => announces !== "created" && hasOneId)
 
 const unlessStranger = when(({ hasStranger }) => !hasStranger)
 

@@ -160,7 +160,9 @@ export const open = (
     const checkSize = (exchange: Exchange.Exchange) => {
       // The server goes on sending what nobody keeps.
       if (exchange.hasEnded()) return giveUp(lost("The server put out more than is kept of one response"))
-      if (!exchange.hasBegun() && exchange.size() > Exchange.maxBeforeBeginning) onMalformed("events of no response", "")
+      if (!exchange.hasBegun() && exchange.size() > Exchange.maxBeforeBeginning) {
+        onMalformed("events of no response", "")
+      }
     }
 
     /** Closes the connection: the rest of the response could get into the next one. */

@@ -15,8 +15,7 @@ export const maxMarks = 1_000_000
 const quote = 0x22
 const backslash = 0x5c
 
-const isMark = (code: number): boolean =>
-  code === 0x2c || code === 0x3a || code === 0x5b || code === 0x7b // , : [ {
+const isMark = (code: number): boolean => code === 0x2c || code === 0x3a || code === 0x5b || code === 0x7b // , : [ {
 
 /** Where the string ends that begins at `start`. */
 const skipString = (text: string, start: number): number => {

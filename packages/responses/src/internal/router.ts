@@ -78,7 +78,12 @@ export const make = (): Router => {
     const { exchange } = lane
     const state = runningOf(exchange)
     const kind = Belonging.kindOf(event)
-    const traits = { announces, hasStranger: lane.stranger !== undefined, idsVary: lane.idsVary }
+    const traits = {
+      announces,
+      hasOneId: over.size === 1,
+      hasStranger: lane.stranger !== undefined,
+      idsVary: lane.idsVary
+    }
     const verdict = Belonging.decide(state, kind, idOf(exchange, id), traits)
     if (verdict === "stranger") {
       lane.stranger = id
@@ -89,7 +94,7 @@ export const make = (): Router => {
     } else {
       if (verdict === "renames") lane.idsVary = true
       if (state === "waiting" && announces !== "created") announces = announcements[kind] ?? announces
-      if (kind === "created") announces = "created"
+      if (state === "unnamed" && kind === "created") announces = "created"
       if (id !== undefined) over.delete(id)
       return exchange ?? "dropped"
     }
