@@ -14,11 +14,12 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Exchange from "./internal/exchange.ts"
 import * as HttpAnswer from "./internal/httpAnswer.ts"
 import * as TextStream from "./internal/textStream.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
-import type { ResponsesError } from "./ResponsesError.ts"
+import { ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 
 /**
  * @since 0.1.0
@@ -29,6 +30,11 @@ export interface Options {
   readonly fetch?: typeof globalThis.fetch | undefined
   /** Which addresses belong to `Responses`. Default: those whose path ends with `/responses` */
   readonly matches?: ((url: URL) => boolean) | undefined
+  /**
+   * How much of a response is read ahead of its reader, in characters. A body with more unread is ended like one whose
+   * network failed. Default: 67,108,864 (64 Mi)
+   */
+  readonly maxUnreadSize?: number | undefined
   /** Run when the server has begun to answer: which transport serves, what was sent, what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
 }
@@ -90,6 +96,13 @@ const refusal = (error: ResponsesError): globalThis.Response | undefined => {
   return answer && new globalThis.Response(answer.body, answer)
 }
 
+const unread = (limit: number) =>
+  new ConnectionError({
+    reason: "Overrun",
+    delivery: "partial",
+    description: `The body of the response has more than ${limit} characters that were not read (maxUnreadSize)`
+  })
+
 type Run = (
   effect: Effect.Effect<void, ResponsesError, Responses.Responses>
 ) => Fiber.RuntimeFiber<void, ResponsesError>
@@ -105,7 +118,7 @@ const serve = (
   run: Run,
   request: ResponseRequest,
   signal: AbortSignal | null | undefined,
-  onOpen: Options["onOpen"]
+  { maxUnreadSize = Exchange.defaultMaxOutputSize, onOpen }: Options
 ): Promise<globalThis.Response> =>
   new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason)
@@ -113,7 +126,7 @@ const serve = (
     let sequenceNumber = -1
 
     const forget = () => signal?.removeEventListener("abort", abort)
-    const body = TextStream.make({ onCancel: () => interrupt(fiber), onSettled: forget })
+    const body = TextStream.make({ maxUnread: maxUnreadSize, onCancel: () => interrupt(fiber), onSettled: forget })
     const fail = (reason: unknown) => {
       reject(reason)
       body.fail(reason)
@@ -128,13 +141,13 @@ const serve = (
       isAnswered = true
       resolve(new globalThis.Response(body.readable, { headers: eventStream }))
       return Stream.runForEachChunk(events, (chunk) =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           let text = ""
           for (const event of chunk) {
             sequenceNumber = event.sequence_number ?? sequenceNumber + 1
             text += sse(event)
           }
-          body.write(text)
+          return body.write(text) ? Effect.void : Effect.fail(unread(maxUnreadSize))
         }))
     }
 
@@ -212,6 +225,6 @@ export const make = (
       const request = parse(await textOf(input, init) ?? "")
       return request === undefined
         ? pass(input, init)
-        : serve(run, request, init?.signal ?? from?.signal, options.onOpen)
+        : serve(run, request, init?.signal ?? from?.signal, options)
     }
   })

@@ -378,4 +378,13 @@ describe("leaving", () => {
       assert.instanceOf(yield* Effect.flip(promise(() => answer.text())), TypeError)
       assert.instanceOf(yield* Effect.flip(promise(() => post(fetch))), TypeError)
     }))
+
+  it.scoped("that nobody reads is given up once too much of it is unread", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make([ResponsesTest.text("x".repeat(2000))])
+      const fetch = yield* make(service, { maxUnreadSize: 1000 })
+      const answer = yield* promise(() => post(fetch))
+      const error = yield* Effect.flip(promise(() => answer.text()))
+      assert.include(String(Reflect.get(error as object, "cause")), "maxUnreadSize")
+    }))
 })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as TextStream from "../src/internal/textStream.ts"
 
-const make = () => {
+const make = (maxUnread = Infinity) => {
   let settled = 0
-  const stream = TextStream.make({ onCancel: () => Promise.resolve(), onSettled: () => settled++ })
+  const stream = TextStream.make({ maxUnread, onCancel: () => Promise.resolve(), onSettled: () => settled++ })
   return { ...stream, settled: () => settled }
 }
 
@@ -32,5 +32,15 @@ describe("a text stream", () => {
     fail(new Error("Later"))
     assert.strictEqual(await next.catch((error: unknown) => error), reason)
     assert.strictEqual(settled(), 1)
+  })
+
+  it("takes as much as may be unread, and more once that was read", async () => {
+    const { readable, write } = make(4)
+    const reader = readable.getReader()
+    assert.isTrue(write("abc"))
+    assert.isFalse(write("de"))
+    assert.isTrue(write("d"))
+    assert.deepStrictEqual((await reader.read()).value, new TextEncoder().encode("abcd"))
+    assert.isTrue(write("efgh"))
   })
 })

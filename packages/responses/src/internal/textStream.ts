@@ -1,13 +1,16 @@
-/** A `ReadableStream` that text is put into without waiting. What nobody has read yet is gone when it fails. */
+/** A `ReadableStream` that text is put into without waiting. Unread text is dropped when the stream fails. */
 
 export interface TextStream {
   readonly readable: ReadableStream<Uint8Array>
-  readonly write: (text: string) => void
+  /** `false`: more than `maxUnread` is unread, and the text was not taken. */
+  readonly write: (text: string) => boolean
   readonly end: () => void
   readonly fail: (reason: unknown) => void
 }
 
 export interface Options {
+  /** In characters. */
+  readonly maxUnread: number
   /** The reader has left. */
   readonly onCancel: () => Promise<void>
   /** All was read, the stream has failed or the reader has left. */
@@ -17,6 +20,7 @@ export interface Options {
 export const make = (options: Options): TextStream => {
   const encoder = new TextEncoder()
   let unread: Array<string> = []
+  let size = 0
   let isWanted = false
   let isEnded = false
   let isSettled = false
@@ -25,6 +29,7 @@ export const make = (options: Options): TextStream => {
   const settle = () => {
     isSettled = true
     unread = []
+    size = 0
     options.onSettled()
   }
 
@@ -34,6 +39,7 @@ export const make = (options: Options): TextStream => {
       isWanted = false
       const text = unread.join("")
       unread = []
+      size = 0
       controller.enqueue(encoder.encode(text))
     } else if (isEnded) {
       controller.close()
@@ -58,8 +64,11 @@ export const make = (options: Options): TextStream => {
   return {
     readable,
     write: (text) => {
+      if (size + text.length > options.maxUnread) return false
       unread.push(text)
+      size += text.length
       flush()
+      return true
     },
     end: () => {
       isEnded = true
