@@ -8,6 +8,7 @@ import * as Arr from "effect/Array"
 import * as Order from "effect/Order"
 import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
+import { decipher } from "./Dialect.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -51,7 +52,9 @@ const parsed = (text: unknown): unknown => {
 
 const reasoning = (item: Json): Json => {
   const { content, encrypted_content, summary, type } = item
-  if (Predicate.isString(encrypted_content) && encrypted_content !== "") return { type, encrypted_content }
+  if (Predicate.isString(encrypted_content) && encrypted_content !== "") {
+    return { type, encrypted_content: decipher(encrypted_content) }
+  }
   const texts = [summary, content].flatMap((parts) => Array.isArray(parts) ? parts : [])
   return { type, text: texts.map((part) => Predicate.isRecord(part) ? part["text"] : part) }
 }
@@ -86,8 +89,8 @@ const canonicalItem = (item: object): unknown => {
 
 /**
  * The items without what means nothing to a model: ids, status, the order of keys, annotations, log probabilities, whether
- * a text is a string or a part, how the arguments of a call are spaced. Of reasoning only the encrypted content counts or,
- * without one, the text.
+ * a text is a string or a part, how the arguments of a call are spaced. Of reasoning only the encrypted content counts, in
+ * whichever of its two spellings (`Dialect.encryptsAnew`), or, without one, the text.
  *
  * @since 0.1.0
  * @category canonical form

@@ -17,6 +17,7 @@ import * as Random from "effect/Random"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Dialect from "./Dialect.ts"
 import * as Conversations from "./internal/conversations.ts"
 import { type Core, recordable } from "./internal/core.ts"
 import * as Engine from "./internal/engine.ts"
@@ -26,6 +27,7 @@ import { model as builtIn } from "./internal/model.ts"
 import * as Records from "./internal/records.ts"
 import * as Routes from "./internal/routes.ts"
 import * as Socket from "./internal/socket.ts"
+import { isSteerable } from "./internal/steer.ts"
 import * as Upgrades from "./internal/upgrades.ts"
 import type { Observation, RecordedRequest, SeenContext, Stats } from "./Observation.ts"
 import * as TestClient from "./TestClient.ts"
@@ -64,7 +66,9 @@ export interface Options {
   readonly maxInFlight?: number | undefined
   /** Names of lanes that one connection takes. Default: 32 */
   readonly maxLanes?: number | undefined
-  /** Which models can be steered. Default: all */
+  /** How the frames are spelled. Default: as the vendor does it */
+  readonly dialect?: Dialect.Dialect | undefined
+  /** Which models can be steered. Default: all but the vendor's families from before `gpt-5.5`, which cannot */
   readonly canSteer?: ((model: string) => boolean) | undefined
   /** How many submissions can be pending for one response. Default: 8 */
   readonly maxSteers?: number | undefined
@@ -192,6 +196,7 @@ export const make: (options?: Options) => Effect.Effect<Service, HttpServerError
       idPrefix,
       seed,
       deltaDelay: Duration.toMillis(options.deltaDelay ?? 0),
+      dialect: options.dialect ?? {},
       conversations,
       onContext: records.addContext
     })
@@ -209,7 +214,7 @@ export const make: (options?: Options) => Effect.Effect<Service, HttpServerError
         lanes: options.maxLanes ?? 32,
         steers: options.maxSteers ?? 8
       },
-      canSteer: options.canSteer ?? (() => true),
+      canSteer: options.canSteer ?? isSteerable,
       nextRequestId: () => `req_${++requestIds}`,
       publish: records.add,
       forget: (what, previousId) => {

@@ -6,6 +6,11 @@ export * as Context from "./Context.ts"
 /**
  * @since 0.1.0
  */
+export * as Dialect from "./Dialect.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as Observation from "./Observation.ts"
 
 /**

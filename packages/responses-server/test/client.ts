@@ -138,7 +138,7 @@ export const parseSse = (body: string) =>
 export const stream = (url: string, body: object) =>
   post(url, { ...body, stream: true }).pipe(
     Effect.flatMap((answer) => Effect.promise(() => answer.text())),
-    Effect.map((body) => parseSse(body).filter(({ data }) => data !== "[DONE]").map(({ data }) => valid(data)))
+    Effect.map((body) => parseSse(body).map(({ data }) => valid(data)))
   )
 
 export const output = (callId: string, output: string): ResponseItem.FunctionCallOutput => ({

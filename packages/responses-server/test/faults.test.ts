@@ -391,28 +391,25 @@ const bodyOf = (url: string, body: object) =>
 const httpRows: ReadonlyArray<
   readonly [name: string, turn: unknown, status: number, events: ReadonlyArray<string> | "broken"]
 > = [
-  ["nothing wrong", "Hello", 200, [...hello, "[DONE]"]],
+  ["nothing wrong", "Hello", 200, hello],
   ["a body that ends early", ["Hello", { close: { code: 1000, after: 3 } }], 200, begun],
   ["a connection that is cut", ["Hello", { drop: { after: 3 } }], 200, "broken"],
   ["a cut in the middle of an event", ["Hello", { drop: { after: 3, bytes: 9 } }], 200, "broken"],
-  ["no terminal event", ["Hello", { unfinished: true }], 200, [...hello.slice(0, -1), "[DONE]"]],
+  ["no terminal event", ["Hello", { unfinished: true }], 200, hello.slice(0, -1)],
   ["two terminal events", ["Hello", { completed: true }, { completed: true }], 200, [
     ...hello,
-    "response.completed",
-    "[DONE]"
+    "response.completed"
   ]],
   ["an error in answer to the request", { error: { status: 503, code: "c", message: "m" } }, 503, []],
   ["an untyped error", { error: { shape: "untyped", message: "m" } }, 500, []],
   ["an error in the middle", ["Hello", { error: { code: "c", message: "m", after: 3 } }], 200, [
     ...begun,
-    "error",
-    "[DONE]"
+    "error"
   ]],
   ["no JSON", ["Hello", { badFrame: { kind: "notJson", after: 3 } }], 200, [
     ...begun,
     "This is not JSON.",
-    ...hello.slice(3),
-    "[DONE]"
+    ...hello.slice(3)
   ]]
 ]
 

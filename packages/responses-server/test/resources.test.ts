@@ -125,6 +125,51 @@ describe("stored responses", () => {
       assert.deepStrictEqual((yield* call<object>(`${server.url}/conversations/${conversation}`)).value, made.value)
       assert.strictEqual((yield* call(`${server.url}/conversations/conv_0`)).status, 404)
     }))
+
+  it.scoped("conversation items: added, read, and removed one by one, as a session of the Agents SDK does", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({ script: echo })
+      const made = yield* call<{ readonly id: string }>(`${server.url}/conversations`, "POST", { items: [] })
+      const conversation = `${server.url}/conversations/${made.value.id}`
+      const said = ["1", "2", "3"].map((content) => ({ role: "user", content }))
+      const added = yield* call<Page>(`${conversation}/items`, "POST", { items: said })
+      assert.strictEqual(added.status, 200)
+      const ids = added.value.data.map((item) => String(Reflect.get(item, "id")))
+      assert.strictEqual(new Set(ids).size, 3)
+      const [, , third = ""] = ids
+      assert.strictEqual((yield* call<{ readonly id: string }>(`${conversation}/items/${third}`)).value.id, third)
+      // The session takes the last item off by its id.
+      const [last] = (yield* call<Page>(`${conversation}/items?limit=1&order=desc`)).value.data
+      assert.strictEqual(Reflect.get(last ?? {}, "id"), third)
+      assert.strictEqual((yield* call(`${conversation}/items/${third}`, "DELETE")).status, 200)
+      assert.strictEqual((yield* call(`${conversation}/items/${third}`, "DELETE")).status, 404)
+      assert.strictEqual((yield* call(`${conversation}/items/${third}`)).status, 404)
+      const rest = yield* call<Page>(`${conversation}/items?order=asc`)
+      assert.deepStrictEqual(rest.value.data.map((item) => Reflect.get(item, "id")), ids.slice(0, 2))
+      assert.strictEqual(text(yield* stream(server.url, { input: "4", conversation: made.value.id })), "saw 3")
+      assert.strictEqual((yield* call(conversation, "POST", { metadata: { a: "b" } })).status, 200)
+      assert.strictEqual((yield* call(conversation, "DELETE")).status, 200)
+      assert.strictEqual((yield* call(conversation)).status, 404)
+      const many = Array.from({ length: 21 }, () => said[0])
+      assert.strictEqual((yield* call(`${server.url}/conversations`, "POST", { items: many })).status, 400)
+    }))
+
+  it.scoped("input_tokens: what a request would have the model read, without a response", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({ script: echo })
+      interface Count {
+        readonly object: string
+        readonly input_tokens: number
+      }
+      const count = (body: object) => call<Count>(`${server.url}/responses/input_tokens`, "POST", body)
+      const short = yield* count({ model: "test", input: "Hi" })
+      assert.strictEqual(short.value.object, "response.input_tokens")
+      const long = yield* count({ input: "Hi ".repeat(100) })
+      assert.isAbove(long.value.input_tokens, short.value.input_tokens)
+      const { id } = response(yield* stream(server.url, { input: "Hi ".repeat(100) }))
+      assert.isAbove((yield* count({ previous_response_id: id, input: "Hi" })).value.input_tokens, 25)
+      assert.strictEqual((yield* count({ input: "Hi", stream: true })).status, 400)
+    }))
 })
 
 describe("compaction", () => {

@@ -159,6 +159,10 @@ describe("steering", () => {
       yield* model.until("response.output_item.done")
       yield* model.steer()
       assert.strictEqual(failure(yield* model.client.next).code, "steering_not_supported")
+      const old = yield* start({ script: slow }, { model: "gpt-5.4-mini" })
+      yield* old.until("response.output_item.done")
+      yield* old.steer()
+      assert.strictEqual(failure(yield* old.client.next).code, "steering_not_supported")
       const managed = yield* start({ script: slow }, {
         context_management: [{ type: "compaction", compact_threshold: 100_000 }]
       })

@@ -103,7 +103,10 @@ export const make = (
     const client = HttpClient.withScope(yield* HttpClient.HttpClient)
     const endpoint = yield* Endpoint.make(options)
     const timeouts = yield* Timeouts.make(options)
-    const maxOutputSize = yield* Limits.positive("maxOutputSize", options.maxOutputSize ?? Exchange.defaultMaxOutputSize)
+    const maxOutputSize = yield* Limits.positive(
+      "maxOutputSize",
+      options.maxOutputSize ?? Exchange.defaultMaxOutputSize
+    )
     const fetchOptions = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
 
     const post = (body: Uint8Array, headers: Endpoint.Credentials["headers"]) =>

@@ -226,7 +226,10 @@ export const make = (
     )
     const ping = yield* Timeouts.positive("ping", options.ping ?? Duration.infinity)
     const pingTimeout = yield* Timeouts.positive("pingTimeout", options.pingTimeout ?? "10 seconds")
-    const maxOutputSize = yield* Limits.positive("maxOutputSize", options.maxOutputSize ?? Exchange.defaultMaxOutputSize)
+    const maxOutputSize = yield* Limits.positive(
+      "maxOutputSize",
+      options.maxOutputSize ?? Exchange.defaultMaxOutputSize
+    )
     const totals = {
       connections: 0,
       recycled: 0,

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Context from "../Context.ts"
+import * as Dialect from "../Dialect.ts"
 import type { SeenContext } from "../Observation.ts"
 import { compacted } from "./compaction.ts"
 import type { Conversations } from "./conversations.ts"
@@ -73,6 +74,7 @@ export interface Options {
   readonly seed: number | undefined
   /** In milliseconds, where a turn says nothing of it. */
   readonly deltaDelay: number
+  readonly dialect: Dialect.Dialect
   readonly conversations: Conversations
   readonly onContext: (seen: SeenContext) => void
 }
@@ -120,12 +122,16 @@ export const make = (options: Options): Engine => {
       hash: contextHash
     })
     const previousId = request.previous_response_id
+    const steps = ResponseSteps.steps({ deltaDelay: options.deltaDelay, ...turn }, context)
+    const whole = Dialect.wholeOutput(options.dialect, steps)
     return Run.make({
       responseId,
       request,
-      steps: ResponseSteps.steps({ deltaDelay: options.deltaDelay, ...turn }, context),
+      steps: Dialect.speak(options.dialect, steps),
       usage: usage(context),
-      onEnd: ({ outcome, output, response }) => {
+      onEnd: ({ outcome, output: spoken, response }) => {
+        // What is remembered does not depend on the dialect.
+        const output = whole ?? spoken
         if (response === undefined || outcome === "failed") {
           if (Predicate.isNotNullable(previousId)) memory.evict(previousId)
           return
@@ -148,7 +154,7 @@ export const make = (options: Options): Engine => {
   const respond: Engine["respond"] = (body, transport, memory) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const number = ++responses
-      const responseId = `resp_${options.idPrefix}${number}`
+      const responseId = `resp_${options.idPrefix}${options.dialect.ids === "one" ? "" : number}`
       const at = {
         responseId,
         createdAt: seed === undefined ? Math.floor(now / 1000) : seededTime + number,

@@ -42,8 +42,6 @@ const sse = (frame: object | string): string => {
   return `${Predicate.isString(type) ? `event: ${type}\n` : ""}${lines}\n`
 }
 
-const done = "data: [DONE]\n\n"
-
 /** One answer while it is being given. */
 interface Exchange {
   readonly core: Core
@@ -123,10 +121,8 @@ const streamed = (exchange: Exchange, rest: ReadonlyArray<Portion>): HttpServerR
   const flushed = Stream.execute(
     Effect.sync(() => NodeHttpServerRequest.toServerResponse(exchange.request).flushHeaders())
   )
-  const end = Stream.suspend(() => exchange.cut ? Stream.empty : Stream.make(done))
   const body = flushed.pipe(
     Stream.concat(Stream.map(frames(exchange, rest), (frames) => frames.map(({ frame }) => sse(frame)).join(""))),
-    Stream.concat(end),
     Stream.filter((text) => text !== ""),
     Stream.ensuring(ended(exchange)),
     Stream.encodeText

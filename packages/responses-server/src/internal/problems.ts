@@ -48,6 +48,9 @@ export const previousNotFound = (id: string) =>
 export const conversationNotFound = (id: string) =>
   invalid(null, `Conversation with id '${id}' not found.`, "conversation", 404)
 
+export const notInConversation = (item: string, conversation: string) =>
+  invalid(null, `Item with id '${item}' not found in conversation '${conversation}'.`, null, 404)
+
 export const responseNotFound = (id: string) => invalid(null, `Response with id '${id}' not found.`, null, 404)
 
 export const itemNotFound = (id: string) =>

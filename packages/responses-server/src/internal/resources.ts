@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import { window } from "./compaction.ts"
-import type { Conversation } from "./conversations.ts"
+import { type Conversation, idOf } from "./conversations.ts"
 import type { Core, Json } from "./core.ts"
 import { usage } from "./engine.ts"
 import { item as itemProblem } from "./inputItems.ts"
@@ -13,6 +13,7 @@ import {
   conversationNotFound,
   invalid,
   missing,
+  notInConversation,
   outOfRange,
   type Problem,
   responseNotFound,
@@ -27,9 +28,6 @@ type Found = Either.Either<object, Problem>
 
 const ofNullable = <A>(value: A | undefined, problem: Problem): Either.Either<A, Problem> =>
   value === undefined ? Either.left(problem) : Either.right(value)
-
-const idOf = (item: ResponseItem.ResponseItem | undefined): string | null =>
-  item !== undefined && "id" in item && Predicate.isString(item.id) ? item.id : null
 
 /** A page, newest first unless asked otherwise. */
 const page = (items: ReadonlyArray<ResponseItem.ResponseItem>, query: URLSearchParams): Found => {
@@ -68,6 +66,42 @@ const publishedConversation = ({ createdAt, id, metadata }: Conversation): objec
   created_at: createdAt,
   metadata
 })
+
+const list = (items: ReadonlyArray<ResponseItem.ResponseItem>): object => ({
+  object: "list",
+  data: items.map(published),
+  first_id: idOf(items[0]),
+  last_id: idOf(items.at(-1)),
+  has_more: false
+})
+
+/** At most so many items are added to a conversation at once. */
+const maxAdded = 20
+
+const itemsOf = (value: unknown): Either.Either<ReadonlyArray<ResponseItem.ResponseItem>, Problem> => {
+  if (!Array.isArray(value)) return Either.left(wrongType("items", "an array of items", value))
+  if (value.length > maxAdded) {
+    return Either.left(
+      invalid("array_above_max_length", `Invalid 'items': expected at most ${maxAdded} items.`, "items")
+    )
+  }
+  const found = value.map((item, index) => itemProblem(item, `items[${index}]`)).find(Predicate.isNotUndefined)
+  return found === undefined ? Either.right(value) : Either.left(found)
+}
+
+const countedFields: ReadonlySet<string> = new Set([
+  "conversation",
+  "input",
+  "instructions",
+  "model",
+  "parallel_tool_calls",
+  "previous_response_id",
+  "reasoning",
+  "text",
+  "tool_choice",
+  "tools",
+  "truncation"
+])
 
 const compactFields: ReadonlySet<string> = new Set([
   "image",
@@ -111,14 +145,59 @@ export const make = (core: Core) => {
     conversationItems: (id: string, query: URLSearchParams): Found =>
       Either.flatMap(foundConversation(id), ({ items }) => page(items, query)),
 
+    conversationItem: (id: string, itemId: string): Found =>
+      Either.flatMap(
+        foundConversation(id),
+        ({ items }) =>
+          Either.map(ofNullable(items.find((item) => idOf(item) === itemId), notInConversation(itemId, id)), published)
+      ),
+
+    addItems: (id: string, body: Json): Found =>
+      Either.flatMap(
+        foundConversation(id),
+        (conversation) => Either.map(itemsOf(body["items"]), (items) => list(conversations.add(conversation, items)))
+      ),
+
+    removeItem: (id: string, itemId: string): Found =>
+      Either.flatMap(foundConversation(id), (conversation) => {
+        const rest = conversation.items.filter((item) => idOf(item) !== itemId)
+        if (rest.length === conversation.items.length) return Either.left(notInConversation(itemId, id))
+        conversation.items = rest
+        return Either.right(publishedConversation(conversation))
+      }),
+
+    updateConversation: (id: string, { metadata }: Json): Found =>
+      Either.flatMap(foundConversation(id), (conversation) => {
+        if (!Predicate.isRecord(metadata)) return Either.left(wrongType("metadata", "an object", metadata))
+        conversation.metadata = metadata
+        return Either.right(publishedConversation(conversation))
+      }),
+
+    removeConversation: (id: string): Found =>
+      conversations.remove(id)
+        ? Either.right({ id, object: "conversation.deleted", deleted: true })
+        : Either.left({ ...conversationNotFound(id), param: null }),
+
     createConversation: (body: Json): Effect.Effect<object, Problem> =>
       Effect.flatMap(seconds, (createdAt) => {
         const { items = [], metadata = {} } = body
-        if (!Array.isArray(items)) return Effect.fail(wrongType("items", "an array of items", items))
-        const found = items.map((item, index) => itemProblem(item, `items[${index}]`)).find(Predicate.isNotUndefined)
-        if (found !== undefined) return Effect.fail(found)
         if (!Predicate.isRecord(metadata)) return Effect.fail(wrongType("metadata", "an object", metadata))
-        return Effect.succeed(publishedConversation(conversations.create({ createdAt, metadata, items })))
+        return Either.map(
+          itemsOf(items),
+          (items) => publishedConversation(conversations.create({ createdAt, metadata, items }))
+        )
+      }),
+
+    inputTokens: (body: Json): Either.Either<object, Problem> =>
+      Either.gen(function*() {
+        const other = Object.keys(body).find((name) => !countedFields.has(name))
+        if (other !== undefined) return yield* Either.left(unknown(other))
+        // The model may be left out here, and counts nothing.
+        const request = yield* validate({ model: "any", ...body }, "http")
+        const { items } = yield* resolve({ ...request, generate: false }, store, conversations, "counted")
+        const context = { request, input: items, responseId: "counted", createdAt: 0, index: 0 }
+        const { input_tokens = 0 } = usage(context)([]) as { readonly input_tokens?: number }
+        return { object: "response.input_tokens", input_tokens }
       }),
 
     compact: (body: Json): Effect.Effect<object, Problem> =>

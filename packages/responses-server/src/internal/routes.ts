@@ -63,30 +63,47 @@ const withBody = <R>(
       )
   )
 
-const withId = (core: Core, f: (id: string, query: URLSearchParams) => Either.Either<object, Problem>) =>
+const withId = (
+  core: Core,
+  f: (id: string, query: URLSearchParams, item: string) => Either.Either<object, Problem>
+) =>
   Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const { id = "" } = yield* HttpRouter.params
+    const { id = "", item = "" } = yield* HttpRouter.params
     const { searchParams } = new URL(request.url, "http://localhost")
-    return yield* Either.match(f(id, searchParams), {
+    return yield* Either.match(f(id, searchParams, item), {
       onLeft: (problem) => answerTo(core, request, problem),
       onRight: (value) => Effect.succeed(HttpServerResponse.unsafeJson(value))
     })
   })
 
-const json = (made: Effect.Effect<object, Problem>) => Effect.map(made, (value) => HttpServerResponse.unsafeJson(value))
+/** A body for the thing that the path names. */
+const withIdAndBody = (core: Core, f: (id: string, value: Json) => Either.Either<object, Problem>) =>
+  withBody(core, (_, value) => json(Effect.flatMap(HttpRouter.params, ({ id = "" }) => f(id, value))))
+
+const json = <R>(made: Effect.Effect<object, Problem, R>) =>
+  Effect.map(made, (value) => HttpServerResponse.unsafeJson(value))
 
 export const app = (core: Core) => {
   const resources = Resources.make(core)
   return HttpRouter.empty.pipe(
     HttpRouter.post("/v1/responses", withBody(core, (request, value) => Http.answer(core, request, value))),
     HttpRouter.post("/v1/responses/compact", withBody(core, (_, value) => json(resources.compact(value)))),
+    HttpRouter.post("/v1/responses/input_tokens", withBody(core, (_, value) => json(resources.inputTokens(value)))),
     HttpRouter.get("/v1/responses/:id", withId(core, resources.retrieve)),
     HttpRouter.del("/v1/responses/:id", withId(core, resources.remove)),
     HttpRouter.get("/v1/responses/:id/input_items", withId(core, resources.inputItems)),
     HttpRouter.post("/v1/conversations", withBody(core, (_, value) => json(resources.createConversation(value)))),
     HttpRouter.get("/v1/conversations/:id", withId(core, resources.conversation)),
+    HttpRouter.post("/v1/conversations/:id", withIdAndBody(core, resources.updateConversation)),
+    HttpRouter.del("/v1/conversations/:id", withId(core, resources.removeConversation)),
     HttpRouter.get("/v1/conversations/:id/items", withId(core, resources.conversationItems)),
+    HttpRouter.post("/v1/conversations/:id/items", withIdAndBody(core, resources.addItems)),
+    HttpRouter.get(
+      "/v1/conversations/:id/items/:item",
+      withId(core, (id, _, item) => resources.conversationItem(id, item))
+    ),
+    HttpRouter.del("/v1/conversations/:id/items/:item", withId(core, (id, _, item) => resources.removeItem(id, item))),
     HttpRouter.all(
       "*",
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => answerTo(core, request, notFound))

@@ -25,6 +25,11 @@ export const items = (steers: ReadonlyArray<Steer>): ReadonlyArray<ResponseItem.
       : input as ReadonlyArray<ResponseItem.ResponseItem>
   )
 
+/** The vendor's models that came before steering. */
+const withoutSteering = /^(?:gpt-[34]|gpt-5(?:-|\.[0-4]|$)|o\d|chatgpt|codex|computer-use)/
+
+export const isSteerable = (model: string): boolean => !withoutSteering.test(model)
+
 const allowed: ReadonlySet<string> = new Set(["type", "previous_response_id", "input"])
 
 const allowedInItem: ReadonlySet<string> = new Set(["type", "role", "content"])
