@@ -134,7 +134,7 @@ describe("stored responses", () => {
       const said = ["1", "2", "3"].map((content) => ({ role: "user", content }))
       const added = yield* call<Page>(`${conversation}/items`, "POST", { items: said })
       assert.strictEqual(added.status, 200)
-      const ids = added.value.data.map((item) => String(Reflect.get(item, "id")))
+      const ids = added.value.data.map((item): string => Reflect.get(item, "id"))
       assert.strictEqual(new Set(ids).size, 3)
       const [, , third = ""] = ids
       assert.strictEqual((yield* call<{ readonly id: string }>(`${conversation}/items/${third}`)).value.id, third)
