@@ -3,8 +3,10 @@
  * saw must be what the caller's full history says, whatever travelled and whatever broke on the way.
  */
 import * as Context from "effect-responses-server/Context"
+import type * as Dialect from "effect-responses-server/Dialect"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import type * as Continuation from "effect-responses/Continuation"
+import * as Profile from "effect-responses/Profile"
 import * as ResponseItem from "effect-responses/ResponseItem"
 import type { ResponseRequest } from "effect-responses/ResponseRequest"
 import * as Responses from "effect-responses/Responses"
@@ -37,8 +39,11 @@ export type Step =
   | { readonly _tag: "Explicit"; readonly text: string }
   | { readonly _tag: "Settings"; readonly instructions: string }
 
-/** How the caller keeps the model's output: as it came, in copies, or as SDKs rewrite it. */
-export type Echo = "same" | "copy" | "stripped"
+/**
+ * How the caller keeps the model's output: as it stands at the end, in copies, as SDKs rewrite it, or in the spelling of the
+ * items' own events.
+ */
+export type Echo = "same" | "copy" | "stripped" | "asSent"
 
 export type Fault = "forgetLatest" | "forgetAll" | "cut" | "close" | "expire" | "refuse" | "dropMidway" | "errorFirst"
 
@@ -52,6 +57,8 @@ export interface Course {
   readonly store: boolean
   /** The connection is replaced again and again, all the time. */
   readonly restless: boolean
+  /** How the server spells its frames. */
+  readonly dialect: Dialect.Dialect
   readonly moves: ReadonlyArray<Move>
 }
 
@@ -65,7 +72,7 @@ const say = (weight: number) => ({
     _tag: constant("Say" as const),
     text,
     tools: oneof({ weight: 3, arbitrary: constant(0) }, { weight: 1, arbitrary: integer({ min: 1, max: 3 }) }),
-    echo: constantFrom<Echo>("same", "same", "copy", "stripped")
+    echo: constantFrom<Echo>("same", "same", "copy", "stripped", "asSent")
   })
 })
 
@@ -108,10 +115,26 @@ const move = (faults: boolean): FastCheck.Arbitrary<Move> =>
     fault: faults ? option(fault, { nil: undefined, freq: 3 }) : constant(undefined)
   })
 
+/** The vendor's own, and every deviation that servers are known for. */
+const dialect: FastCheck.Arbitrary<Dialect.Dialect> = oneof(
+  { weight: 2, arbitrary: constant({}) },
+  {
+    weight: 3,
+    arbitrary: record({
+      announces: FastCheck.boolean(),
+      ids: constantFrom("each" as const, "each" as const, "one" as const),
+      ends: constantFrom("whole" as const, "thin" as const, "empty" as const),
+      doublesCalls: FastCheck.boolean(),
+      encryptsAnew: FastCheck.boolean()
+    })
+  }
+)
+
 /** Anything may happen. */
 export const wild: FastCheck.Arbitrary<Course> = record({
   store: FastCheck.boolean(),
   restless: FastCheck.boolean(),
+  dialect,
   moves: FastCheck.array(move(true), { minLength: 1, maxLength: 9 })
 })
 
@@ -119,6 +142,7 @@ export const wild: FastCheck.Arbitrary<Course> = record({
 export const calm: FastCheck.Arbitrary<Course> = record({
   store: FastCheck.boolean(),
   restless: constant(false),
+  dialect,
   moves: FastCheck.array(oneof(say(1)).map((step): Move => ({ dialogue: 0, step, fault: undefined })), {
     minLength: 2,
     maxLength: 6
@@ -150,9 +174,13 @@ const apiKey = Redacted.make("sk-judge")
 
 const echoed = (
   items: ReadonlyArray<ResponseItem.ResponseItem>,
+  sent: ReadonlyArray<ResponseItem.ResponseItem>,
   echo: Echo
 ): ReadonlyArray<ResponseItem.ResponseItem> => {
   if (echo === "same") return items
+  if (echo === "asSent") {
+    return items.map((item) => sent.find((other) => "id" in other && "id" in item && other.id === item.id) ?? item)
+  }
   const copies: Array<Record<string, unknown>> = JSON.parse(JSON.stringify(items))
   if (echo === "stripped") {
     for (const item of copies) {
@@ -208,6 +236,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
   const faulty = { drop: false, error: false }
   const server = yield* ResponsesServer.make({
     apiKey,
+    dialect: course.dialect,
     script: (request, context) => {
       const turn = ResponsesServer.model(request, context)
       if (request.generate === false) return turn
@@ -222,8 +251,11 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
       return turn
     }
   })
+  const hasOneId = course.dialect.ids === "one"
   const layer = NodeResponses.layer({
     apiKey,
+    // Which response an id means is known to the lane that has just had it, and to nobody else.
+    profile: hasOneId ? { ...Profile.openAi, uniqueIds: false, lanes: false } : Profile.openAi,
     baseUrl: server.url,
     reconnect: Schedule.stop,
     // HTTP serves for no longer than it must: this is about the socket.
@@ -239,20 +271,27 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     Effect.scoped(Effect.gen(function*() {
       const opened = yield* Responses.open(request)
       sendings.push(opened.input)
-      return yield* Responses.collect(opened)
+      const sent: Array<ResponseItem.ResponseItem> = []
+      yield* opened.forEach((event) => {
+        if (event.type === "response.output_item.done") sent.push(event.item)
+      })
+      const response = opened.result()
+      if (response === undefined) return yield* Effect.dieMessage("A response ended without a result")
+      return { response, sent }
     })).pipe(
-      Effect.map((response) => {
+      Effect.map(({ response, sent }) => {
         const { context_hash, context_items } = response.metadata ?? {}
         const parent = response.previous_response_id
         settings.set(response.id, request.instructions)
         if (
-          request.previous_response_id === undefined && Predicate.isNotNullable(parent) &&
+          !hasOneId && request.previous_response_id === undefined && Predicate.isNotNullable(parent) &&
           settings.get(parent) !== request.instructions
         ) {
-          return { response, wrong: `${where}: continues a response that was made with other settings` }
+          return { response, sent, wrong: `${where}: continues a response that was made with other settings` }
         }
-        return context_hash === Context.hash(expected) ? { response, wrong: undefined } : {
+        return context_hash === Context.hash(expected) ? { response, sent, wrong: undefined } : {
           response,
+          sent,
           wrong: `${where}: the model saw ${context_items} items, the history has ${expected.length}`
         }
       })
@@ -298,6 +337,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
       store: course.store,
       instructions: dialogue.instructions,
       tools,
+      ...course.dialect.encryptsAnew === true ? { include: ["reasoning.encrypted_content"] } : {},
       input: dialogue.history
     })
 
@@ -309,11 +349,11 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     ): Effect.Effect<string | undefined, unknown, Responses.Responses> =>
       Effect.gen(function*() {
         dialogue.asked = dialogue.history.length
-        const { response, wrong } = yield* ask(settle(dialogue), dialogue.history, where).pipe(
+        const { response, sent, wrong } = yield* ask(settle(dialogue), dialogue.history, where).pipe(
           Effect.retry({ times: 3 })
         )
         if (wrong !== undefined) return wrong
-        dialogue.history = [...dialogue.history, ...echoed(response.output, echo)]
+        dialogue.history = [...dialogue.history, ...echoed(response.output, sent, echo)]
         dialogue.last = { id: response.id, history: structuredClone(dialogue.history) }
         const outputs = answers(response.output)
         if (outputs.length === 0) return undefined
@@ -376,7 +416,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
           )
         case "Explicit": {
           const { last } = dialogue
-          if (last === undefined || history.length !== last.history.length) return Effect.succeed(undefined)
+          if (hasOneId || last === undefined || history.length !== last.history.length) return Effect.succeed(undefined)
           const item = user(step.text)
           return ask(
             { ...settle(dialogue), previous_response_id: last.id, input: [item] },
