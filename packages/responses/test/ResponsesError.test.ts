@@ -388,7 +388,7 @@ describe("a status", () => {
   it("that is none gives way to one that is", () => {
     const frame = { type: "error", status: 200, error: { status: 4, code: 429 } }
     assert.deepInclude(wireError.fromFrame(frame, waiting), { status: 429, delivery: "unsent" })
-    assert.deepInclude(wireError.fromFrame({ status: 0, code: "invalid_prompt" }, waiting), { status: 400 })
+    assert.deepInclude(wireError.fromFrame({ status: 0, code: "invalid_request" }, waiting), { status: 400 })
   })
 
   for (const value of [429, "429", " 429 ", "429 Too Many Requests"]) {
@@ -425,7 +425,7 @@ describe("a failure that does not say that nothing ran", () => {
     ["an error of a response that has an id", { type: "error", status: 400, response_id: "resp_1" }]
   ]
   for (const [name, frame] of table) {
-    it(name, () => {
+    it(`in ${name}`, () => {
       assert.deepInclude(wireError.fromFrame(frame as Readonly<Record<string, unknown>>, waiting), waiting)
     })
   }
@@ -471,7 +471,7 @@ describe("a failure in the shape of", () => {
     }]
   ]
   for (const [name, frame, expected] of table) {
-    it(name, () => {
+    it(`${name} is read`, () => {
       assert.deepInclude(wireError.fromFrame(frame as Readonly<Record<string, unknown>>, waiting), expected)
       const body = JSON.stringify(frame)
       const { description } = wireError.fromHttpAnswer({ status: 503, headers: {}, body }, {}) as ResponseFailed
@@ -488,26 +488,33 @@ describe("a message", () => {
   )
   const json = FastCheck.dictionary(
     FastCheck.constantFrom(
-      ...[
-        "type",
-        "error",
-        "response",
-        "code",
-        "message",
-        "status",
-        "status_code",
-        "headers",
-        "param",
-        "detail",
-        "errors"
-      ]
+      "type",
+      "error",
+      "response",
+      "code",
+      "message",
+      "status",
+      "status_code",
+      "headers",
+      "param",
+      "detail",
+      "errors"
     ),
     FastCheck.oneof(
       value,
       FastCheck.array(FastCheck.dictionary(FastCheck.constantFrom("code", "msg", "message"), value)),
       FastCheck.dictionary(
         FastCheck.constantFrom(
-          ...["code", "message", "type", "error", "status", "headers", "param", "id", "retry-after", "resets_at"]
+          "code",
+          "message",
+          "type",
+          "error",
+          "status",
+          "headers",
+          "param",
+          "id",
+          "retry-after",
+          "resets_at"
         ),
         FastCheck.oneof(value, FastCheck.dictionary(FastCheck.constantFrom("code", "message"), value))
       )

@@ -82,7 +82,7 @@ const final = [
   ["permission_error", 403],
   ["not_found_error", 404],
   ["context_length_exceeded", 400],
-  ["invalid_prompt", 400],
+  ["invalid_prompt", undefined],
   ["invalid_request", 400],
   ["resource_not_found", 404],
   ["bio_policy", undefined],
@@ -269,8 +269,9 @@ describe("words", () => {
   })
 
   it("count from the beginning of a text only", () => {
-    const error = failure({ error: { message: `${"x".repeat(ErrorTable.maxText)} overloaded` } })
-    assert.isFalse(error.retryable)
+    const description = `${"x".repeat(ErrorTable.maxText)} overloaded`
+    assert.isFalse(failure({ error: { message: description } }).retryable)
+    assert.isFalse(new ResponseFailed({ description, delivery: "unsent", frame: {} }).retryable)
     assert.isTrue(failure({ error: { message: "x ".repeat(100) + "overloaded" + " x".repeat(10_000_000) } }).retryable)
   })
 })
@@ -289,7 +290,9 @@ describe("x-should-retry", () => {
     assert.isTrue(answer(400, {}, { "x-should-retry": "true" }).retryable)
   })
   it("with another value decides nothing", () => {
-    for (const value of ["", "maybe", 1, null, {}]) assert.isTrue(failure(frame("server_error", value)).retryable)
+    for (const value of ["", "maybe", 1, null, {}, { toString: 1, valueOf: 1 }]) {
+      assert.isTrue(failure(frame("server_error", value)).retryable)
+    }
   })
 })
 

@@ -64,6 +64,7 @@ describe("retryAfter", () => {
       { headers: { date: now }, error: { resets_in_seconds: 5, resets_at: inAMinute } },
       "5 seconds"
     ],
+    ["parts of a millisecond", { error: { retry_after_ms: 250.6 } }, "251 millis"],
     ["less than no time", { error: { retry_after: -1 } }, undefined],
     ["no number", { error: { retry_after: "soon", resets_in_seconds: null, resets_at: {} } }, undefined],
     ["more than a number can hold", { error: { retry_after: 1e308 } }, undefined]
@@ -130,6 +131,7 @@ describe("retryAfter", () => {
   const value = FastCheck.oneof(
     FastCheck.jsonValue(),
     FastCheck.double(),
+    FastCheck.double({ min: 0, max: 1e6 }),
     FastCheck.constantFrom("1s", "0", "-1", "1e400")
   )
   const name = FastCheck.constantFrom(

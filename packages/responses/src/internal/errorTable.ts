@@ -46,7 +46,7 @@ export const names: Readonly<Record<string, Rows>> = {
     usage_limit_exceeded: ["spent", 429],
     session_budget_exceeded: ["spent"],
     context_length_exceeded: ["final", 400],
-    invalid_prompt: ["final", 400],
+    invalid_prompt: ["final"],
     invalid_request: ["final", 400],
     resource_not_found: ["final", 404],
     bio_policy: ["final"],
@@ -115,14 +115,13 @@ export const names: Readonly<Record<string, Rows>> = {
     ValidationException: ["final", 400],
     AccessDeniedException: ["final", 403]
   },
-  // "the connection is busy with another response"
-  "gateways to WebSocket mode": { response_already_in_flight: ["passing"] }
+  "gateways to WebSocket mode, for a second request on a busy connection": { response_already_in_flight: ["passing"] }
 }
 
 /** `billing_hard_limit_reached`, `billing_not_active` and the like. Only a spent quota may have names that nobody knows yet. */
 const billing: Row = ["spent", 429]
 
-export interface Words {
+interface Words {
   readonly words: RegExp
   readonly row: Row
   readonly source: string
@@ -163,7 +162,7 @@ export const words: ReadonlyArray<Words> = [
 ]
 
 /** Statuses below 500; RFC 9110, and openai-node for what it repeats (408, 409, 429). Those that are missing decide nothing. */
-export const statuses: Readonly<Record<number, Verdict>> = {
+const statuses: Readonly<Record<number, Verdict>> = {
   400: "final",
   401: "final",
   402: "spent",
@@ -187,7 +186,7 @@ export const statuses: Readonly<Record<number, Verdict>> = {
 const mayHaveRun: ReadonlySet<number> = new Set([408, 424, 499])
 
 /** Whether the status says that the request was not run: it was refused. */
-export const isRefusal = (status: number): boolean => status < 500 && !mayHaveRun.has(status)
+const isRefusal = (status: number): boolean => status < 500 && !mayHaveRun.has(status)
 
 /** Bytes, clocks and codes of other kinds are numbers too. */
 export const isStatus = (value: number): boolean => Number.isInteger(value) && value >= 400 && value <= 599

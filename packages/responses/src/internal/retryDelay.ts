@@ -55,7 +55,7 @@ const momentOf = (value: unknown): number => {
 /** A moment counts from the answer's own `date`: the clocks of two machines differ. Without one it says nothing. */
 const untilMoment = (value: unknown, headers: Json): Duration.Duration | undefined => {
   const millis = momentOf(value) - momentOf(headers["date"])
-  return Number.isFinite(millis) ? Duration.millis(Math.max(0, millis)) : undefined
+  return delay(Math.max(0, millis))
 }
 
 const ofHeaders = (headers: Json): Duration.Duration | undefined =>

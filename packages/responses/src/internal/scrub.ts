@@ -15,7 +15,7 @@ export const maxLength = maxText / 8
 const maxName = 256
 
 /** Levels. What is nested deeper can be read, but `JSON.stringify` cannot write it. */
-export const maxDepth = 64
+const maxDepth = 64
 
 /** What a container gets before the next one has its turn, so that a long list takes nothing from its neighbours. */
 const turn = 64
@@ -49,6 +49,7 @@ export const json = (value: unknown, scrub: Scrub): unknown => {
   let values = maxValues
   let text = maxText
   const queue: Array<Visit> = []
+  const isFull = () => values <= 0 || text <= 0
 
   const write = (whole: string, length: number): string => {
     const written = cut(scrub(whole), length)
@@ -90,8 +91,8 @@ export const json = (value: unknown, scrub: Scrub): unknown => {
   for (const visit of queue) {
     const length = (visit.names ?? visit.source as ReadonlyArray<unknown>).length
     const end = Math.min(length, visit.next + turn)
-    while (visit.next < end && values > 0 && text > 0) step(visit, visit.next++)
-    if (values <= 0 || text <= 0) break
+    while (visit.next < end && !isFull()) step(visit, visit.next++)
+    if (isFull()) break
     if (visit.next < length) queue.push(visit)
   }
   return result

@@ -1,5 +1,5 @@
 /** The one normaliser: every shape in which a server reports a failure becomes a typed error here and nowhere else. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import {
@@ -9,7 +9,6 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../ResponsesError.ts"
-
 import * as ErrorTable from "./errorTable.ts"
 import * as RetryDelay from "./retryDelay.ts"
 import * as Scrub from "./scrub.ts"
@@ -47,14 +46,15 @@ const firstStatus = (...values: ReadonlyArray<unknown>): number | undefined =>
 
 const lowerCase = (headers: unknown): Json =>
   Object.fromEntries(
-    Object.entries(record(headers)).map((
-      [name, value]
-    ) => [name.toLowerCase(), Array.isArray(value) ? value[0] : value])
+    Object.entries(record(headers)).map(([name, value]): [string, unknown] => [
+      name.toLowerCase(),
+      Array.isArray(value) ? value[0] : value
+    ])
   )
 
 const shouldRetryOf = (headers: Json): boolean | undefined => {
-  const value = String(headers["x-should-retry"])
-  return value === "true" ? true : value === "false" ? false : undefined
+  const value = headers["x-should-retry"]
+  return value === "true" || value === true ? true : value === "false" || value === false ? false : undefined
 }
 
 interface Details {
