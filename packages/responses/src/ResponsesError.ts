@@ -6,6 +6,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as ErrorTable from "./internal/errorTable.ts"
 
 /**
  * How far a request came before it failed.
@@ -122,9 +123,13 @@ export class PreviousResponseNotFound
 }
 
 /**
- * The model or the API said no. `retryable` tells whether the same request can succeed later.
+ * The model or the API said no. `retryable` tells whether the same request can succeed later, `retryAfter` how long the
+ * server asks to wait until then.
  *
- * `response` is the failed response as far as it came, `frame` what the server sent, word for word.
+ * `status` is from 400 to 599. `frame` is what the server sent, with `<redacted>` in place of a key: the outermost values
+ * first, at the most 10,000 of them in 64 levels, of a text the first 131,072 characters, of all texts together 1,048,576.
+ * What is beyond is left out. `passing` is how the server's whole answer was judged; without it `retryable` follows from
+ * `code`, `type`, `status` and `description`.
  *
  * @since 0.1.0
  * @category errors
@@ -141,14 +146,14 @@ export class ResponseFailed extends Schema.TaggedError<ResponseFailed>("effect-r
     requestId: Schema.optional(Schema.String),
     retryAfter: Schema.optional(Schema.DurationFromSelf),
     responseId: Schema.optional(Schema.String),
+    passing: Schema.optional(Schema.Boolean),
     frame: Schema.Unknown
   }
 ) {
-  /** Whether the failure is a passing one: overload, rate limit, a fault of the server's. */
+  /** Whether the failure is a passing one: overload, rate limit, a fault of the server's. A spent quota is not. */
   get retryable(): boolean {
-    if ([this.code, this.type].some((name) => name !== undefined && finalCodes.has(name))) return false
-    return (this.code !== undefined && passingCodes.has(this.code)) || this.status === 408 || this.status === 429 ||
-      (this.status !== undefined && this.status >= 500)
+    const { code, description, passing, status, type } = this
+    return passing ?? ErrorTable.judge({ names: [code, type], status, text: description }).verdict === "passing"
   }
 
   override get message(): string {
@@ -183,17 +188,6 @@ export type ResponsesError =
   | PreviousResponseNotFound
   | ResponseFailed
   | MalformedEvent
-
-const finalCodes: ReadonlySet<string> = new Set(["insufficient_quota", "billing_hard_limit_reached"])
-
-const passingCodes: ReadonlySet<string> = new Set([
-  "rate_limit_exceeded",
-  "server_error",
-  "server_is_overloaded",
-  "overloaded",
-  "overloaded_error",
-  "slow_down"
-])
 
 const details = (error: {
   readonly code?: string | undefined

@@ -207,7 +207,7 @@ describe("a frame that fails a request", () => {
       for (const [field, value] of Object.entries(expected)) {
         assert.deepStrictEqual(Reflect.get(error, field), value, field)
       }
-      if (error._tag === "ResponseFailed") assert.strictEqual(error.frame, frame)
+      if (error._tag === "ResponseFailed") assert.deepStrictEqual(error.frame, frame)
     })
   }
 
@@ -368,18 +368,174 @@ describe("a close", () => {
   })
 })
 
+describe("a status", () => {
+  const numbers = [4, 0, -400, 101, 200, 204, 301, 399, 600, 1006, 10_000, 1e9, 400.5, Number.NaN, Infinity]
+  const others = ["", "4", "200", "4290", "four hundred", "0x1a4", "4e2", null, true, {}, [429]]
+  for (const value of [...numbers, ...others, ...numbers.map(String)]) {
+    it(`${JSON.stringify(value)} is none, and does not say that nothing ran`, () => {
+      const frames = ["status", "status_code", "statusCode", "code"].flatMap((field) => [
+        { type: "error", [field]: value },
+        { type: "error", error: { [field]: value, message: "No." } },
+        { [field]: value, error: "No." },
+        { type: "response.failed", response: { error: { [field]: value } } }
+      ])
+      for (const frame of frames) {
+        assert.deepInclude(wireError.fromFrame(frame, waiting), { status: undefined, delivery: "unacknowledged" })
+      }
+    })
+  }
+
+  it("that is none gives way to one that is", () => {
+    const frame = { type: "error", status: 200, error: { status: 4, code: 429 } }
+    assert.deepInclude(wireError.fromFrame(frame, waiting), { status: 429, delivery: "unsent" })
+    assert.deepInclude(wireError.fromFrame({ status: 0, code: "invalid_request" }, waiting), { status: 400 })
+  })
+
+  for (const value of [429, "429", " 429 ", "429 Too Many Requests"]) {
+    it(`${JSON.stringify(value)} is 429`, () => {
+      for (const frame of [{ status: value }, { error: { code: value } }, { error: { status_code: value } }]) {
+        assert.deepInclude(wireError.fromFrame(frame, waiting), { status: 429, delivery: "unsent", retryable: true })
+      }
+    })
+  }
+
+  it("of an answer without a status is none", () => {
+    for (const status of [0, 999, Number.NaN]) {
+      assert.isUndefined(wireError.fromRefusal({ status, headers: {}, body: "" }).status)
+      const error = wireError.fromHttpAnswer({ status, headers: {}, body: "" }, {})
+      assert.deepInclude(error, { status: undefined, delivery: "unacknowledged" })
+    }
+    assert.strictEqual(wireError.fromRefusal({ status: 200, headers: {}, body: "" }).status, 200)
+  })
+
+  for (const status of [408, 424, 499, 500, 503]) {
+    it(`${status} does not say that nothing ran`, () => {
+      assert.deepInclude(wireError.fromFrame({ type: "error", status }, waiting), { delivery: "unacknowledged" })
+      const error = wireError.fromHttpAnswer({ status, headers: {}, body: "" }, {})
+      assert.deepInclude(error, { status, delivery: "unacknowledged" })
+    })
+  }
+})
+
+describe("a failure that does not say that nothing ran", () => {
+  const table: ReadonlyArray<readonly [string, object]> = [
+    ["words alone", { type: "error", message: "Rate limit reached. Please try again in 1s." }],
+    ["an end of a response", { type: "response.failed", response: { error: { code: "rate_limit_exceeded" } } }],
+    ["an end of a response with a status", { type: "response.failed", status: 400, response: {} }],
+    ["an error of a response that has an id", { type: "error", status: 400, response_id: "resp_1" }]
+  ]
+  for (const [name, frame] of table) {
+    it(`in ${name}`, () => {
+      assert.deepInclude(wireError.fromFrame(frame as Readonly<Record<string, unknown>>, waiting), waiting)
+    })
+  }
+})
+
+describe("a failure in the shape of", () => {
+  const table: ReadonlyArray<readonly [string, object, object]> = [
+    [
+      "xAI",
+      { code: "The caller does not have permission to execute the specified operation", error: "No credits." },
+      { description: "No credits.", status: 403, retryable: false }
+    ],
+    [
+      "vLLM, flat",
+      { object: "error", message: "Bad", type: "BadRequestError", param: null, code: 400 },
+      { description: "Bad", type: "BadRequestError", status: 400, delivery: "unsent" }
+    ],
+    [
+      "LiteLLM",
+      { error: { message: "litellm.RateLimitError", type: "throttling_error", param: null, code: "429" } },
+      { code: "429", type: "throttling_error", status: 429, retryable: true }
+    ],
+    ["Azure's gateway", { statusCode: 429, message: "Rate limit is exceeded. Try again in 7 seconds." }, {
+      status: 429,
+      retryAfter: Duration.seconds(7)
+    }],
+    ["FastAPI", { detail: [{ loc: ["body"], msg: "Field required", type: "missing" }] }, {
+      description: "Field required",
+      type: "missing"
+    }],
+    ["FastAPI, with details of its own", { detail: { code: "server_error", message: "Oops" } }, {
+      description: "Oops",
+      retryable: true
+    }],
+    ["Cloudflare", { success: false, errors: [{ code: 10_000, message: "Authentication error" }] }, {
+      description: "Authentication error",
+      status: undefined
+    }],
+    ["Bedrock", { __type: "com.amazon.coral#ThrottlingException", Message: "Slow" }, {
+      description: "Slow",
+      status: 429,
+      retryable: true
+    }]
+  ]
+  for (const [name, frame, expected] of table) {
+    it(`${name} is read`, () => {
+      assert.deepInclude(wireError.fromFrame(frame as Readonly<Record<string, unknown>>, waiting), expected)
+      const body = JSON.stringify(frame)
+      const { description } = wireError.fromHttpAnswer({ status: 503, headers: {}, body }, {}) as ResponseFailed
+      assert.strictEqual(description, Reflect.get(expected, "description") ?? description)
+    })
+  }
+})
+
 describe("a message", () => {
+  const value = FastCheck.oneof(
+    FastCheck.jsonValue(),
+    FastCheck.constantFrom("", " ", null, "429", "rate_limit_exceeded", "Try again in 1s."),
+    FastCheck.integer({ min: 0, max: 700 })
+  )
   const json = FastCheck.dictionary(
-    FastCheck.constantFrom("type", "error", "response", "code", "message", "status", "status_code", "headers", "param"),
+    FastCheck.constantFrom(
+      "type",
+      "error",
+      "response",
+      "code",
+      "message",
+      "status",
+      "status_code",
+      "headers",
+      "param",
+      "detail",
+      "errors"
+    ),
     FastCheck.oneof(
-      FastCheck.jsonValue(),
+      value,
+      FastCheck.array(FastCheck.dictionary(FastCheck.constantFrom("code", "msg", "message"), value)),
       FastCheck.dictionary(
-        FastCheck.constantFrom("code", "message", "type", "error", "status", "headers", "param", "id", "retry-after"),
-        FastCheck.oneof(FastCheck.jsonValue(), FastCheck.constantFrom("", " ", null))
+        FastCheck.constantFrom(
+          "code",
+          "message",
+          "type",
+          "error",
+          "status",
+          "headers",
+          "param",
+          "id",
+          "retry-after",
+          "resets_at"
+        ),
+        FastCheck.oneof(value, FastCheck.dictionary(FastCheck.constantFrom("code", "message"), value))
       )
     )
   )
   const delivery = FastCheck.constantFrom<Array<Delivery>>("unsent", "unacknowledged", "partial")
+
+  it.prop("has no status but one from 400 to 599, whatever the server sends", [json, delivery], ([frame, delivery]) => {
+    for (
+      const error of [
+        wireError.fromFrame(frame, { delivery }),
+        wireError.fromHttpAnswer({ status: 0, headers: {}, body: JSON.stringify(frame) }, {})
+      ]
+    ) {
+      const status = (error as ResponseFailed).status
+      assert.isTrue(status === undefined || (Number.isInteger(status) && status >= 400 && status <= 599), `${status}`)
+      if (error._tag === "ResponseFailed" && error.delivery === "unsent" && delivery !== "unsent") {
+        assert.isBelow(status!, 500)
+      }
+    }
+  })
 
   it.prop("is never empty, whatever the server sends", [json, delivery], ([frame, delivery]) => {
     for (const previousResponseId of [undefined, "resp_1"]) {
@@ -444,6 +600,10 @@ describe("a message", () => {
 describe("retryable", () => {
   const table: ReadonlyArray<readonly [Parameters<typeof failed>[0], boolean]> = [
     [{}, false],
+    [{ passing: true }, true],
+    [{ passing: true, status: 400 }, true],
+    [{ passing: false, status: 503 }, false],
+    [{ description: "Too many requests" }, true],
     [{ status: 400 }, false],
     [{ status: 401 }, false],
     [{ status: 403 }, false],

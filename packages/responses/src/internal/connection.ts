@@ -134,11 +134,11 @@ export const open = (
     /** Nobody waits for it, so only what says something about the connection itself matters. */
     const whileIdle = (event: ResponseEvent.ServerEvent) => {
       if (!ResponseEvent.isFailure(event)) return
-      const error = wireError.fromFrame(event, { delivery: "unsent" })
+      const error = wireError.fromFrame(event, { delivery: "unsent", scrub })
       finish(
         error._tag === "ConnectionError"
           ? (delivery) => wireError.withDelivery(error, delivery)
-          : lost(scrub(`The server gave up the idle connection: ${error.description}`))
+          : lost(`The server gave up the idle connection: ${error.description}`)
       )
     }
 

@@ -1,5 +1,5 @@
 /** The one normaliser: every shape in which a server reports a failure becomes a typed error here and nowhere else. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import {
@@ -9,7 +9,8 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../ResponsesError.ts"
-
+import * as ErrorTable from "./errorTable.ts"
+import * as RetryDelay from "./retryDelay.ts"
 import * as Scrub from "./scrub.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -19,6 +20,8 @@ export interface RequestContext {
   /** The server has said that it is at work on the request. Default: `false` */
   readonly hasBegun?: boolean | undefined
   readonly previousResponseId?: string | undefined
+  /** Takes the key out of what a server says. Default: nothing is taken out */
+  readonly scrub?: Scrub.Scrub | undefined
 }
 
 const record = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
@@ -26,54 +29,33 @@ const record = (value: unknown): Json => Predicate.isRecord(value) ? value : {}
 const firstString = (...values: ReadonlyArray<unknown>): string | undefined =>
   values.find((value): value is string => Predicate.isString(value) && value.trim() !== "")
 
-const firstNumber = (...values: ReadonlyArray<unknown>): number | undefined => values.find(Predicate.isNumber)
-
-const statusOfType: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  permission_error: 403,
-  not_found_error: 404,
-  rate_limit_error: 429,
-  server_error: 500,
-  overloaded_error: 503
+/** A code or an id; what is longer is cut. */
+const firstName = (...values: ReadonlyArray<unknown>): string | undefined => {
+  const name = firstString(...values)
+  return name === undefined ? undefined : Scrub.cut(name, 256)
 }
 
-const statusOfCode: Readonly<Record<string, number>> = {
-  invalid_api_key: 401,
-  rate_limit_exceeded: 429,
-  insufficient_quota: 429,
-  slow_down: 429,
-  server_error: 500,
-  server_is_overloaded: 503
+/** `429`, `"429"`, `"429 Too Many Requests"`. */
+const statusOf = (value: unknown): number | undefined => {
+  const number = Predicate.isString(value) ? Number(/^\s{0,9}(\d{3})(?!\S)/.exec(value)?.[1]) : value
+  return Predicate.isNumber(number) && ErrorTable.isStatus(number) ? number : undefined
 }
 
-/** What servers say where they give neither code, type nor status. */
-const statusOfWords = (text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined
-  if (/\boverloaded\b/i.test(text)) return 503
-  return /\bretry your request\b/i.test(text) ? 500 : undefined
-}
-
-const seconds = (text: string | undefined): number | undefined => {
-  const value = text === undefined || text.trim() === "" ? Number.NaN : Number(text)
-  return Number.isFinite(value) && value >= 0 ? value : undefined
-}
-
-/** An HTTP date counts from the answer's own `date`, so that no clock of ours is asked. */
-const retryAfter = (headers: Json): Duration.Duration | undefined => {
-  const header = (name: string) =>
-    Predicate.isNumber(headers[name]) ? String(headers[name]) : firstString(headers[name])
-  const millis = seconds(header("retry-after-ms"))
-  if (millis !== undefined) return Duration.millis(millis)
-  const value = header("retry-after")
-  const plain = seconds(value)
-  if (plain !== undefined) return Duration.seconds(plain)
-  const until = Date.parse(value ?? "") - Date.parse(firstString(headers["date"]) ?? "")
-  return Number.isFinite(until) ? Duration.millis(until) : undefined
-}
+const firstStatus = (...values: ReadonlyArray<unknown>): number | undefined =>
+  values.map(statusOf).find(Predicate.isNotUndefined)
 
 const lowerCase = (headers: unknown): Json =>
-  Object.fromEntries(Object.entries(record(headers)).map(([name, value]) => [name.toLowerCase(), value]))
+  Object.fromEntries(
+    Object.entries(record(headers)).map(([name, value]): [string, unknown] => [
+      name.toLowerCase(),
+      Array.isArray(value) ? value[0] : value
+    ])
+  )
+
+const shouldRetryOf = (headers: Json): boolean | undefined => {
+  const value = headers["x-should-retry"]
+  return value === "true" || value === true ? true : value === "false" || value === false ? false : undefined
+}
 
 interface Details {
   readonly code: string | undefined
@@ -83,38 +65,70 @@ interface Details {
   readonly requestId: string | undefined
   readonly retryAfter: Duration.Duration | undefined
   readonly description: string | undefined
+  /** The same request can succeed later. */
+  readonly passing: boolean
+  /** The server refused the request instead of running it. */
+  readonly isRefusal: boolean
 }
 
-/** Nested (`{error: {…}}`), flat, untyped, and `response.error` of a `response.failed`. */
+/** Nested (`{error: {…}}`), `response.error` of a `response.failed`, FastAPI's `detail`, Cloudflare's `errors`. */
+const nestedOf = (frame: Json): Json =>
+  [frame["error"], record(frame["response"])["error"], frame["detail"], frame["errors"]]
+    .map((value) => Array.isArray(value) ? value[0] : value)
+    .find(Predicate.isRecord) ?? {}
+
+/** At the top it is the type of the event, unless there is no event: vLLM's HTTP answers are flat. */
+const typeOf = (frame: Json): unknown => {
+  const { type } = frame
+  return type === "error" || type === "response.failed" ? undefined : type
+}
+
+/** Nested and flat, typed and untyped. */
 const detailsOf = (
   frame: Json,
   answer: { readonly status?: number | undefined; readonly headers?: unknown }
 ): Details => {
-  const nested = Predicate.isRecord(frame["error"]) ? frame["error"] : record(record(frame["response"])["error"])
+  const nested = nestedOf(frame)
   const headers = { ...lowerCase(answer.headers), ...lowerCase(frame["headers"]), ...lowerCase(nested["headers"]) }
-  const code = firstString(nested["code"], frame["code"])
-  const type = firstString(nested["type"], frame["error_type"])
-  const description = firstString(nested["message"], frame["message"], frame["error"], frame["detail"])
-  return {
-    code,
-    type,
-    param: firstString(nested["param"], frame["param"]),
-    status: firstNumber(
+  const code = firstName(nested["code"], frame["code"])
+  const type = firstName(nested["type"], nested["__type"], frame["error_type"], frame["__type"], typeOf(frame))
+  const text = firstString(
+    nested["message"],
+    nested["msg"],
+    frame["message"],
+    frame["Message"],
+    frame["error"],
+    frame["detail"]
+  )
+  const description = text === undefined ? undefined : Scrub.cut(text, ErrorTable.maxText)
+  const { isRefusal, status, verdict } = ErrorTable.judge({
+    // Google's `status` is a name.
+    names: [code, type, firstName(nested["status"])],
+    status: firstStatus(
       answer.status,
       frame["status"],
       frame["status_code"],
+      frame["statusCode"],
       nested["status"],
       nested["status_code"],
-      // vLLM and LocalAI put the status where the others have a name.
+      nested["statusCode"],
+      // OpenRouter, vLLM, LocalAI and Azure put the status where the others have a name.
       nested["code"],
-      frame["code"],
-      code === undefined ? undefined : statusOfCode[code],
-      type === undefined ? undefined : statusOfType[type],
-      code === undefined && type === undefined ? statusOfWords(description) : undefined
+      frame["code"]
     ),
-    requestId: firstString(headers["x-request-id"], frame["request_id"], nested["request_id"]),
-    retryAfter: retryAfter(headers),
-    description
+    text: description,
+    shouldRetry: shouldRetryOf(headers)
+  })
+  return {
+    code,
+    type,
+    param: firstName(nested["param"], frame["param"]),
+    status,
+    requestId: firstName(headers["x-request-id"], frame["request_id"], nested["request_id"]),
+    retryAfter: RetryDelay.of({ headers, fields: [nested, frame], text: description, verdict, status }),
+    description,
+    passing: verdict === "passing",
+    isRefusal
   }
 }
 
@@ -147,21 +161,26 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
       requestId
     })
   }
+  const { isRefusal, ...details } = found
+  const responseId = firstName(record(frame["response"])["id"], frame["response_id"])
+  // What has an id, or ends as a response does, was a response: it may have run, whatever its status.
+  const wasResponse = hasBegun || responseId !== undefined || frame["type"] === "response.failed"
   return new ResponseFailed({
-    ...found,
-    // A refusal in answer to the request itself says that nothing ran; a fault of the server's says nothing.
-    delivery: !hasBegun && status !== undefined && status < 500 ? "unsent" : context.delivery,
+    ...details,
+    delivery: isRefusal && !wasResponse ? "unsent" : context.delivery,
     description: found.description ?? (found.code === undefined
       ? "The server reported a failure and gave no reason"
       : `The server reported ${found.code}`),
-    responseId: firstString(record(frame["response"])["id"], frame["response_id"]),
+    responseId,
     frame
   })
 }
 
 /** An `error` frame of any shape, or `response.failed`. */
-export const fromFrame = (frame: Json, context: RequestContext): ResponsesError =>
-  fromDetails(detailsOf(frame, {}), frame, context)
+export const fromFrame = (event: Json, context: RequestContext): ResponsesError => {
+  const frame = record(Scrub.json(event, context.scrub ?? identity))
+  return fromDetails(detailsOf(frame, {}), frame, context)
+}
 
 /** The same end of a connection, for another request. */
 export const withDelivery = (error: ConnectionError, delivery: Delivery): ConnectionError => {
@@ -188,12 +207,14 @@ const parse = ({ body, headers, scrub = identity }: Answer): Parsed => {
     return { ...clean, frame: record(Scrub.json(JSON.parse(body), scrub)) }
   } catch {
     // Proxies answer in HTML or plain words; then the beginning of the text is the reason.
-    return { ...clean, frame: { message: scrub(body).trim().slice(0, 200) } }
+    return { ...clean, frame: { message: Scrub.beginning(scrub(body).trim(), 200) } }
   }
 }
 
+type AnswerContext = Omit<RequestContext, "delivery" | "scrub">
+
 /** `POST /responses` answered with a status of 400 or more. */
-export const fromHttpAnswer = (answer: Answer, context: Omit<RequestContext, "delivery">): ResponsesError => {
+export const fromHttpAnswer = (answer: Answer, context: AnswerContext): ResponsesError => {
   const { frame, headers } = parse(answer)
   const found = detailsOf(frame, { status: answer.status, headers })
   return fromDetails(
@@ -202,6 +223,9 @@ export const fromHttpAnswer = (answer: Answer, context: Omit<RequestContext, "de
     { ...context, delivery: "unacknowledged" }
   )
 }
+
+/** Any status can refuse an upgrade, also 200. 0 stands for none. */
+const isAnswer = (status: number): boolean => Number.isInteger(status) && status >= 100 && status <= 599
 
 /** The upgrade was answered with a status other than 101. */
 export const fromRefusal = (answer: Answer): ConnectionError => {
@@ -212,7 +236,7 @@ export const fromRefusal = (answer: Answer): ConnectionError => {
     delivery: "unsent",
     description: `The server refused the connection${description === undefined ? "" : `: ${description}`}`,
     code: found.code,
-    status: answer.status,
+    status: isAnswer(answer.status) ? answer.status : undefined,
     requestId: found.requestId,
     retryAfter: found.retryAfter
   })
