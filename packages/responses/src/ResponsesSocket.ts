@@ -19,6 +19,7 @@ import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Alarm from "./internal/alarm.ts"
 import * as Connection from "./internal/connection.ts"
+import * as ErrorTable from "./internal/errorTable.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
@@ -160,7 +161,8 @@ export const defaultReconnect: Schedule.Schedule<unknown> = Schedule.exponential
 /** A time-out has already cost enough, and other refusals will not change. */
 const isPassing = (error: ConnectionError): boolean =>
   error.reason === "Unreachable" ||
-  (error.reason === "Refused" && error.status !== undefined && (error.status >= 500 || error.status === 429))
+  (error.reason === "Refused" &&
+    ErrorTable.judge({ names: [error.code], status: error.status, text: error.description }).verdict === "passing")
 
 /** In the background: a program must come up, and fall back to HTTP, without the server too. */
 const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>

@@ -212,6 +212,23 @@ describe("a failure before the first event", () => {
       }))
   }
 
+  it.scoped("says whether asking again can help, whatever the status lets an SDK think", () =>
+    Effect.gen(function*() {
+      for (
+        const [code, status, expected] of [
+          ["rate_limit_exceeded", 429, "true"],
+          ["insufficient_quota", 429, "false"],
+          ["conversation_locked", 400, "true"],
+          ["invalid_prompt", undefined, "false"]
+        ] as const
+      ) {
+        const { service } = yield* transport(Effect.fail(failed({ code, ...status === undefined ? {} : { status } })))
+        const fetch = yield* make(service)
+        const { headers } = yield* promise(() => post(fetch))
+        assert.strictEqual(headers.get("x-should-retry"), expected, code)
+      }
+    }))
+
   it.scoped("keeps retry-after and the id of the request", () =>
     Effect.gen(function*() {
       const error = failed({ status: 429, requestId: "req_7", retryAfter: Duration.millis(1500) })

@@ -12,6 +12,7 @@ import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
 import * as Router from "./router.ts"
+import * as Scrub from "./scrub.ts"
 import * as Watchdog from "./watchdog.ts"
 import * as wireError from "./wireError.ts"
 
@@ -167,7 +168,7 @@ export const open = (
 
     /** Closes the connection: the rest of the response could get into the next one. */
     const onMalformed = (description: string, data: string) => {
-      const frame = scrub(data.slice(0, 2000)).slice(0, 200)
+      const frame = Scrub.beginning(scrub(data), 200)
       failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
       giveUp(lost(`The server sent ${description}`))
     }

@@ -16,7 +16,6 @@ import * as ResponseEvent from "../ResponseEvent.ts"
 import type { FinalResponse, OpenResponse } from "../Responses.ts"
 import { ConnectionError, type Delivery, type ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
-import * as Scrub from "./scrub.ts"
 import * as wireError from "./wireError.ts"
 
 export interface Options {
@@ -244,7 +243,8 @@ class ExchangeImpl implements Exchange {
   }
 
   private failed(event: ResponseEvent.FailureEvent): void {
-    const error = wireError.fromFrame(scrubbed(event, this.options.scrub), {
+    const error = wireError.fromFrame(event, {
+      scrub: this.options.scrub,
       delivery: this.delivery(),
       hasBegun: this.hasBegun(),
       previousResponseId: this.options.previousResponseId
@@ -331,15 +331,6 @@ class ExchangeImpl implements Exchange {
     }
     this.wake = look
     look()
-  }
-}
-
-const scrubbed = (event: ResponseEvent.FailureEvent, scrub: Options["scrub"]): ResponseEvent.FailureEvent => {
-  try {
-    return Scrub.json(event, scrub) as ResponseEvent.FailureEvent
-  } catch {
-    // A value that is nested a hundred thousand times deep can be read, but not written.
-    return { type: "error", error: { message: "The server reported a failure that cannot be shown" } }
   }
 }
 

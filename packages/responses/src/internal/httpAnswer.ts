@@ -9,7 +9,7 @@ export interface Answer {
   readonly body: string
 }
 
-type Details = Partial<Pick<ResponseFailed, "type" | "code" | "param" | "requestId" | "retryAfter">> & {
+type Details = Partial<Pick<ResponseFailed, "type" | "code" | "param" | "requestId" | "retryable" | "retryAfter">> & {
   readonly description: string
 }
 
@@ -23,11 +23,13 @@ const problem = ({ code, description, param, type }: Details) => ({
 const jsonHeaders = { "content-type": "application/json" }
 
 const answer = (status: number, details: Details): Answer => {
-  const { requestId, retryAfter } = details
+  const { requestId, retryAfter, retryable } = details
   return {
     status,
     headers: {
       ...jsonHeaders,
+      // Without it an SDK judges by the status alone: it would repeat a request whose quota is spent.
+      ...retryable === undefined ? {} : { "x-should-retry": String(retryable) },
       ...requestId === undefined ? {} : { "x-request-id": requestId },
       ...retryAfter === undefined ? {} : {
         "retry-after": String(Math.ceil(Duration.toSeconds(retryAfter))),
@@ -60,11 +62,7 @@ const detailsOf = (error: ResponsesError): Details => {
 }
 
 /** For a server that has answered, and gave no status. */
-export const withoutStatus = (error: ResponsesError): Answer => ({
-  status: 500,
-  headers: jsonHeaders,
-  body: JSON.stringify({ error: problem(detailsOf(error)) })
-})
+export const withoutStatus = (error: ResponsesError): Answer => answer(500, detailsOf(error))
 
 /** `undefined` where no server has answered. */
 export const fromError = (error: ResponsesError): Answer | undefined => {
