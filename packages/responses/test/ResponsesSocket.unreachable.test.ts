@@ -103,4 +103,24 @@ describe("a server that is down", () => {
       assertConnectionError(yield* Fiber.join(caller), "Unreachable", "unsent")
       assert.strictEqual(server.dials(), 3)
     }))
+
+  for (
+    const [code, dials] of [["rate_limit_exceeded", 3], ["insufficient_quota", 1], [undefined, 3]] as const
+  ) {
+    socket(`that refuses with 429 and the code ${code} is dialled ${dials} times`, (server) =>
+      Effect.gen(function*() {
+        const refused = new ConnectionError({
+          reason: "Refused",
+          delivery: "unsent",
+          description: "no",
+          status: 429,
+          ...code === undefined ? {} : { code }
+        })
+        server.plan(refused, refused, refused)
+        const fiber = yield* failing()
+        yield* TestClock.adjust("1 second")
+        assertConnectionError(yield* Fiber.join(fiber), "Refused", "unsent")
+        assert.strictEqual(server.dials(), dials)
+      }))
+  }
 })
