@@ -22,6 +22,7 @@ const L0 = [
   "internal/badFrames",
   "internal/belonging",
   "internal/chainFields",
+  "internal/deepJson",
   "internal/errorTable",
   "internal/finalizer",
   "internal/frameLimit",

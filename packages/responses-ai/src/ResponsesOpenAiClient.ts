@@ -14,11 +14,14 @@ import { ResponsesSocket } from "effect-responses/ResponsesSocket"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Events from "./internal/events.ts"
+import * as ReadAhead from "./internal/readAhead.ts"
+import * as Reader from "./internal/reader.ts"
+import * as WellFormed from "./internal/wellFormed.ts"
 import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
 import { fromResponsesError } from "./ResponsesAiError.ts"
 
@@ -75,15 +78,26 @@ const open = (
     Effect.tap((response) => config.onOpen?.(response) ?? Effect.void)
   )
 
-const defaultsOf = ({ model }: ResponseRequest): Effect.Effect<Events.Defaults> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({ model, createdAt: Math.floor(now / 1000) }))
+const readerOf = ({ model, tools }: ResponseRequest): Effect.Effect<Reader.Options> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({
+    model,
+    createdAt: Math.floor(now / 1000),
+    tools: new Set((tools ?? []).flatMap((tool) => "name" in tool ? [String(tool.name)] : []))
+  }))
 
 const logUnknown: NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> = (event) =>
-  Effect.logDebug("An event that @effect/ai-openai does not know", event).pipe(
+  // A logger may throw at what is nested too deep to be written.
+  Effect.logDebug(
+    "An event that @effect/ai-openai does not know",
+    WellFormed.isShallow(event) ? event : event.type
+  ).pipe(
     Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
   )
 
-/** Reads ahead of its consumer, who may call the model again before the rest is taken: that call waits for this one. */
+/** 64 Mi characters, as much as a transport keeps of the output of one response. */
+const defaultMaxUnreadSize = 64 * 1024 * 1024
+
+/** The response has a scope of its own: it is over when it was read, and not when its consumer has taken all of it. */
 const streamOf = Effect.fnUntraced(function*(
   service: Responses.Service,
   options: Options,
@@ -94,17 +108,18 @@ const streamOf = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const method = "createResponseStream"
-  const { onUnknownEvent = logUnknown } = config
+  const { maxUnreadSize = defaultMaxUnreadSize, onUnknownEvent = logUnknown } = config
   const request = toRequest(options, config)
-  const defaults = yield* defaultsOf(request)
-  const { events } = yield* open(service, request, config, method)
+  const read = Reader.make(yield* readerOf(request))
+  const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+  const response = yield* Scope.extend(open(service, request, config, method), scope)
+  const events = yield* ReadAhead.make(response, maxUnreadSize, (exit) => Scope.close(scope, exit))
   return events.pipe(
     Stream.mapError((error) => fromResponsesError(error, method)),
-    Stream.buffer({ capacity: "unbounded" }),
     Stream.mapChunksEffect((chunk) =>
       Effect.as(
-        Effect.forEach(Chunk.filter(chunk, Events.isUnknown), onUnknownEvent, { discard: true }),
-        Chunk.map(chunk, (event) => Events.toStreamEvent(event, defaults))
+        Effect.forEach(Chunk.filter(chunk, Reader.isUnknown), onUnknownEvent, { discard: true }),
+        read(chunk)
       )
     )
   )
@@ -114,10 +129,10 @@ const responseOf = Effect.fnUntraced(
   function*(service: Responses.Service, options: Options, config: ResponsesAiConfig.Service) {
     const method = "createResponse"
     const request = toRequest(options, config)
-    const defaults = yield* defaultsOf(request)
+    const reader = yield* readerOf(request)
     const response = yield* open(service, request, config, method)
     const final = yield* Effect.mapError(Responses.collect(response), (error) => fromResponsesError(error, method))
-    return Events.toResponse(final, defaults)
+    return Reader.response(final, reader)
   },
   Effect.scoped
 )

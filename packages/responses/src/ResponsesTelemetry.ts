@@ -194,6 +194,12 @@ const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown
   }
 }
 
+/** A server may put anything where a word is due, and megabytes of it. */
+const word = (value: unknown): string | undefined => Predicate.isString(value) ? value.slice(0, 256) : undefined
+
+const number = (value: unknown): number | undefined =>
+  Predicate.isNumber(value) && Number.isFinite(value) ? value : undefined
+
 /**
  * @since 0.1.0
  * @category spans
@@ -216,7 +222,7 @@ export const requestAttributes = (request: ResponseRequest): Readonly<Record<str
  */
 export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly id: string | undefined }): void =>
   annotate(span, {
-    "gen_ai.response.id": response.id,
+    "gen_ai.response.id": word(response.id),
     "responses.transport": response.transport,
     "responses.input": response.input,
     "responses.input.reason": response.reason?._tag,
@@ -237,9 +243,9 @@ export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly i
  */
 export const annotateEnd = (span: Tracer.Span, response: Response): void =>
   annotate(span, {
-    "gen_ai.response.id": response.id,
-    "gen_ai.response.model": response.model,
-    "gen_ai.response.finish_reasons": response.incomplete_details?.reason ?? response.status,
-    "gen_ai.usage.input_tokens": response.usage?.input_tokens,
-    "gen_ai.usage.output_tokens": response.usage?.output_tokens
+    "gen_ai.response.id": word(response.id),
+    "gen_ai.response.model": word(response.model),
+    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason) ?? word(response.status),
+    "gen_ai.usage.input_tokens": number(response.usage?.input_tokens),
+    "gen_ai.usage.output_tokens": number(response.usage?.output_tokens)
   })

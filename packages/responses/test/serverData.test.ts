@@ -1,0 +1,253 @@
+/**
+ * Whatever a server sends: no public function that takes an event, an item or a response throws, none gives a defect, and
+ * each gives what its type says.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Duration, Effect, Either, Exit, FastCheck, Inspectable, Option, Schema, Tracer } from "effect"
+import * as EffectResponses from "../src/index.ts"
+import * as wireError from "../src/internal/wireError.ts"
+import * as Continuation from "../src/Continuation.ts"
+import * as ResponseEvent from "../src/ResponseEvent.ts"
+import * as ResponseItem from "../src/ResponseItem.ts"
+import * as ResponseRequest from "../src/ResponseRequest.ts"
+import * as ResponseScript from "../src/ResponseScript.ts"
+import * as ResponsesError from "../src/ResponsesError.ts"
+import * as ResponsesFetch from "../src/ResponsesFetch.ts"
+import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
+import * as ResponseSteps from "../src/ResponseSteps.ts"
+import * as ResponseTool from "../src/ResponseTool.ts"
+import * as ServerFrames from "./support/serverFrames.ts"
+
+/** What came in one frame. */
+interface Given {
+  readonly frame: string
+  /** `undefined`: the frame is no event. */
+  readonly event: ResponseEvent.ServerEvent | undefined
+  readonly response: ResponseEvent.Response | undefined
+  /** The items of the event, and one of a frame of its own, as a caller echoes them. */
+  readonly items: ReadonlyArray<ResponseItem.ResponseItem>
+  readonly error: ResponsesError.ResponsesError
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const give = (frame: string, itemText: string): Given => {
+  const event = Either.getOrUndefined(ResponseEvent.decode(frame, "partial"))
+  const found: Readonly<Record<string, unknown>> = { ...event }
+  const { item, response } = found
+  const output = isRecord(response) && Array.isArray(response["output"]) ? response["output"] : []
+  return {
+    frame,
+    event,
+    response: event !== undefined && !ResponseEvent.isFailure(event) && "response" in event &&
+        Schema.is(ResponseEvent.Response)(response)
+      ? response
+      : undefined,
+    items: [...output, item, JSON.parse(itemText)].filter(isRecord) as unknown as Given["items"],
+    error: wireError.fromFrame({ ...event }, { delivery: "partial" })
+  }
+}
+
+const given = FastCheck.tuple(ServerFrames.frame, ServerFrames.item).map(([frame, item]) => give(frame, item))
+
+type Check = (given: Given) => void
+
+type Table = Readonly<Record<string, Readonly<Record<string, Check>>>>
+
+const ofEvent = (check: (event: ResponseEvent.ServerEvent) => void): Check => ({ event }) => {
+  if (event !== undefined) check(event)
+}
+
+const judges = (is: (event: ResponseEvent.ServerEvent) => boolean): Check =>
+  ofEvent((event) => assert.isBoolean(is(event)))
+
+/** Decodes to the very value, or says why not. */
+const decodes = (schema: Schema.Schema<unknown>): Check => ({ frame }) => {
+  const value = Either.getOrUndefined(Either.try((): unknown => JSON.parse(frame)))
+  for (const one of [value, isRecord(value) ? value["response"] : undefined]) {
+    const decoded = Schema.decodeUnknownEither(schema)(one)
+    if (Either.isRight(decoded)) assert.strictEqual(decoded.right, one)
+    else assert.isAbove(decoded.left.message.length, 0)
+  }
+}
+
+const isText = (value: unknown) => assert.isString(value)
+
+const requests = ({ items }: Given): ReadonlyArray<ResponseRequest.ResponseRequest> => [
+  { model: "m", input: items },
+  { model: "m", input: [ResponseItem.user("a"), ...items, ResponseItem.user("b")], previous_response_id: "resp_1" }
+]
+
+const encodes = (encode: (request: ResponseRequest.ResponseRequest) => Either.Either<unknown, unknown>): Check =>
+(given) => {
+  for (const request of requests(given)) {
+    const encoded = encode(request)
+    if (Either.isLeft(encoded)) assert.instanceOf(encoded.left, ResponsesError.InvalidRequest)
+  }
+}
+
+const context = (given: Given, script: ResponseScript.Script): ResponseScript.Context => ({
+  request: { model: "m", input: given.items },
+  responseId: "resp_1",
+  createdAt: 0,
+  index: Array.isArray(script) ? 0 : 1,
+  input: given.items,
+  cached: 1
+})
+
+const script: ResponseScript.Script = [ResponseScript.text("Hello")]
+
+const spanWith = (annotate: (span: Tracer.Span) => void): void => {
+  const attributes = new Map<string, unknown>()
+  annotate({ attribute: (name: string, value: unknown) => attributes.set(name, value) } as unknown as Tracer.Span)
+  for (const value of attributes.values()) {
+    assert.isTrue(typeof value === "string" ? value.length <= 256 : Number.isFinite(value))
+  }
+}
+
+const sending: ResponsesTelemetry.Sending = {
+  transport: "websocket",
+  input: "full",
+  bytesSent: 1,
+  bytesSaved: 0,
+  queued: Duration.zero,
+  firstEvent: Duration.zero,
+  recoveries: []
+}
+
+const isPlan = (plan: Continuation.Plan): void => assert.include(["Delta", "Full"], plan._tag)
+
+/** As a transport does, turn after turn: the response with its output becomes the head that a longer history goes on from. */
+const chains = (rule: Continuation.Rule): Check => ({ items, response }) => {
+  const asked = { model: "m", input: items }
+  const head = rule.commit(rule.plan([], asked), { response: response ?? { id: "resp_1" }, output: items })
+  const heads = head === undefined ? [] : [head]
+  isPlan(rule.plan(heads, { model: "m", input: [...items, ...items, ResponseItem.user("b")] }))
+  isPlan(rule.plan(heads, { model: "m", input: items.toReversed() }))
+}
+
+const lookAt = Schema.Struct({ at: Schema.String })
+const tools = [
+  ResponseTool.make({ name: "look", parameters: lookAt, handler: ({ at }) => Effect.succeed(at) }),
+  ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
+]
+
+const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
+  item.type === "function_call" || item.type === "custom_tool_call"
+
+const answers = (answer: (call: ResponseTool.Call) => Effect.Effect<unknown, ResponseTool.ToolFailed>): Check =>
+({ items }) => {
+  for (const call of items.filter(isCall)) {
+    const exit = Effect.runSyncExit(answer(call))
+    if (Exit.isSuccess(exit)) continue
+    const error = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => new Error(Cause.pretty(exit.cause)))
+    assert.strictEqual(error._tag, "ToolFailed")
+    isText(error.message)
+  }
+}
+
+/** All functions that take what a server sent, by the module that exports them. */
+const total: Table = {
+  Continuation: {
+    plan: (given) => {
+      for (const request of requests(given)) isPlan(Continuation.plan(undefined, request))
+    },
+    planFrom: chains({ plan: Continuation.planFrom, commit: Continuation.commit }),
+    commit: chains({ plan: Continuation.planFrom, commit: Continuation.commit }),
+    automatic: chains(Continuation.automatic),
+    off: chains(Continuation.off),
+    full: (given) => {
+      for (const request of requests(given)) isPlan(Continuation.full(request, { _tag: "Off" }))
+    }
+  },
+  ResponseTool: {
+    make: answers((call) => Effect.mapError(tools[0]!.handle(call), (error) => error)),
+    custom: answers((call) => tools[1]!.handle(call)),
+    answer: answers((call) => ResponseTool.answer(tools, call, "fail")),
+    output: answers((call) => Effect.sync(() => ResponseTool.output(call, "")))
+  },
+  ResponseEvent: {
+    Response: decodes(ResponseEvent.Response),
+    ResponseEvent: decodes(ResponseEvent.ResponseEvent),
+    read: ({ event, frame }) => {
+      const read = ResponseEvent.read(frame)
+      if (event === undefined) isText(read)
+      else assert.isTrue(isRecord(read))
+    },
+    decode: ({ frame }) => {
+      const decoded = ResponseEvent.decode(frame, "partial")
+      if (Either.isLeft(decoded)) assert.isAbove(decoded.left.message.length, 0)
+    },
+    isFailure: judges(ResponseEvent.isFailure),
+    isEnd: judges(ResponseEvent.isEnd),
+    isTerminal: judges(ResponseEvent.isTerminal),
+    isOutput: judges(ResponseEvent.isOutput),
+    isUnknown: judges((event) => ResponseEvent.isFailure(event) || ResponseEvent.isUnknown(event)),
+    responseId: ofEvent((event) => {
+      const id = ResponseEvent.responseId(event)
+      assert.isTrue(id === undefined || (typeof id === "string" && id !== ""))
+    })
+  },
+  ResponseItem: {
+    ResponseItem: decodes(ResponseItem.ResponseItem),
+    text: ({ items, response }) => {
+      for (const item of [...items, ...response?.output ?? []]) isText(ResponseItem.text(item))
+    }
+  },
+  ResponseRequest: {
+    items: (given) => {
+      for (const request of requests(given)) assert.strictEqual(ResponseRequest.items(request), request.input)
+    },
+    validate: encodes(ResponseRequest.validate),
+    toFrame: encodes(ResponseRequest.toFrame),
+    toBody: encodes(ResponseRequest.toBody)
+  },
+  ResponseScript: {
+    pick: (given) => assert.isDefined(ResponseScript.pick(script, context(given, script)))
+  },
+  ResponseSteps: {
+    steps: (given) => assert.isAbove(ResponseSteps.steps(ResponseScript.text("Hello"), context(given, script)).length, 3)
+  },
+  ResponsesError: {
+    isUnsent: ({ error }) => assert.isBoolean(ResponsesError.isUnsent(error)),
+    canFallBack: ({ error }) => assert.isBoolean(ResponsesError.canFallBack(error)),
+    ConnectionError: ({ error }) => isText(error.message),
+    PreviousResponseNotFound: ({ error }) => isText(String(error)),
+    ResponseFailed: ({ error }) => {
+      if (error._tag === "ResponseFailed") assert.isBoolean(error.retryable)
+      isText(JSON.stringify(error))
+    },
+    MalformedEvent: ({ frame }) => {
+      const decoded = ResponseEvent.decode(frame, "partial")
+      if (Either.isLeft(decoded)) isText(Inspectable.toStringUnknown(decoded.left))
+    }
+  },
+  ResponsesFetch: {
+    toAnswer: ({ error }) => {
+      const answer = ResponsesFetch.toAnswer(error)
+      if (answer !== undefined) assert.isFalse(new Response(answer.body, answer).ok)
+    }
+  },
+  ResponsesTelemetry: {
+    annotateOpen: ofEvent((event) =>
+      spanWith((span) =>
+        ResponsesTelemetry.annotateOpen(span, { ...sending, id: ResponseEvent.responseId(event) })
+      )
+    ),
+    annotateEnd: ({ response }) => {
+      if (response !== undefined) spanWith((span) => ResponsesTelemetry.annotateEnd(span, response))
+    }
+  },
+  ResponsesTest: {
+    pick: (given) => assert.isDefined(ResponseScript.pick(script, context(given, script)))
+  }
+}
+
+describe("functions that take what a server sent", () => {
+  for (const [module, functions] of Object.entries(total)) {
+    it.prop(module, [given], ([given]) => {
+      for (const check of Object.values(functions)) check(given)
+    }, { fastCheck: { numRuns: 300 } })
+  }
+})
