@@ -4,6 +4,7 @@ import { ResponseStreamEvent } from "@effect/ai-openai/OpenAiClient"
 import type * as ResponseEvent from "effect-responses/ResponseEvent"
 import type { FinalResponse } from "effect-responses/Responses"
 import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
@@ -18,10 +19,16 @@ export interface Defaults {
 
 type Decode = (event: unknown) => Either.Either<ResponseStreamEvent, unknown>
 
+/** Schemas throw where the type of a variant is an object that has a `toString` of its own. */
+const decoder = <A>(schema: Schema.Schema<A, unknown>) => {
+  const decode = Schema.decodeUnknownEither<A, unknown>(schema)
+  return (value: unknown): Either.Either<A, unknown> => Either.flatMap(Either.try(() => decode(value)), identity)
+}
+
 const decoders: ReadonlyMap<string, Decode> = new Map(
   ResponseStreamEvent.members.map((member): [string, Decode] => [
     member.fields.type.literals[0],
-    Schema.decodeUnknownEither<ResponseStreamEvent, unknown>(member as Schema.Schema<ResponseStreamEvent, unknown>)
+    decoder<ResponseStreamEvent>(member as Schema.Schema<ResponseStreamEvent, unknown>)
   ])
 )
 
@@ -74,7 +81,7 @@ export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defa
   return Either.getOrElse(decode(event), fallback)
 }
 
-const decodeResponse = Schema.decodeUnknownEither(Generated.Response)
+const decodeResponse = decoder<Generated.Response>(Generated.Response as Schema.Schema<Generated.Response, unknown>)
 
 export const toResponse = (response: FinalResponse, defaults: Defaults): Generated.Response =>
   Either.getOrElse(

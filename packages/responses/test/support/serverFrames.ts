@@ -122,7 +122,7 @@ const known: Readonly<Record<KnownType, ReadonlyArray<Json>>> = {
 const others: ReadonlyArray<Json> = [
   { type: "response.failed", response: response("failed", { error: problem }) },
   { type: "error", status: 429, error: { ...problem, headers: { "retry-after": "1", "x-request-id": "req_1" } } },
-  { type: "error", ...problem, request_id: "req_1", headers: { "retry-after-ms": "100" } },
+  { ...problem, type: "error", request_id: "req_1", headers: { "retry-after-ms": "100" } },
   { error: problem },
   { type: "response.done", response: response("completed") },
   { type: "response.web_search_call.searching", item_id: "ws_1", output_index: 5 },
@@ -178,7 +178,7 @@ type Mutation = readonly [at: number, kind: "replaced" | "missing" | "renamed", 
 
 const mutation: FastCheck.Arbitrary<Mutation> = FastCheck.tuple(
   FastCheck.nat(),
-  FastCheck.constantFrom("replaced", "replaced", "replaced", "missing", "renamed"),
+  FastCheck.constantFrom<Mutation[1][]>("replaced", "replaced", "replaced", "missing", "renamed"),
   FastCheck.constantFrom(...junk)
 )
 
