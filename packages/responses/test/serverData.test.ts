@@ -3,20 +3,39 @@
  * each gives what its type says.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Duration, Effect, Either, Exit, FastCheck, Inspectable, Option, Schema, Tracer } from "effect"
+import {
+  Cause,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  FastCheck,
+  Fiber,
+  Inspectable,
+  Option,
+  Schema,
+  Stream,
+  TestClock,
+  type Tracer
+} from "effect"
+import * as Connector from "../src/Connector.ts"
+import * as Continuation from "../src/Continuation.ts"
 import * as EffectResponses from "../src/index.ts"
 import * as wireError from "../src/internal/wireError.ts"
-import * as Continuation from "../src/Continuation.ts"
 import * as ResponseEvent from "../src/ResponseEvent.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponseRequest from "../src/ResponseRequest.ts"
+import * as Responses from "../src/Responses.ts"
 import * as ResponseScript from "../src/ResponseScript.ts"
 import * as ResponsesError from "../src/ResponsesError.ts"
 import * as ResponsesFetch from "../src/ResponsesFetch.ts"
 import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
 import * as ResponseSteps from "../src/ResponseSteps.ts"
+import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as ResponseTool from "../src/ResponseTool.ts"
+import * as FakeServer from "./support/fakeServer.ts"
 import * as ServerFrames from "./support/serverFrames.ts"
+import { transports } from "./support/transports.ts"
 
 /** What came in one frame. */
 interface Given {
@@ -63,7 +82,7 @@ const judges = (is: (event: ResponseEvent.ServerEvent) => boolean): Check =>
   ofEvent((event) => assert.isBoolean(is(event)))
 
 /** Decodes to the very value, or says why not. */
-const decodes = (schema: Schema.Schema<unknown>): Check => ({ frame }) => {
+const decodes = <A>(schema: Schema.Schema<A>): Check => ({ frame }) => {
   const value = Either.getOrUndefined(Either.try((): unknown => JSON.parse(frame)))
   for (const one of [value, isRecord(value) ? value["response"] : undefined]) {
     const decoded = Schema.decodeUnknownEither(schema)(one)
@@ -79,13 +98,13 @@ const requests = ({ items }: Given): ReadonlyArray<ResponseRequest.ResponseReque
   { model: "m", input: [ResponseItem.user("a"), ...items, ResponseItem.user("b")], previous_response_id: "resp_1" }
 ]
 
-const encodes = (encode: (request: ResponseRequest.ResponseRequest) => Either.Either<unknown, unknown>): Check =>
-(given) => {
-  for (const request of requests(given)) {
-    const encoded = encode(request)
-    if (Either.isLeft(encoded)) assert.instanceOf(encoded.left, ResponsesError.InvalidRequest)
+const encodes =
+  (encode: (request: ResponseRequest.ResponseRequest) => Either.Either<unknown, unknown>): Check => (given) => {
+    for (const request of requests(given)) {
+      const encoded = encode(request)
+      if (Either.isLeft(encoded)) assert.instanceOf(encoded.left, ResponsesError.InvalidRequest)
+    }
   }
-}
 
 const context = (given: Given, script: ResponseScript.Script): ResponseScript.Context => ({
   request: { model: "m", input: given.items },
@@ -136,19 +155,27 @@ const tools = [
 const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
   item.type === "function_call" || item.type === "custom_tool_call"
 
-const answers = (answer: (call: ResponseTool.Call) => Effect.Effect<unknown, ResponseTool.ToolFailed>): Check =>
-({ items }) => {
-  for (const call of items.filter(isCall)) {
-    const exit = Effect.runSyncExit(answer(call))
-    if (Exit.isSuccess(exit)) continue
-    const error = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => new Error(Cause.pretty(exit.cause)))
-    assert.strictEqual(error._tag, "ToolFailed")
-    isText(error.message)
+const answers =
+  (answer: (call: ResponseTool.Call) => Effect.Effect<unknown, ResponseTool.ToolFailed>): Check => ({ items }) => {
+    for (const call of items.filter(isCall)) {
+      const exit = Effect.runSyncExit(answer(call))
+      if (Exit.isSuccess(exit)) continue
+      const error = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => new Error(Cause.pretty(exit.cause)))
+      assert.strictEqual(error._tag, "ToolFailed")
+      isText(error.message)
+    }
   }
-}
 
 /** All functions that take what a server sent, by the module that exports them. */
 const total: Table = {
+  Connector: {
+    refused: ({ event, frame }) => {
+      const headers = isRecord(event) ? event["headers"] : {}
+      const error = Connector.refused({ status: 429, headers: (headers ?? {}) as {}, body: frame })
+      isText(error.message)
+      ResponsesFetch.toAnswer(error)
+    }
+  },
   Continuation: {
     plan: (given) => {
       for (const request of requests(given)) isPlan(Continuation.plan(undefined, request))
@@ -207,7 +234,8 @@ const total: Table = {
     pick: (given) => assert.isDefined(ResponseScript.pick(script, context(given, script)))
   },
   ResponseSteps: {
-    steps: (given) => assert.isAbove(ResponseSteps.steps(ResponseScript.text("Hello"), context(given, script)).length, 3)
+    steps: (given) =>
+      assert.isAbove(ResponseSteps.steps(ResponseScript.text("Hello"), context(given, script)).length, 3)
   },
   ResponsesError: {
     isUnsent: ({ error }) => assert.isBoolean(ResponsesError.isUnsent(error)),
@@ -231,9 +259,7 @@ const total: Table = {
   },
   ResponsesTelemetry: {
     annotateOpen: ofEvent((event) =>
-      spanWith((span) =>
-        ResponsesTelemetry.annotateOpen(span, { ...sending, id: ResponseEvent.responseId(event) })
-      )
+      spanWith((span) => ResponsesTelemetry.annotateOpen(span, { ...sending, id: ResponseEvent.responseId(event) }))
     ),
     annotateEnd: ({ response }) => {
       if (response !== undefined) spanWith((span) => ResponsesTelemetry.annotateEnd(span, response))
@@ -244,10 +270,190 @@ const total: Table = {
   }
 }
 
-describe("functions that take what a server sent", () => {
-  for (const [module, functions] of Object.entries(total)) {
-    it.prop(module, [given], ([given]) => {
-      for (const check of Object.values(functions)) check(given)
-    }, { fastCheck: { numRuns: 300 } })
+/** They take it by way of a transport: see below, and `Conversation.calls.test.ts`. */
+const overTransports: Readonly<Record<string, ReadonlyArray<string>>> = {
+  Responses: ["open", "stream", "forEach", "collect", "create", "warmUp"],
+  ResponsesTest: ["make", "layer"],
+  ResponsesFetch: ["make"],
+  ResponsesSocket: ["make", "makeContext", "layer", "layerConfig"],
+  ResponsesHttp: ["make", "layer", "layerConfig"],
+  ResponsesFallback: ["make", "layer"],
+  Conversation: ["make"]
+}
+
+/** Builders of turns: they take what a program writes. */
+const builders = [
+  ...["item", "text", "message", "refusal", "toolCall", "customToolCall", "reasoning", "raw", "events", "wait"],
+  ...["completed", "incomplete", "failed", "error", "silence", "close", "drop", "unfinished", "badFrame", "forget"],
+  ...["expire", "pings", "turn"]
+]
+
+/** They take nothing that a server sent. */
+const none: Readonly<Record<string, ReadonlyArray<string>>> = {
+  Connector: ["Connector"],
+  Endpoint: ["fromConfig", "make"],
+  Profile: ["openAi", "azure", "strict", "xAi", "validate"],
+  ResponseItem: ["message", "user", "functionCallOutput", "unknown"],
+  ResponseScript: builders,
+  Responses: ["Responses", "orElse"],
+  ResponsesError: ["Delivery", "InvalidRequest"],
+  ResponsesFallback: ["ResponsesFallback"],
+  ResponsesSocket: ["ResponsesSocket", "recycleBefore", "defaultReconnect"],
+  ResponsesTest: ["ResponsesTest", ...builders],
+  ResponsesTelemetry: [
+    ...["responses", "bytesSent", "bytesSaved", "recoveries", "fallback", "probes", "queued", "firstEvent", "count"],
+    ...["spanName", "requestAttributes"]
+  ],
+  Conversation: ["TooManyRounds"],
+  ResponseTool: ["ToolFailed"],
+  Timeouts: ["defaults", "positive", "make"]
+}
+
+describe("what a server sends", () => {
+  const checks = Object.entries(total).flatMap(([module, functions]) =>
+    Object.entries(functions).map(([name, check]) => [`${module}.${name}`, check] as const)
+  )
+
+  it.prop("makes no function throw", [given], ([given]) => {
+    for (const [name, check] of checks) {
+      try {
+        check(given)
+      } catch (cause) {
+        throw new Error(name, { cause })
+      }
+    }
+  }, { fastCheck: { numRuns: 300 } })
+
+  it("is given to every function that takes it", () => {
+    const judged = (module: string) => [
+      ...Object.keys(total[module] ?? {}),
+      ...overTransports[module] ?? [],
+      ...none[module] ?? []
+    ]
+    assert.deepStrictEqual(
+      Object.entries(EffectResponses).map(([module]) => [module, judged(module).toSorted()]),
+      Object.entries(EffectResponses).map(([module, functions]) => [module, Object.keys(functions).toSorted()])
+    )
+  })
+})
+
+const request = { model: "m", input: "hi" }
+
+/** With the parts of what they give that a program looks at first. */
+const ways: Readonly<Record<string, Effect.Effect<unknown, ResponsesError.ResponsesError, Responses.Responses>>> = {
+  create: Effect.map(Responses.create(request), ({ id, output }) => {
+    isText(id)
+    for (const item of output) isText(ResponseItem.text(item))
+  }),
+  stream: Stream.runForEach(Responses.stream(request), (event) => Effect.sync(() => isText(event.type))),
+  forEach: Responses.forEach(request, (event) => isText(event.type)),
+  "open and collect": Effect.scoped(Effect.flatMap(Responses.open(request), Responses.collect)),
+  warmUp: Effect.map(Responses.warmUp(request), isText)
+}
+
+/** Ended well or with a failure of ours that can be shown, by the library as far as it did end. */
+const check = (exit: Exit.Exit<unknown, ResponsesError.ResponsesError>): void => {
+  if (Exit.isSuccess(exit)) return
+  const error = Option.getOrThrowWith(Cause.failureOption(exit.cause), () => new Error(Cause.pretty(exit.cause)))
+  assert.isAbove(error.message.length, 0)
+}
+
+describe("a request that is answered with anything", () => {
+  for (const [name, way] of Object.entries(ways)) {
+    it.scoped.prop(
+      `over a socket: ${name}`,
+      [ServerFrames.frames],
+      ([frames]) =>
+        Effect.flatMap(FakeServer.make, (server) =>
+          Effect.gen(function*() {
+            const asked = yield* Effect.fork(Effect.exit(way))
+            const connection = yield* server.connection
+            yield* connection.request
+            yield* connection.send(...frames)
+            // What has not ended by then has stalled.
+            yield* TestClock.adjust("2 minutes")
+            check(yield* Fiber.join(asked))
+
+            const next = yield* Effect.fork(Responses.create(request))
+            yield* TestClock.adjust("1 second")
+            const again = connection.isClosed() ? yield* server.connection : connection
+            yield* again.request
+            yield* again.send(...FakeServer.answer("resp_next"))
+            assert.strictEqual((yield* Fiber.join(next)).id, "resp_next")
+          }).pipe(Effect.provide(server.layer({ stallTimeout: "1 minute", firstEventTimeout: "1 minute" })))),
+      {
+        fastCheck: { numRuns: 40 }
+      }
+    )
   }
+
+  for (const [transport, make] of transports.filter(([name]) => name !== "socket")) {
+    for (const [name, way] of Object.entries(ways)) {
+      // Sent over a socket only.
+      if (name === "warmUp") continue
+      it.effect.prop(`over ${transport}: ${name}`, [ServerFrames.frames], ([frames]) =>
+        Effect.gen(function*() {
+          check(yield* Effect.exit(way))
+          assert.isString((yield* Responses.create(request)).id)
+        }).pipe(Effect.provide(make([ResponseScript.raw(frames), ResponseScript.text("And on")]))), {
+        fastCheck: { numRuns: 15 }
+      })
+    }
+  }
+})
+
+interface Message {
+  readonly event: string | undefined
+  readonly data: { readonly type?: string }
+}
+
+/** Half of a surrogate pair has no bytes. */
+const encoded = (text: string | undefined) => new TextDecoder().decode(new TextEncoder().encode(text))
+
+const isLine = (line: string): boolean => /^(?:event|data): /.test(line)
+
+/** Each message has one event, and nothing but the lines for it. */
+const messages = (body: string): ReadonlyArray<Message> =>
+  body.split("\n\n").slice(0, -1).map((message) => {
+    const lines = message.split(/\r\n|\r|\n/)
+    assert.isTrue(lines.every(isLine))
+    const data = lines.filter((line) => line.startsWith("data: "))
+    assert.strictEqual(data.length, 1)
+    return {
+      event: lines.find((line) => line.startsWith("event: "))?.slice(7),
+      data: JSON.parse(data.join("").slice(6))
+    }
+  })
+
+describe("a fetch that is answered with anything", () => {
+  it.scoped.prop(
+    "gives events that clients can read, or breaks off as a network does",
+    [ServerFrames.frames],
+    ([frames]) =>
+      Effect.gen(function*() {
+        const service = yield* ResponsesTest.make([ResponseScript.raw(frames), ResponseScript.text("And on")])
+        const fetch = yield* Effect.provideService(ResponsesFetch.make(), Responses.Responses, service)
+        const ask = Effect.tryPromise({
+          try: async () => {
+            const body = JSON.stringify({ ...request, stream: true })
+            const answer = await fetch("https://api.openai.com/v1/responses", { method: "POST", body })
+            return { status: answer.status, text: await answer.text() }
+          },
+          catch: (error) => error
+        })
+        const first = yield* Effect.either(ask)
+        if (Either.isLeft(first)) assert.instanceOf(first.left, TypeError)
+        else if (first.right.status !== 200) assert.isDefined(JSON.parse(first.right.text).error.message)
+        else {
+          const found = messages(first.right.text)
+          for (const { data, event } of found) {
+            if (event !== undefined) assert.strictEqual(event, encoded(data.type))
+          }
+          assert.isTrue(found.length > 0)
+        }
+        const next = yield* ask
+        assert.strictEqual(messages(next.text).at(-1)?.data.type, "response.completed")
+      }),
+    { fastCheck: { numRuns: 100 } }
+  )
 })

@@ -93,7 +93,9 @@ const known: Readonly<Record<KnownType, ReadonlyArray<Json>>> = {
   "response.queued": [{ response: response("queued") }],
   "response.in_progress": [{ response: response("in_progress") }],
   "response.completed": [{ response: response("completed") }, { response: response("completed", { output: null }) }],
-  "response.incomplete": [{ response: response("incomplete", { incomplete_details: { reason: "max_output_tokens" } }) }],
+  "response.incomplete": [{
+    response: response("incomplete", { incomplete_details: { reason: "max_output_tokens" } })
+  }],
   "response.output_item.added": items.map((item, output_index) => ({ output_index, item })),
   "response.output_item.done": items.map((item, output_index) => ({ output_index, item })),
   "response.content_part.added": [{ ...place, part: outputText }],
