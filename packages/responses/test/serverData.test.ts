@@ -20,6 +20,7 @@ import {
 } from "effect"
 import * as Connector from "../src/Connector.ts"
 import * as Continuation from "../src/Continuation.ts"
+import * as Conversation from "../src/Conversation.ts"
 import * as EffectResponses from "../src/index.ts"
 import * as wireError from "../src/internal/wireError.ts"
 import * as ResponseEvent from "../src/ResponseEvent.ts"
@@ -305,7 +306,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     ...["spanName", "requestAttributes"]
   ],
   Conversation: ["TooManyRounds"],
-  ResponseTool: ["ToolFailed"],
+  ResponseTool: ["ToolFailed", "InvalidTool", "definitions", "parameters"],
   Timeouts: ["defaults", "positive", "make"]
 }
 
@@ -325,15 +326,15 @@ describe("what a server sends", () => {
   }, { fastCheck: { numRuns: 300 } })
 
   it("is given to every function that takes it", () => {
-    const judged = (module: string) => [
+    const judged = (module: string): ReadonlyArray<string> => [
       ...Object.keys(total[module] ?? {}),
       ...overTransports[module] ?? [],
       ...none[module] ?? []
     ]
-    assert.deepStrictEqual(
-      Object.entries(EffectResponses).map(([module]) => [module, judged(module).toSorted()]),
-      Object.entries(EffectResponses).map(([module, functions]) => [module, Object.keys(functions).toSorted()])
+    const forgotten = Object.entries(EffectResponses).flatMap(([module, functions]) =>
+      Object.keys(functions).filter((name) => !judged(module).includes(name)).map((name) => `${module}.${name}`)
     )
+    assert.deepStrictEqual(forgotten, [])
   })
 })
 
@@ -399,6 +400,46 @@ describe("a request that is answered with anything", () => {
         fastCheck: { numRuns: 15 }
       })
     }
+  }
+})
+
+describe("a conversation that is answered with anything", () => {
+  const tools = [
+    ResponseTool.make({ name: "look", parameters: lookAt, handler: ({ at }) => Effect.succeed(at) }),
+    ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
+  ]
+  type Ask = (conversation: Conversation.Conversation) => Stream.Stream<unknown, ResponsesError.ResponsesError | Failed>
+  type Failed = ResponseTool.ToolFailed | Conversation.TooManyRounds
+
+  const asks: Readonly<Record<string, Ask>> = {
+    send: (conversation) => conversation.send("Hi"),
+    run: (conversation) => conversation.run("Hi"),
+    "run and resume": (conversation) => Stream.catchAll(conversation.run("Hi"), () => conversation.resume)
+  }
+
+  for (const [name, ask] of Object.entries(asks)) {
+    it.effect.prop(
+      `${name}: ends, and the conversation goes on`,
+      [ServerFrames.frames],
+      ([frames]) =>
+        Effect.gen(function*() {
+          const conversation = yield* Conversation.make({ model: "m", tools, maxRounds: 3 })
+          const exit = yield* Effect.exit(Stream.runDrain(ask(conversation)))
+          if (Exit.isFailure(exit)) {
+            assert.isTrue(Option.isSome(Cause.failureOption(exit.cause)), Cause.pretty(exit.cause))
+          }
+          yield* Stream.runDrain(conversation.send("And?"))
+          const history = yield* conversation.history
+          assert.isString(JSON.stringify(history))
+          assert.strictEqual(ResponseItem.text(history.at(-1)!), "And on")
+        }).pipe(Effect.provide(ResponsesTest.layer((request) => {
+          const last = ResponseRequest.items(request).at(-1)
+          return last !== undefined && ResponseItem.text(last) === "And?"
+            ? ResponseScript.text("And on")
+            : ResponseScript.raw(frames)
+        }))),
+      { fastCheck: { numRuns: 30 } }
+    )
   }
 })
 
