@@ -9,7 +9,7 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../ResponsesError.ts"
-
+import * as ChainRefusal from "./chainRefusal.ts"
 import * as Scrub from "./scrub.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -122,6 +122,12 @@ const detailsOf = (
 const saysNotFound = (text: string | undefined): boolean =>
   text !== undefined && /\bresponse with id\b.*\bnot found\b/i.test(text)
 
+/** A refusal in answer to the request itself says that nothing ran; a fault of the server's says nothing. */
+const isRefused = (found: Details, frame: Json, { previousResponseId }: RequestContext): boolean =>
+  found.status === undefined
+    ? previousResponseId !== undefined && ChainRefusal.isNamed(found, frame, previousResponseId)
+    : found.status < 500
+
 const fromDetails = (found: Details, frame: Json, context: RequestContext): ResponsesError => {
   const hasBegun = context.hasBegun === true || context.delivery === "partial"
   const { requestId, status } = found
@@ -149,8 +155,7 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
   }
   return new ResponseFailed({
     ...found,
-    // A refusal in answer to the request itself says that nothing ran; a fault of the server's says nothing.
-    delivery: !hasBegun && status !== undefined && status < 500 ? "unsent" : context.delivery,
+    delivery: !hasBegun && isRefused(found, frame, context) ? "unsent" : context.delivery,
     description: found.description ?? (found.code === undefined
       ? "The server reported a failure and gave no reason"
       : `The server reported ${found.code}`),
