@@ -38,7 +38,9 @@ const mentions = (text: string, id: string): boolean => {
 const isLocated = (frame: unknown): boolean => {
   const detail = Predicate.isRecord(frame) ? frame["detail"] : undefined
   return Array.isArray(detail) &&
-    detail.some((one) => Predicate.isRecord(one) && Array.isArray(one["loc"]) && one["loc"].includes("previous_response_id"))
+    detail.some((one) =>
+      Predicate.isRecord(one) && Array.isArray(one["loc"]) && one["loc"].includes("previous_response_id")
+    )
 }
 
 /** `id`: the response that the request named. A server that refuses it has run nothing. */
