@@ -137,6 +137,21 @@ describe("a refusal of the response to continue", () => {
       })
   )
 
+  socket(
+    "after output is the caller's, also where the server does not announce responses",
+    (server) =>
+      Effect.gen(function*() {
+        const fiber = yield* begin(ask([hello]))
+        const connection = yield* server.connection
+        yield* connection.request
+        yield* connection.send(...answer("resp_1", [hi]).slice(1))
+        yield* Fiber.join(fiber)
+        const failed = yield* failedTurn(connection, ask(history), FakeServer.delta("He"), unsupported)
+        assert.deepInclude(failed.error, { _tag: "ResponseFailed", delivery: "partial" })
+        assert.strictEqual((yield* stats).deltasRefused, 0)
+      })
+  )
+
   socket("is repaired on another connection where this one serves nothing more", (server) =>
     Effect.gen(function*() {
       const { connection } = yield* first(server, ask([hello]), "resp_1")
