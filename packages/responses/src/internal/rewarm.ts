@@ -44,7 +44,7 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     const { exchange } = successor.request({
       frame: frame.right,
       lane: request.stream_id ?? "",
-      previousResponseId: planned.plan.request.previous_response_id ?? undefined,
+      previousResponseId: undefined,
       granted: now,
       onEnd: (exchange) => {
         const result = exchange.result()
@@ -58,7 +58,6 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
       Effect.zipRight(Effect.suspend(() => {
         const error = exchange.error()
         if (error === undefined) return Effect.succeed(true)
-        options.heads.fail(successor, planned, error)
         return Effect.as(
           Effect.logDebug("The conversation could not be warmed up on the new connection", error),
           error._tag === "ConnectionError" || successor.isOpen()
