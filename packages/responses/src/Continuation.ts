@@ -72,6 +72,8 @@ export type FullReason =
   | { readonly _tag: "AfterFailure" }
   /** Given by transports: the server does not know the response any more. */
   | { readonly _tag: "Forgotten" }
+  /** Given by transports: the server refused to continue the response, or has refused several deltas in a row. */
+  | { readonly _tag: "ChainingRefused" }
   /** Given by transports: the server takes no `instructions` beside `previous_response_id`. */
   | { readonly _tag: "Instructions" }
   /** Given by transports: HTTP continues nothing by itself. */

@@ -122,8 +122,15 @@ export interface Stats {
   readonly bytesSaved: number
   /** Requests moved to a new connection, because nothing had run on the old one. */
   readonly reconnected: number
-  /** Requests sent again in full, because the server had forgotten the response to continue from. */
+  /** Requests sent again in full, because the server had forgotten, or refused to continue, the response before. */
   readonly resentInFull: number
+  /** Deltas whose `previous_response_id` the server refused. */
+  readonly deltasRefused: number
+  /**
+   * `false` while everything travels because the server refused two deltas in a row that continued the latest response of
+   * their own connection. After a minute, and each time twice as long up to an hour, a delta is tried again.
+   */
+  readonly chaining: boolean
 }
 
 /**
@@ -244,9 +251,12 @@ export const make = (
       reconnected: 0,
       resentInFull: 0
     }
+    const alarm = yield* Alarm.make
     const heads = Heads.make({
       rule: options.continuation ?? Continuation.automatic,
-      continuesWithInstructions: profile.continuesWithInstructions
+      continuesWithInstructions: profile.continuesWithInstructions,
+      uniqueIds: profile.uniqueIds,
+      now: alarm.now
     })
     const rewarm = Rewarm.make({
       heads,
@@ -254,7 +264,6 @@ export const make = (
       onRewarmed: () => totals.rewarmed++
     })
 
-    const alarm = yield* Alarm.make
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
       alarm,
       open: () =>
@@ -272,7 +281,7 @@ export const make = (
           openedWithin(reconnectTimeout, "No connection could be opened"),
           Effect.tap(() => Effect.sync(() => totals.connections++))
         ),
-      prepare: options.rewarm === true ? rewarm : () => Effect.void,
+      prepare: options.rewarm === true ? rewarm : () => Effect.succeed(true),
       onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
       onClosed: () =>
@@ -324,7 +333,7 @@ export const make = (
     return {
       open,
       connect: ready,
-      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals }))
+      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals, ...heads.stats() }))
     }
   })
 

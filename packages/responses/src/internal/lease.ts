@@ -26,8 +26,8 @@ export interface Options<A extends Resource, E> {
   readonly open: () => Effect.Effect<A, E, Scope.Scope>
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
-  /** Makes a successor ready before it takes over. */
-  readonly prepare: (successor: A, old: A) => Effect.Effect<void>
+  /** Makes a successor ready before it takes over. `false`: that used it up, and a fresh one takes over as it is. */
+  readonly prepare: (successor: A, old: A) => Effect.Effect<boolean>
   readonly onReplaced: () => void
   /** What a caller gets once the lease is closed. */
   readonly onClosed: () => E
@@ -146,10 +146,12 @@ export const make = <A extends Resource, E>(
     const replace = (entry: Entry<A>): Effect.Effect<void> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
-          const successor = yield* openEntry(restore)
-          yield* restore(prepare(successor.resource, entry.resource)).pipe(
-            Effect.onInterrupt(() => Effect.sync(() => discard(successor.scope)))
+          const prepared = yield* openEntry(restore)
+          const isReady = yield* restore(prepare(prepared.resource, entry.resource)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => discard(prepared.scope)))
           )
+          if (!isReady) discard(prepared.scope)
+          const successor = isReady ? prepared : yield* openEntry(restore)
           if (current !== entry || !successor.resource.isOpen()) {
             return discard(successor.scope)
           }

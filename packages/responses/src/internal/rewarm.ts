@@ -21,19 +21,26 @@ const warmUpOf = ({ isComplete, output, request }: Served): ResponseRequest.Resp
   generate: false
 })
 
-/** Never fails: a conversation that could not be told is sent in full by its next turn. */
-export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<void> =>
+/**
+ * Never fails: a conversation that could not be told is sent in full by its next turn. `false`: the warm-up failed, and
+ * the connection with it, as on servers that serve nothing more after an error.
+ */
+export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<boolean> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const served = options.heads.latest(old)
     // What one key's owner said is not for another's.
-    if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.void
+    if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.succeed(true)
     const request = warmUpOf(served)
     // The rule may be a program's own.
     const taken = Either.try(() => options.heads.take(successor, request))
-    if (Either.isLeft(taken)) return Effect.logDebug("The conversation could not be compared", taken.left)
+    if (Either.isLeft(taken)) {
+      return Effect.as(Effect.logDebug("The conversation could not be compared", taken.left), true)
+    }
     const planned = taken.right
     const frame = ResponseRequest.toFrame(planned.plan.request)
-    if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) return Effect.void
+    if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) {
+      return Effect.succeed(true)
+    }
     const { exchange } = successor.request({
       frame: frame.right,
       lane: request.stream_id ?? "",
@@ -50,9 +57,11 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     return exchange.ended.pipe(
       Effect.zipRight(Effect.suspend(() => {
         const error = exchange.error()
-        return error === undefined
-          ? Effect.void
-          : Effect.logDebug("The conversation could not be warmed up on the new connection", error)
+        if (error === undefined) return Effect.succeed(true)
+        return Effect.as(
+          Effect.logDebug("The conversation could not be warmed up on the new connection", error),
+          error._tag === "ConnectionError" || successor.isOpen()
+        )
       }))
     )
   })

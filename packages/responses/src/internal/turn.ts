@@ -7,15 +7,10 @@ import { constTrue } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import {
-  ConnectionError,
-  InvalidRequest,
-  isUnsent,
-  type PreviousResponseNotFound,
-  type ResponsesError
-} from "../ResponsesError.ts"
+import { ConnectionError, InvalidRequest, isUnsent, type ResponsesError } from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import * as ChainRefusal from "./chainRefusal.ts"
 import type { Connection } from "./connection.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
@@ -40,9 +35,6 @@ export interface Options {
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
 }
-
-const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
-  error._tag === "PreviousResponseNotFound"
 
 /** The connection is to blame, so another connection may serve the very same request. */
 const isConnections: Readonly<Partial<Record<ConnectionError["reason"], boolean>>> = {
@@ -152,8 +144,10 @@ const makeServe = (options: Options) => {
         granted,
         onEnd: (exchange) => {
           const result = exchange.result()
+          const error = exchange.error()
           try {
             if (result !== undefined) heads.commit(connection, planned, result, frame.right.length)
+            if (error !== undefined) heads.fail(connection, planned, error)
           } finally {
             held.release()
           }
@@ -187,14 +181,18 @@ const makeServe = (options: Options) => {
     const serveOn = (connection: Connection) => {
       const planned = Either.try(() => heads.take(connection, request))
       if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
+      const { plan } = planned.right
+      const id = plan.request.previous_response_id ?? undefined
       const begun = begin(connection, planned.right)
-      // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-      return planned.right.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+      return id === undefined ? begun : Effect.catchAll(begun, (error) => {
+        heads.fail(connection, planned.right, error)
+        // A caller who named the response gets the error: only the caller has the rest of the conversation.
+        if (plan._tag === "Full" || !isUnsent(error) || !ChainRefusal.isRefusal(error, id)) return Effect.fail(error)
         recoveries.push({ _tag: "ResentInFull", error })
         // Some servers serve nothing more on a connection after an error.
         return Effect.flatMap(
           connection.isOpen() ? Effect.succeed(connection) : restore(connect),
-          (open) => begin(open, heads.takeFull(open, request, error.previousResponseId))
+          (open) => begin(open, heads.takeFull(open, request, planned.right, error))
         )
       })
     }
