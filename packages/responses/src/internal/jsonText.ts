@@ -26,8 +26,10 @@ const parse = (text: string): Meaning.Meaning | undefined => {
   }
 }
 
-/** Some models write no arguments as an empty text. */
-const orEmpty = (text: string): string => text.trim() === "" ? "{}" : text
+const noArguments: ReadonlySet<string> = new Set(["", "null"])
+
+/** Some models write no arguments as an empty text or as `null`, and an SDK prints them as an object. */
+const orEmpty = (text: string): string => noArguments.has(text.trim()) ? "{}" : text
 
 /** Texts that are not JSON say the same only if they are equal. */
 export const isSame = (left: string, right: string): boolean => {
