@@ -93,6 +93,11 @@ describe("the parameters of a tool", () => {
       }
     ],
     [
+      "a JSON Schema of the program's own, without properties",
+      Params.annotations({ jsonSchema: { type: "object" } }),
+      { type: "object", properties: {} }
+    ],
+    [
       "a record",
       Schema.Record({ key: Schema.String, value: Schema.Number }),
       { type: "object", required: [], properties: {}, additionalProperties: { type: "number" } }
@@ -336,10 +341,11 @@ describe("arguments", () => {
     assert.deepStrictEqual(decoded(limit, "{\"limit\":null}", true), { limit: 9 })
     const tree = { value: 1, left: { value: 2, left: null } }
     assert.deepStrictEqual(decoded(Tree, JSON.stringify(tree), true), { value: 1, left: { value: 2 } })
+    const exact = { parseOptions: { onExcessProperty: "error" } } as const
     const twins = Schema.Struct({
       one: Schema.Union(
-        Schema.Struct({ in: Schema.Struct({ a: Schema.optional(Schema.String) }) }),
-        Schema.Struct({ in: Schema.Struct({ b: Schema.optional(Schema.String) }) })
+        Schema.Struct({ in: Schema.Struct({ a: Schema.optional(Schema.String) }).annotations(exact) }),
+        Schema.Struct({ in: Schema.Struct({ b: Schema.optional(Schema.String) }).annotations(exact) })
       )
     })
     assert.deepStrictEqual(decoded(twins, "{\"one\":{\"in\":{\"b\":null}}}", true), { one: { in: {} } })
