@@ -43,6 +43,11 @@ const schemas: ReadonlyArray<readonly [schema: object, strict: boolean | undefin
   ],
   [{ type: "object" }, false, "In context=\\(\\), object schema missing properties"],
   [closed({ a: { type: "array" } }), false, "In context=\\('properties', 'a'\\), array schema missing items"],
+  [
+    closed({}, { additionalProperties: { type: "array" } }),
+    false,
+    "In context=\\('additionalProperties',\\), array schema missing items"
+  ],
   [closed({ a: { type: "array", items: [{ type: "string" }] } }), false, "\\[{\"type\":\"string\"}\\] is not of type"],
   [{ type: "object", properties: {} }, true, "In context=\\(\\), 'additionalProperties' is required to be supplied"],
   [

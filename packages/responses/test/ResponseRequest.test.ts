@@ -5,7 +5,7 @@ import * as ResponseRequest from "../src/ResponseRequest.ts"
 type Request = ResponseRequest.ResponseRequest
 
 /** What a caller without types may pass. */
-const untyped = (request: object): Request => request as Request
+const untyped = (request: object): Request => request
 
 const frame = (request: Request): unknown => JSON.parse(Either.getOrThrow(ResponseRequest.toFrame(request)))
 const body = (request: Request): unknown => JSON.parse(Either.getOrThrow(ResponseRequest.toBody(request)))
