@@ -19,6 +19,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Events from "./internal/events.ts"
+import * as Schemas from "./internal/schemas.ts"
 import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
 import { fromResponsesError } from "./ResponsesAiError.ts"
 
@@ -29,7 +30,7 @@ const toRequest = (
   { fileIdPrefixes: _prefixes, stream: _stream, ...body }: Options & { readonly fileIdPrefixes?: unknown },
   config: ResponsesAiConfig.Service
 ): ResponseRequest => ({
-  ...body as unknown as ResponseRequest,
+  ...Schemas.mend(body as unknown as ResponseRequest),
   ...config.previousResponseId === undefined ? {} : { previous_response_id: config.previousResponseId },
   ...config.warmUp === true ? { generate: false } : {}
 })
@@ -76,7 +77,7 @@ const open = (
   )
 
 const defaultsOf = ({ model }: ResponseRequest): Effect.Effect<Events.Defaults> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({ model, createdAt: Math.floor(now / 1000) }))
+  Effect.map(Clock.currentTimeMillis, (now) => ({ model: model ?? "", createdAt: Math.floor(now / 1000) }))
 
 const logUnknown: NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> = (event) =>
   Effect.logDebug("An event that @effect/ai-openai does not know", event).pipe(

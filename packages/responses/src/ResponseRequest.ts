@@ -49,7 +49,8 @@ export type Tool = FunctionTool | OtherTool
  * @category models
  */
 export interface ResponseRequest {
-  readonly model: string
+  /** Required, unless a stored `prompt` brings it. */
+  readonly model?: string | null | undefined
   /** A string means one message of the user's. May be left out to warm up, or where `prompt` brings the input. */
   readonly input?: string | ReadonlyArray<ResponseItem> | undefined
   readonly access_programs?: unknown
@@ -69,6 +70,7 @@ export interface ResponseRequest {
   readonly moderation?: object | null | undefined
   readonly parallel_tool_calls?: boolean | null | undefined
   readonly previous_response_id?: string | null | undefined
+  /** A stored prompt, by its `id`. It brings the model and the settings that the request leaves out. */
   readonly prompt?: object | null | undefined
   readonly prompt_cache_key?: string | null | undefined
   readonly prompt_cache_options?: object | null | undefined
@@ -93,9 +95,14 @@ export interface ResponseRequest {
 
 const streamIdPattern = /^[A-Za-z0-9_.-]{1,256}$/
 
+const isText = (value: unknown): value is string => Predicate.isString(value) && value.trim() !== ""
+
 const problem = (request: ResponseRequest): readonly [field: string, description: string] | undefined => {
-  const { conversation, input, model, previous_response_id, stream_id } = request
-  if (!Predicate.isString(model) || model.trim() === "") return ["model", "must be a non-empty string"]
+  const { conversation, input, model, previous_response_id, prompt, stream_id } = request
+  const hasStoredModel = Predicate.isNullable(model) && Predicate.isRecord(prompt) && isText(prompt["id"])
+  if (!isText(model) && !hasStoredModel) {
+    return ["model", "must be a non-empty string, or left out where a stored prompt (`prompt` with an `id`) brings it"]
+  }
   if (Predicate.isNotNullable(input) && !Predicate.isString(input)) {
     if (!Array.isArray(input)) return ["input", "must be a string or a list of items"]
     const index = input.findIndex((item) => !Predicate.isRecord(item))

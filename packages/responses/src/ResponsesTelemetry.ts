@@ -201,7 +201,7 @@ const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown
  */
 export const requestAttributes = (request: ResponseRequest): Readonly<Record<string, unknown>> => ({
   "gen_ai.operation.name": "chat",
-  "gen_ai.request.model": request.model,
+  ...Predicate.isNotNullable(request.model) ? { "gen_ai.request.model": request.model } : {},
   ...Predicate.isNotNullable(request.max_output_tokens)
     ? { "gen_ai.request.max_tokens": request.max_output_tokens }
     : {},
