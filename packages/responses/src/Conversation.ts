@@ -3,15 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import * as FairSemaphore from "./internal/fairSemaphore.ts"
-import * as Output from "./internal/output.ts"
-import * as ResponseEvent from "./ResponseEvent.ts"
+import * as Calls from "./internal/calls.ts"
+import * as Kept from "./internal/kept.ts"
+import * as ToolOutput from "./internal/toolOutput.ts"
+import * as Turns from "./internal/turns.ts"
+import * as WholeAnswer from "./internal/wholeAnswer.ts"
+import * as Writable from "./internal/writable.ts"
+import type * as ResponseEvent from "./ResponseEvent.ts"
 import * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -105,43 +107,22 @@ const toItems = (input: Input): ReadonlyArray<ResponseItem.ResponseItem> =>
 const isList = (input: Exclude<Input, string>): input is ReadonlyArray<ResponseItem.ResponseItem> =>
   Array.isArray(input)
 
-const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
-  item.type === "function_call" || item.type === "custom_tool_call"
-
-const isOutput = (item: ResponseItem.ResponseItem): item is ResponseTool.CallOutput =>
-  item.type === "function_call_output" || item.type === "custom_tool_call_output"
-
-/**
- * Where the server stores nothing an id names nothing, and reasoning without its encrypted content is only a name: sent
- * again in full they are answered with 404.
- */
-const withoutNames = (output: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> =>
-  output.flatMap((item): ReadonlyArray<ResponseItem.ResponseItem> => {
-    switch (item.type) {
-      case "reasoning":
-        return Predicate.isNullable(item.encrypted_content) ? [] : [Struct.omit(item, "id")]
-      case "message":
-        return [Struct.omit(item, "id")]
-      case "function_call":
-        return [Struct.omit(item, "id")]
-      case "custom_tool_call":
-        return [Struct.omit(item, "id")]
-      default:
-        return [item]
-    }
-  })
-
-/** What an `incomplete` response broke off: a call that nobody can answer, reasoning whose item never came. */
-const withoutFragments = (
-  output: ReadonlyArray<ResponseItem.ResponseItem>
-): ReadonlyArray<ResponseItem.ResponseItem> => {
-  const whole = output.filter((item) => !(isCall(item) && item.status === "incomplete"))
-  return whole.slice(0, whole.findLastIndex((item) => item.type !== "reasoning") + 1)
+/** A `run` that was left after its tools had answered: the model is to speak next. */
+const isRoundAnswered = (items: ReadonlyArray<ResponseItem.ResponseItem>): boolean => {
+  const last = items.at(-1)
+  return last !== undefined && Calls.isOutput(last)
 }
 
-const unanswered = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseTool.Call> => {
-  const answered = new Set(items.filter(isOutput).map((item) => item.call_id))
-  return items.filter(isCall).filter((call) => !answered.has(call.call_id))
+const problemOf = (
+  all: ReadonlyArray<ResponseItem.ResponseItem>,
+  added: ReadonlyArray<ResponseItem.ResponseItem>
+): string | undefined => {
+  if (!all.every(Predicate.isRecord)) return "has something in it that is no item"
+  if (!Writable.isWritable(added)) {
+    return `cannot be written as JSON: it has a BigInt in it, refers to itself, or is nested more than ${Writable.maxDepth} deep`
+  }
+  const [pending] = Calls.unanswered(all)
+  return pending && `has no output for the call ${pending.call_id} of ${pending.name}`
 }
 
 /**
@@ -187,24 +168,10 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     type R = ResponseTool.Requirements<Tools[number]>
     const tools: ReadonlyArray<Tools[number]> = given ?? []
     const definitions = [...tools.map((tool) => tool.definition), ...otherTools ?? []]
-    const semaphore = FairSemaphore.make()
+    const turns = Turns.make()
     let history = past
-    /** The input of a `run` that is not in the history yet. */
-    let unfinished: ReadonlyArray<ResponseItem.ResponseItem> = []
-
-    const toKeep = (output: ReadonlyArray<ResponseItem.ResponseItem>) =>
-      options.store === false ? withoutNames(withoutFragments(output)) : withoutFragments(output)
-
-    const exclusive = Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const place = semaphore.enter()
-        const leave = () => Effect.sync(place.leave)
-        return Effect.addFinalizer(leave).pipe(
-          Effect.zipRight(restore(place.granted)),
-          Effect.onInterrupt(leave)
-        )
-      })
-    )
+    /** The input of a `run` that the model has not answered yet. */
+    let unfinished: ReadonlyArray<ResponseItem.ResponseItem> | undefined = isRoundAnswered(past) ? [] : undefined
 
     const toRequest = (items: ReadonlyArray<ResponseItem.ResponseItem>): ResponseRequest => ({
       ...settings,
@@ -212,32 +179,21 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
       input: [...history, ...items]
     })
 
-    /** One response; `onEnd` gets its output when the last event passes. */
+    /** One response; `onEnd` gets what the history is to keep of it when the last event passes. */
     const ask = (
       items: ReadonlyArray<ResponseItem.ResponseItem>,
-      onEnd: (output: ReadonlyArray<ResponseItem.ResponseItem>) => void
+      onEnd: (kept: ReadonlyArray<ResponseItem.ResponseItem>) => void
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError> =>
       Stream.suspend(() => {
-        const [pending] = unanswered([...history, ...items])
-        if (pending !== undefined) {
-          return Stream.fail(
-            new InvalidRequest({
-              field: "input",
-              description: `has no output for the call ${pending.call_id} of ${pending.name}`
-            })
-          )
-        }
-        const output = Output.make()
-        return Responses.stream(toRequest(items), { onOpen }).pipe(
-          Stream.mapChunks((chunk) => {
-            Chunk.forEach(chunk, (event) => {
-              output.add(event)
-              if (ResponseEvent.isEnd(event)) onEnd(output.of(event.response))
-            })
-            return chunk
-          }),
-          Stream.provideContext(context)
-        )
+        const before = [...history, ...items]
+        const problem = problemOf(before, items)
+        if (problem !== undefined) return Stream.fail(new InvalidRequest({ field: "input", description: problem }))
+        return WholeAnswer.stream(toRequest(items), {
+          onOpen,
+          onEnd: (output, isComplete) => {
+            onEnd(Kept.make(output, { before, isComplete, isStored: options.store !== false }))
+          }
+        }).pipe(Stream.provideContext(context))
       })
 
     const round = (
@@ -245,46 +201,57 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
       number: number
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R> => {
       if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
+      const before = unfinished
       unfinished = items
-      const keep = (more: ReadonlyArray<ResponseItem.ResponseItem>) => {
-        history = [...history, ...items, ...more]
-        unfinished = []
-      }
       let output: ReadonlyArray<ResponseItem.ResponseItem> = []
+      let calls: ReadonlyArray<ResponseTool.Call> = []
+      const asked = ask(items, (kept) => {
+        output = kept
+        calls = Calls.unanswered(kept)
+        if (calls.length > 0) return
+        history = [...history, ...items, ...kept]
+        unfinished = undefined
+      })
       const answers = Effect.suspend(() =>
-        Effect.forEach(unanswered(output), (call) => ResponseTool.answer(tools, call, onToolFailure), {
+        Effect.forEach(calls, (call) => turns.within(ToolOutput.answer(tools, call, onToolFailure)), {
           concurrency: concurrency ?? "unbounded"
         })
       )
       return Stream.concat(
-        ask(items, (whole) => {
-          output = toKeep(whole)
-          if (unanswered(output).length === 0) keep(output)
-        }),
+        // Asking for the same again would be refused again.
+        Stream.tapError(asked, (error) =>
+          Effect.sync(() => {
+            if (error._tag === "InvalidRequest") unfinished = before
+          })),
         Stream.unwrap(Effect.map(answers, (outputs) => {
           if (outputs.length === 0) return Stream.empty
-          keep([...output, ...outputs])
+          history = [...history, ...items, ...output, ...outputs]
+          unfinished = []
           return round([], number + 1)
         }))
       )
     }
 
     const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
-      Stream.unwrapScoped(Effect.as(exclusive, stream))
+      Stream.unwrapScoped(Effect.as(turns.take, stream))
 
     const conversation: Conversation<R> = {
       send: (input) =>
         exclusively(Stream.suspend(() => {
           const items = toItems(input)
-          return ask(items, (output) => {
-            history = [...history, ...items, ...toKeep(output)]
+          return ask(items, (kept) => {
+            history = [...history, ...items, ...kept]
+            if (unfinished?.length === 0) unfinished = undefined
           })
         })),
-      resume: exclusively(Stream.suspend(() => round(unfinished, 1))),
+      resume: exclusively(Stream.suspend(() => unfinished === undefined ? Stream.empty : round(unfinished, 1))),
       run: (input) => exclusively(Stream.suspend(() => round(toItems(input), 1))),
       history: Effect.sync(() => history),
       fork: Effect.suspend(() => Effect.provide(make({ ...options, history }), context)),
-      warmUp: Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
+      warmUp: Effect.zipRight(
+        turns.check,
+        Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
+      )
     }
     return conversation
   })

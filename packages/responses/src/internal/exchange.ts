@@ -127,11 +127,11 @@ export const make = (options: Options): Exchange => {
       batch.push(event)
       size += length
     }
-    output.add(event)
+    output.add(event, length)
     if (delivery !== "partial" && ResponseEvent.isOutput(event)) delivery = "partial"
     if (ResponseEvent.isEnd(event)) {
       finished = true
-      result = { ...event.response, output: output.of(event.response) }
+      result = { ...event.response, output: output.of(event.response).output }
       return finish({ _tag: "Done" }, event)
     }
     if (sink !== undefined) return sink(event)

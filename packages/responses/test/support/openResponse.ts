@@ -13,8 +13,8 @@ export const make = (
   let result: Responses.FinalResponse | undefined
   const observed = Stream.tap(events, (event) =>
     Effect.sync(() => {
-      output.add(event)
-      if (ResponseEvent.isEnd(event)) result = { ...event.response, output: output.of(event.response) }
+      output.add(event, 0)
+      if (ResponseEvent.isEnd(event)) result = { ...event.response, output: output.of(event.response).output }
     }))
   return {
     id,
