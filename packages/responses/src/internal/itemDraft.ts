@@ -1,6 +1,6 @@
 /** An item whose deltas are still coming: how it was announced, and the texts that its deltas add up to. */
 import * as Predicate from "effect/Predicate"
-import { type Item, typeOf } from "./itemParts.ts"
+import * as Parts from "./itemParts.ts"
 
 /** A text that comes in pieces. */
 interface TextKind {
@@ -75,7 +75,7 @@ export interface ItemDraft {
   readonly id: string | undefined
   readonly place: number | undefined
   /** The item of `response.output_item.added`. */
-  added: Item | undefined
+  added: Parts.Item | undefined
   readonly texts: Map<string, Text>
   /** In characters of the events that it was made from. */
   size: number
@@ -83,10 +83,14 @@ export interface ItemDraft {
 
 const position = (text: Text): number => Predicate.isNumber(text.at) ? text.at : 0
 
+export const typeOf = ({ added, texts }: ItemDraft): string | undefined =>
+  added === undefined ? texts.values().next().value?.kind.item : Parts.typeOf(added)
+
 /** The item as far as it has come. */
-export const toItem = ({ added, id, texts }: ItemDraft, isComplete: boolean): Item => {
+export const toItem = (draft: ItemDraft, isComplete: boolean): Parts.Item => {
+  const { added, id, texts } = draft
+  const type = typeOf(draft)
   const sorted = [...texts.values()].toSorted((a, b) => position(a) - position(b))
-  const type = added === undefined ? sorted[0]?.kind.item : typeOf(added)
   const said: Record<string, unknown> = {}
   for (const { kind: { field, item, list, part }, words } of sorted) {
     if (item !== type || words === "") continue

@@ -8,7 +8,7 @@ export const textOf = (value: unknown): string | undefined =>
   Predicate.isString(value) && value !== "" ? value : undefined
 
 /** Messages may come without a type. */
-export const typeOf = (item: Item): unknown => item["type"] ?? "message"
+export const typeOf = (item: Item): string => textOf(item["type"]) ?? "message"
 
 const isEmpty = (value: unknown): boolean => value === undefined || value === null || value === ""
 
@@ -19,7 +19,7 @@ const isEmptyPart = (part: unknown): boolean =>
 const isHollow = (value: unknown): boolean => isEmpty(value) || (Array.isArray(value) && value.every(isEmptyPart))
 
 /** The fields that an item of the type is there for. */
-const bodies = new Map<unknown, ReadonlyArray<string>>([
+const bodies = new Map<string, ReadonlyArray<string>>([
   ["message", ["content"]],
   ["reasoning", ["encrypted_content", "summary", "content"]],
   ["function_call", ["arguments"]],

@@ -5,7 +5,7 @@
 import * as Predicate from "effect/Predicate"
 import type { Response, ServerEvent } from "../ResponseEvent.ts"
 import * as Draft from "./itemDraft.ts"
-import { type Item, textOf } from "./itemParts.ts"
+import { type Item, textOf, typeOf } from "./itemParts.ts"
 import * as Witnesses from "./witnesses.ts"
 
 export interface Output {
@@ -45,19 +45,28 @@ export const make = (): Output => {
     return draft
   }
 
-  const release = (draft: Draft.ItemDraft | undefined) => {
-    if (draft === undefined || !drafts.delete(keyOf(draft.id, draft.place))) return
+  const release = (draft: Draft.ItemDraft | undefined, item: Item) => {
+    // Deltas without an id may be those of another item.
+    if (draft === undefined || (draft.id === undefined && Draft.typeOf(draft) !== typeOf(item))) return
+    drafts.delete(keyOf(draft.id, draft.place))
     size -= draft.size
     if (latest?.draft === draft) latest = undefined
   }
 
   const addDone = (item: Item, place: number | undefined, more: number) => {
-    dones.push({ item, place })
+    dones.push({ source: "done", item, place })
     size += more
     const id = textOf(item["id"])
-    release(drafts.get(keyOf(id, place)))
-    release(drafts.get(keyOf(undefined, place)))
-    release(drafts.get(keyOf(id, undefined)))
+    for (
+      const key of new Set([
+        keyOf(id, place),
+        keyOf(undefined, place),
+        keyOf(id, undefined),
+        keyOf(undefined, undefined)
+      ])
+    ) {
+      release(drafts.get(key), item)
+    }
   }
 
   const addText = (event: Fields, { isDelta, kind }: Draft.TextEvent, more: number) => {
@@ -106,11 +115,17 @@ export const make = (): Output => {
     },
     of: ({ output, status = "completed" }) => {
       const isComplete = status === "completed" && !isIncomplete
-      const made = Array.from(
-        drafts.values(),
-        (draft) => ({ item: Draft.toItem(draft, isComplete), place: draft.place })
-      )
-      return Witnesses.reconcile(Array.isArray(output) ? output.filter(Predicate.isRecord) : [], dones, made)
+      const witness = (draft: Draft.ItemDraft): Witnesses.Witness => ({
+        source: draft.added === undefined ? "deltas" : "announced",
+        item: Draft.toItem(draft, isComplete),
+        place: draft.place
+      })
+      const all = [...drafts.values()]
+      return Witnesses.reconcile(Array.isArray(output) ? output.filter(Predicate.isRecord) : [], [
+        ...dones,
+        ...all.filter(({ added }) => added !== undefined).map(witness),
+        ...all.filter(({ added }) => added === undefined).map(witness)
+      ])
     },
     size: () => size,
     drop: () => {

@@ -5,7 +5,11 @@
 import type { ResponseItem } from "../ResponseItem.ts"
 import { fill, hasBody, type Item, textOf, typeOf, wordsOf } from "./itemParts.ts"
 
+/** Where an item was spoken of: in the list at the end, in its own events, in its deltas. */
+type Source = "end" | "done" | "announced" | "deltas"
+
 export interface Witness {
+  readonly source: Source
   readonly item: Item
   /** `output_index`, where there is a valid one. */
   readonly place: number | undefined
@@ -17,17 +21,15 @@ export interface Whole {
   readonly alternatives: ReadonlyArray<ResponseItem>
 }
 
-/** Where an item was spoken of: in the list at the end, in its own event, in its deltas. */
-type Source = "end" | "done" | "draft"
-
 /** Everything that was said of one item. */
 interface Slot extends Readonly<Record<Source, Array<Item>>> {
-  readonly type: unknown
+  readonly type: string
   /** Of the first witness. */
   readonly words: () => string
   id: string | undefined
   callId: string | undefined
   place: number | undefined
+  count: number
 }
 
 const newSlot = (item: Item): Slot => {
@@ -37,10 +39,12 @@ const newSlot = (item: Item): Slot => {
     words: () => words ??= wordsOf(item),
     end: [],
     done: [],
-    draft: [],
+    announced: [],
+    deltas: [],
     id: undefined,
     callId: undefined,
-    place: undefined
+    place: undefined,
+    count: 0
   }
 }
 
@@ -51,8 +55,7 @@ const isCompatible = <A>(left: A | undefined, right: A | undefined): boolean =>
 /** The slots of all items: first those of the list at the end, in its order. */
 const gather = (
   ends: ReadonlyArray<Item>,
-  dones: ReadonlyArray<Witness>,
-  drafts: ReadonlyArray<Witness>
+  witnesses: ReadonlyArray<Witness>
 ): ReadonlyArray<Slot> => {
   const slots: Array<Slot> = []
   const byCall = new Map<string, Slot>()
@@ -60,11 +63,10 @@ const gather = (
   const byPlace = new Map<number, Slot>()
   let byWords: Map<string, Array<Slot>> | undefined
   let furthest = -1
-  for (const { place = -1 } of dones) furthest = Math.max(furthest, place)
-  for (const { place = -1 } of drafts) furthest = Math.max(furthest, place)
+  for (const { place = -1 } of witnesses) furthest = Math.max(furthest, place)
 
   /** The first item of the list at the end that has the same words and was spoken of nowhere else. */
-  const echoOf = (type: unknown, words: string): Slot | undefined => {
+  const echoOf = (type: string, words: string): Slot | undefined => {
     if (byWords === undefined) {
       byWords = new Map()
       for (const slot of slots.toReversed()) {
@@ -77,7 +79,7 @@ const gather = (
     const same = byWords.get(words) ?? []
     while (same.length > 0) {
       const slot = same.pop()
-      if (slot !== undefined && slot.type === type && slot.done.length === 0 && slot.draft.length === 0) return slot
+      if (slot !== undefined && slot.type === type && slot.end.length === slot.count) return slot
     }
     return undefined
   }
@@ -88,11 +90,11 @@ const gather = (
     return byPlace.get(place) ?? (listed?.place === undefined ? listed : undefined)
   }
 
-  const add = (source: Source, item: Item, place: number | undefined) => {
+  const add = ({ item, place, source }: Witness) => {
     const id = textOf(item["id"])
     const callId = textOf(item["call_id"])
     const type = typeOf(item)
-    const call = `${String(type)} ${callId}`
+    const call = `${type} ${callId}`
 
     const find = (): Slot | undefined => {
       const called = callId === undefined ? undefined : byCall.get(call)
@@ -109,6 +111,8 @@ const gather = (
       const words = wordsOf(item)
       const echo = words === "" ? undefined : echoOf(type, words)
       if (echo !== undefined) return echo
+      // Deltas that do not tell their item are those of an item that is there, if there is one.
+      if (id === undefined && place === undefined && source === "deltas") return slots.findLast(fits)
       const there = place === undefined ? undefined : atPlace(place)
       if (!fits(there)) return undefined
       if (words !== "" && there.words() === words) return there
@@ -121,6 +125,7 @@ const gather = (
     const slot = found ?? newSlot(item)
     if (found === undefined) slots.push(slot)
     slot[source].push(item)
+    slot.count++
     slot.id ??= id
     slot.callId ??= callId
     slot.place ??= place
@@ -129,9 +134,8 @@ const gather = (
     if (place !== undefined && !byPlace.has(place)) byPlace.set(place, slot)
   }
 
-  for (const item of ends) add("end", item, undefined)
-  for (const { item, place } of dones) add("done", item, place)
-  for (const { item, place } of drafts) add("draft", item, place)
+  for (const item of ends) add({ source: "end", item, place: undefined })
+  for (const witness of witnesses) add(witness)
   return slots
 }
 
@@ -150,14 +154,14 @@ const isMade = (item: Item): boolean => {
 
 /** What the witnesses of an item say together; `undefined` if deltas alone tell too little of it. */
 const together = (slot: Slot): { readonly item: Item; readonly others: ReadonlyArray<Item> } | undefined => {
-  const { done, draft, end } = slot
-  const all = [...end, ...done, ...draft]
-  const item = best(end) ?? best(done) ?? all.find(hasBody) ?? all[0]
-  if (item === undefined) return undefined
+  const { announced, deltas, done, end } = slot
+  const drafts = [...announced, ...deltas]
+  const made = drafts[0] && fill(drafts[0], drafts)
+  const item = best(end) ?? best(done) ?? (made && hasBody(made) ? made : end[0] ?? done[0] ?? made)
+  if (item === undefined || (end.length + done.length === 0 && !isMade(item))) return undefined
   const id = textOf(item["id"])
-  const others = all.filter((other) => other !== item && isCompatible(textOf(other["id"]), id))
-  const filled = fill(item, others)
-  return end.length > 0 || done.length > 0 || isMade(filled) ? { item: filled, others } : undefined
+  const others = [...end, ...done, ...drafts].filter((other) => other !== item && isCompatible(textOf(other["id"]), id))
+  return { item: fill(item, others), others }
 }
 
 const spelling = (item: Item) => textOf(item["encrypted_content"])
@@ -185,15 +189,16 @@ const inOrder = (slots: ReadonlyArray<Slot>): ReadonlyArray<Slot> => {
   return ordered.concat(rest.slice(used))
 }
 
-/** Never throws, and takes time in proportion to what was said. */
+/**
+ * The witnesses are to come in the order of their sources. Never throws, and takes time in proportion to what was said.
+ */
 export const reconcile = (
   ends: ReadonlyArray<Item>,
-  dones: ReadonlyArray<Witness>,
-  drafts: ReadonlyArray<Witness>
+  witnesses: ReadonlyArray<Witness>
 ): Whole => {
   const output: Array<Item> = []
   const alternatives: Array<Item> = []
-  for (const slot of inOrder(gather(ends, dones, drafts))) {
+  for (const slot of inOrder(gather(ends, witnesses))) {
     const said = together(slot)
     if (said === undefined) continue
     output.push(said.item)
