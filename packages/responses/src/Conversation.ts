@@ -18,7 +18,7 @@ import * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import { InvalidRequest, type ResponsesError } from "./ResponsesError.ts"
-import * as ResponseTool from "./ResponseTool.ts"
+import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
  * With `store: false` the history keeps no ids and no reasoning but encrypted one, which models that think give with
@@ -69,7 +69,13 @@ export class TooManyRounds
 export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseItem.ResponseItem>
 
 /**
- * Sending is exclusive: a second `send` or `run` waits for the first.
+ * Sending is exclusive: a second `send`, `run` or `resume` waits for the first. The reader of a stream that has not ended,
+ * `onOpen` and the tools would wait for themselves: what they ask of their own conversation, `warmUp` too, fails with
+ * `InvalidRequest`. They may ask a `fork`.
+ *
+ * The history keeps what the next request can send. A call that was broken off is neither run nor kept: in a response that
+ * did not end `completed`, that is any call whose own status is not `completed`. A call that comes twice is run once. A
+ * response nested too deep to be sent back fails with `MalformedEvent` and leaves the history as it was.
  *
  * @since 0.1.0
  * @category models
@@ -82,13 +88,15 @@ export interface Conversation<out R = never> {
   readonly send: (input: Input) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. The history grows whenever a response
-   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`. A tool
-   * must not ask its own conversation, which is busy.
+   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`.
    */
   readonly run: (
     input: Input
   ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R>
-  /** Goes on with a `run` that failed or was interrupted, from the last complete round. */
+  /**
+   * Goes on with a `run` that failed or was interrupted, from the last complete round, also with a `history` that ends
+   * there. Asks nothing and is empty if there is nothing to go on with.
+   */
   readonly resume: Stream.Stream<
     ResponseEvent.ResponseEvent,
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds,
@@ -190,6 +198,7 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
         if (problem !== undefined) return Stream.fail(new InvalidRequest({ field: "input", description: problem }))
         return WholeAnswer.stream(toRequest(items), {
           onOpen,
+          onHandOver: turns.handOver,
           onEnd: (output, isComplete) => {
             onEnd(Kept.make(output, { before, isComplete, isStored: options.store !== false }))
           }
@@ -212,11 +221,12 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
         history = [...history, ...items, ...kept]
         unfinished = undefined
       })
-      const answers = Effect.suspend(() =>
-        Effect.forEach(calls, (call) => turns.within(ToolOutput.answer(tools, call, onToolFailure)), {
+      const answers = Effect.suspend(() => {
+        turns.handOver(true)
+        return Effect.forEach(calls, (call) => ToolOutput.answer(tools, call, onToolFailure), {
           concurrency: concurrency ?? "unbounded"
         })
-      )
+      }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
       return Stream.concat(
         // Asking for the same again would be refused again.
         Stream.tapError(asked, (error) =>

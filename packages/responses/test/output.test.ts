@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
+import * as Predicate from "effect/Predicate"
 import * as Output from "../src/internal/output.ts"
 import type * as ResponseEvent from "../src/ResponseEvent.ts"
 
@@ -47,13 +48,13 @@ const delta = (type: string, text: string, at: Json = {}): Json => ({
 })
 
 const text = (id: string, words: string, index = 0): ReadonlyArray<Json> =>
-  [...words].map((letter) => delta("output_text", letter, { item_id: id, output_index: index, content_index: 0 }))
+  words.split("").map((letter) => delta("output_text", letter, { item_id: id, output_index: index, content_index: 0 }))
 
 const end = (output: unknown, status: string | undefined = "completed") =>
   ({ id: "r", status, output }) as unknown as ResponseEvent.Response
 
 const add = (output: Output.Output, events: ReadonlyArray<Json>) => {
-  for (const event of events) output.add(event as unknown as ResponseEvent.ServerEvent, 10)
+  for (const event of events) output.add(event, 10)
 }
 
 const whole = (events: ReadonlyArray<Json>, list: unknown, status?: string) => {
@@ -69,7 +70,7 @@ const brief = (items: ReadonlyArray<unknown>): ReadonlyArray<string> =>
     const said = Array.isArray(content)
       ? content.map((part) => part.text ?? part.refusal).join("|")
       : args ?? input ?? ""
-    return [type, id, callId, said].filter((field) => field !== undefined).join(" ")
+    return [type, id, callId, said].filter(Predicate.isString).join(" ")
   })
 
 const a = message("a", "One")
@@ -107,6 +108,7 @@ describe("what all witnesses say together", () => {
     ["ids that are made anew at the end", [done(message("x", "One"), 0)], [a], ["message a One"]],
     ["ids that are missing at the end", [done(a, 0)], [message("", "One")], ["message a One"]],
     ["a thin list without ids", [done(a, 0), done(b, 1)], [message("", "Two")], ["message a One", "message b Two"]],
+    ["an item that tells neither id nor place", [done(message("", "Hm"))], [message("", "One")], ["message  One"]],
     ["ids that are missing before the end", [done(message("", "one"), 0)], [a], ["message a One"]],
     ["items without ids that say the same", [done(message("", "One"), 0), done(message("", "One"), 1)], [], [
       "message  One",
@@ -236,7 +238,7 @@ describe("what all witnesses say together", () => {
     ["a place beyond all", [done(b, 1e9), done(a, 0)], [], ["message a One", "message b Two"]]
   ]
   for (const [what, events, list, expected] of table) {
-    it(what, () => assert.deepStrictEqual(brief(whole(events, list).output), expected))
+    it(`from ${what}`, () => assert.deepStrictEqual(brief(whole(events, list).output), expected))
   }
 })
 
@@ -360,7 +362,7 @@ const events = (
   const item = isCall ? call(`fc_${index}`, `call_${index}`) : message(`msg_${index}`, `Text ${index}`)
   const stub = { ...item, status: "in_progress", ...(isCall ? { arguments: "" } : { content: [] }) }
   const at = { item_id: item["id"], output_index: index, ...(isCall ? {} : { content_index: 0 }) }
-  const words = [...isCall ? String(item["arguments"]) : `Text ${index}`]
+  const words = (isCall ? String(item["arguments"]) : `Text ${index}`).split("")
   const hasDeltas = sources.includes("deltas")
   return [
     ...(isAnnounced || (hasDeltas && isCall) ? [[added(stub, index)]] : []),

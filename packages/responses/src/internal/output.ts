@@ -54,7 +54,8 @@ export const make = (): Output => {
   }
 
   const addDone = (item: Item, place: number | undefined, more: number) => {
-    dones.push({ source: "done", item, place })
+    // Servers that tell no place send their items in order.
+    dones.push({ source: "done", item, place: place ?? dones.length })
     size += more
     const id = textOf(item["id"])
     for (

@@ -1,11 +1,7 @@
-/** One caller at a time, in the order of their coming, and nobody who would wait for itself. */
+/** One caller at a time, in the order of their coming, and none that would wait for itself. */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
-import * as FiberStatus from "effect/FiberStatus"
 import { globalValue } from "effect/GlobalValue"
-import * as HashSet from "effect/HashSet"
 import type * as Scope from "effect/Scope"
 import { InvalidRequest } from "../ResponsesError.ts"
 import * as FairSemaphore from "./fairSemaphore.ts"
@@ -13,20 +9,22 @@ import * as FairSemaphore from "./fairSemaphore.ts"
 export interface Turns {
   /** Waits for the callers before, and holds the turn for as long as the scope lasts. */
   readonly take: Effect.Effect<void, InvalidRequest, Scope.Scope>
-  /** Fails if the running fiber is at work for the turn that is held. */
+  /** Fails in a fiber that the holder of the turn waits for. */
   readonly check: Effect.Effect<void, InvalidRequest>
-  /** Marks an effect, and the fibers that it forks, as work for the turn that is held. */
-  readonly within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** The holder now waits for its reader or for its tools, or does no more. */
+  readonly handOver: (isOver: boolean) => void
 }
 
-/** A turn that is held, by the fiber that pulls the stream. */
 interface Turn {
-  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  isHandedOver: boolean
 }
 
-/** The turns that the running fiber works for: a tool may ask another conversation, whose tool asks the first. */
-const worksFor = globalValue(
-  Symbol.for("effect-responses/internal/turns/worksFor"),
+/**
+ * The turns that the running fiber, or one that forked it, holds. That forked ones have them too is needed: to run a
+ * Stream is to fork, and so is a time-out.
+ */
+const holding = globalValue(
+  Symbol.for("effect-responses/internal/turns/holding"),
   () => FiberRef.unsafeMake<ReadonlyArray<Turn>>([])
 )
 
@@ -36,55 +34,40 @@ const refused = new InvalidRequest({
     "ask its `fork`, or wait until the stream has ended"
 })
 
-/** Whether a fiber waits for another one, as in a race with a time-out. */
-const waitsFor = (
-  waiting: Fiber.RuntimeFiber<unknown, unknown>,
-  other: Fiber.RuntimeFiber<unknown, unknown>
-): Effect.Effect<boolean> =>
-  Effect.map(
-    waiting.status,
-    (status) => FiberStatus.isSuspended(status) && HashSet.has(FiberId.ids(status.blockingOn), other.id().id)
-  )
-
 export const make = (): Turns => {
   const semaphore = FairSemaphore.make()
   let held: Turn | undefined
 
-  const check = Effect.withFiberRuntime<void, InvalidRequest>((fiber) => {
-    if (held === undefined) return Effect.void
-    if (held.fiber === fiber || fiber.getFiberRef(worksFor).includes(held)) return Effect.fail(refused)
-    return Effect.flatMap(waitsFor(held.fiber, fiber), (waits) => waits ? Effect.fail(refused) : Effect.void)
-  })
+  const check = Effect.flatMap(FiberRef.get(holding), (turns) =>
+    // While the holder waits for the server it does not wait for what its reader has forked: that may wait for it.
+    held?.isHandedOver === true && turns.includes(held) ? Effect.fail(refused) : Effect.void)
 
   const take = Effect.uninterruptibleMask((restore) =>
-    Effect.zipRight(
-      restore(check),
-      Effect.withFiberRuntime<void, never, Scope.Scope>((fiber) => {
-        const place = semaphore.enter()
-        const turn = { fiber }
-        const leave = Effect.sync(() => {
-          if (held === turn) held = undefined
-          place.leave()
-        })
-        const begin = Effect.sync(() => {
-          held = turn
-        })
-        return Effect.addFinalizer(() => leave).pipe(
-          Effect.zipRight(restore(place.granted)),
-          Effect.zipRight(begin),
-          Effect.onInterrupt(() => leave)
-        )
+    Effect.flatMap(check, () => {
+      const place = semaphore.enter()
+      const turn: Turn = { isHandedOver: false }
+      const leave = Effect.suspend(() => {
+        if (held === turn) held = undefined
+        place.leave()
+        return FiberRef.update(holding, (turns) => turns.filter((other) => other !== turn))
       })
-    )
+      const begin = Effect.suspend(() => {
+        held = turn
+        return FiberRef.update(holding, (turns) => [...turns, turn])
+      })
+      return Effect.addFinalizer(() => leave).pipe(
+        Effect.zipRight(restore(place.granted)),
+        Effect.onInterrupt(() => leave),
+        Effect.zipRight(begin)
+      )
+    })
   )
 
   return {
     take,
     check,
-    within: (effect) =>
-      Effect.suspend(() => {
-        const turn = held
-        return turn === undefined ? effect : Effect.locallyWith(effect, worksFor, (turns) => [...turns, turn])
-      })
+    handOver: (isOver) => {
+      if (held !== undefined) held.isHandedOver = isOver
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface Options {
   readonly onOpen: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   /** `isComplete`: the server broke nothing off. */
   readonly onEnd: (output: ReadonlyArray<ResponseItem>, isComplete: boolean) => void
+  /** Code of the caller's runs now, or does no more: its `onOpen`, or what takes the events. */
+  readonly onHandOver: (isOver: boolean) => void
 }
 
 type Events = Chunk.Chunk<ResponseEvent.ResponseEvent>
@@ -25,40 +27,55 @@ const unwritable = ({ response, type }: ResponseEvent.EndEvent): MalformedEvent 
     delivery: "partial"
   })
 
-/** A failure takes the place of the last event. */
-const atEnd = (onEnd: (event: ResponseEvent.EndEvent) => ResponsesError | undefined) => {
-  const pass: Channel.Channel<Events, Events, ResponsesError, ResponsesError, unknown, unknown> = Channel.readWith({
-    onInput: (chunk) => {
-      const last = Chunk.isNonEmpty(chunk) ? Chunk.lastNonEmpty(chunk) : undefined
+type Pass = Channel.Channel<Events, Events, ResponsesError, ResponsesError, unknown, unknown>
+
+/** `onEnd` looks at the last event first. Its failure takes the place of the event. */
+const passing = (
+  onEnd: (event: ResponseEvent.EndEvent) => ResponsesError | undefined,
+  onHandOver: Options["onHandOver"]
+): Pass => {
+  const handOver = (events: Events, next: () => Pass): Pass => {
+    onHandOver(true)
+    return Channel.flatMap(Channel.write(events), () => {
+      onHandOver(false)
+      return next()
+    })
+  }
+  const pass: Pass = Channel.readWith({
+    onInput: (events: Events) => {
+      const last = Chunk.isNonEmpty(events) ? Chunk.lastNonEmpty(events) : undefined
       const error = last !== undefined && ResponseEvent.isEnd(last) ? onEnd(last) : undefined
       return error === undefined
-        ? Channel.flatMap(Channel.write(chunk), () => pass)
-        : Channel.zipRight(Channel.write(Chunk.dropRight(chunk, 1)), Channel.fail(error))
+        ? handOver(events, () => pass)
+        : handOver(Chunk.dropRight(events, 1), () => Channel.fail(error))
     },
     onFailure: Channel.fail,
     onDone: Channel.succeed
   })
-  return <R>(events: Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, R>) =>
-    Stream.pipeThroughChannel(events, pass)
+  return pass
 }
 
 /** Output that could not be sent back fails the stream, and `onEnd` is not told of it. */
 export const stream = (
   request: ResponseRequest,
-  { onEnd, onOpen }: Options
+  { onEnd, onHandOver, onOpen }: Options
 ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses.Responses> =>
   Stream.suspend(() => {
     let result: Responses.OpenResponse["result"] | undefined
-    return Responses.stream(request, {
-      onOpen: (opened) => {
-        result = opened.result
-        return onOpen?.(opened) ?? Effect.void
-      }
-    }).pipe(atEnd((event) => {
+    const end = (event: ResponseEvent.EndEvent) => {
       const output = result?.()?.output ?? []
       if (!Writable.isWritable(output)) return unwritable(event)
       const { status = "completed" } = event.response
       onEnd(output, event.type === "response.completed" && status === "completed")
       return undefined
-    }))
+    }
+    const events = Responses.stream(request, {
+      onOpen: (opened) => {
+        result = opened.result
+        if (onOpen === undefined) return Effect.void
+        onHandOver(true)
+        return Effect.ensuring(onOpen(opened), Effect.sync(() => onHandOver(false)))
+      }
+    })
+    return Stream.pipeThroughChannel(events, passing(end, onHandOver))
   })
