@@ -20,14 +20,19 @@ const L0 = [
   "ResponseTurn",
   "internal/alarm",
   "internal/badFrames",
+  "internal/calls",
   "internal/chainFields",
   "internal/finalizer",
   "internal/history",
   "internal/httpAnswer",
   "internal/httpHeader",
+  "internal/inputShape",
+  "internal/itemDraft",
   "internal/itemFrames",
   "internal/itemMeaning",
+  "internal/itemParts",
   "internal/jsonText",
+  "internal/kept",
   "internal/meaning",
   "internal/outage",
   "internal/output",
@@ -38,8 +43,11 @@ const L0 = [
   "internal/textStream",
   "internal/timeline",
   "internal/tokens",
+  "internal/toolOutput",
   "internal/utf8",
-  "internal/wireError"
+  "internal/witnesses",
+  "internal/wireError",
+  "internal/writable"
 ]
 const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
@@ -59,7 +67,7 @@ const L2 = {
   ],
   transports: ["ResponsesSocket", "ResponsesHttp", "ResponsesTest"]
 }
-const L3 = ["Conversation", "ResponsesFetch"]
+const L3 = ["internal/turns", "internal/wholeAnswer", "Conversation", "ResponsesFetch"]
 
 /** In each order, a group imports nothing from a group that stands further right. */
 const orders = {
