@@ -58,16 +58,8 @@ export const make = (): Output => {
     dones.push({ source: "done", item, place: place ?? dones.length })
     size += more
     const id = textOf(item["id"])
-    for (
-      const key of new Set([
-        keyOf(id, place),
-        keyOf(undefined, place),
-        keyOf(id, undefined),
-        keyOf(undefined, undefined)
-      ])
-    ) {
-      release(drafts.get(key), item)
-    }
+    const keys = [keyOf(id, place), keyOf(undefined, place), keyOf(id, undefined), keyOf(undefined, undefined)]
+    for (const key of keys) release(drafts.get(key), item)
   }
 
   const addText = (event: Fields, { isDelta, kind }: Draft.TextEvent, more: number) => {
