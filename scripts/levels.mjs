@@ -21,6 +21,7 @@ const L0 = [
   "internal/alarm",
   "internal/badFrames",
   "internal/belonging",
+  "internal/calls",
   "internal/chainFields",
   "internal/chainRefusal",
   "internal/errorTable",
@@ -29,9 +30,13 @@ const L0 = [
   "internal/history",
   "internal/httpAnswer",
   "internal/httpHeader",
+  "internal/inputShape",
+  "internal/itemDraft",
   "internal/itemFrames",
   "internal/itemMeaning",
+  "internal/itemParts",
   "internal/jsonText",
+  "internal/kept",
   "internal/limits",
   "internal/meaning",
   "internal/outage",
@@ -45,8 +50,11 @@ const L0 = [
   "internal/textStream",
   "internal/timeline",
   "internal/tokens",
+  "internal/toolOutput",
   "internal/utf8",
-  "internal/wireError"
+  "internal/witnesses",
+  "internal/wireError",
+  "internal/writable"
 ]
 const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
@@ -66,7 +74,7 @@ const L2 = {
   ],
   transports: ["ResponsesSocket", "ResponsesHttp", "ResponsesTest"]
 }
-const L3 = ["Conversation", "ResponsesFetch"]
+const L3 = ["internal/turns", "internal/wholeAnswer", "Conversation", "ResponsesFetch"]
 
 /** In each order, a group imports nothing from a group that stands further right. */
 const orders = {

@@ -279,14 +279,16 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
-/** A handler may fail with anything. */
+/** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
 const handle = <R>(
   tool: ResponseTool<unknown, R>,
   call: Call
 ): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off
   Effect.mapError(tool.handle(call), (error) =>
-    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error))
+    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
+      Effect.flatMap((value) => toOutput(call, value))
+    )
 
 /**
  * Answers a call with the tool of its name. Any failure becomes `ToolFailed`, or with `onFailure: "output"` the text of

@@ -17,6 +17,7 @@ import type { FinalResponse, OpenResponse } from "../Responses.ts"
 import { ConnectionError, type Delivery, type ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
 import * as wireError from "./wireError.ts"
+import type * as Witnesses from "./witnesses.ts"
 
 export interface Options {
   readonly previousResponseId?: string | undefined
@@ -53,7 +54,7 @@ export interface Exchange {
   /** The response as it stands at its end, if it ended `completed` or `incomplete` and was kept. */
   readonly result: () => FinalResponse | undefined
   /** Other spellings that the server sent of items of the output. */
-  readonly alternatives: () => Output.Whole["alternatives"]
+  readonly alternatives: () => Witnesses.Whole["alternatives"]
   /** Waits until the response begins, and gives its id if the server has said it. */
   readonly started: Effect.Effect<string | undefined, ResponsesError>
   /** Either this or `forEach` can be run, once. */
@@ -114,7 +115,7 @@ class ExchangeImpl implements Exchange {
   private batch: Array<ResponseEvent.ResponseEvent> = []
   private unread = 0
   private final: FinalResponse | undefined
-  private others: Output.Whole["alternatives"] = []
+  private others: Witnesses.Whole["alternatives"] = []
   /** `undefined` once nothing is kept of it any more. */
   private output: Output.Output | undefined = Output.make()
   private readonly options: Options
@@ -173,7 +174,7 @@ class ExchangeImpl implements Exchange {
     return this.final
   }
 
-  alternatives(): Output.Whole["alternatives"] {
+  alternatives(): Witnesses.Whole["alternatives"] {
     return this.others
   }
 
