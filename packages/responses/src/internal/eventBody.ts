@@ -4,6 +4,7 @@ import { ConnectionError, type Delivery, MalformedEvent } from "../ResponsesErro
 import * as EventStream from "./eventStream.ts"
 import { type Exchange, maxBeforeBeginning } from "./exchange.ts"
 import { maxErrorSize } from "./httpFailure.ts"
+import * as JsonLines from "./jsonLines.ts"
 import * as SseDialect from "./sseDialect.ts"
 
 export interface EventBody {
@@ -22,8 +23,6 @@ const endedEarly = (delivery: Delivery) =>
     delivery,
     description: "The server ended the events before the response had ended"
   })
-
-const isJson = (text: string): boolean => text.startsWith("{") || text.startsWith("[")
 
 /** What a body is that had no event. `undefined`: events, of which none came. */
 const insteadOfEvents = (type: string, text: string): string | undefined => {
@@ -65,14 +64,12 @@ export const make = (contentType: string | undefined, exchange: Exchange): Event
   const events = EventStream.make({
     onEvent: (data, name) => {
       const found = take(data, name)
-      if (found === SseDialect.nothing) return
-      // Where data was printed over several lines, all but the first may lack the name of the field.
-      if (other === "" || take(`${data}\n${other}`, name) !== SseDialect.nothing) fail(found, data)
+      if (found !== SseDialect.nothing) fail(found, data)
     },
     onOther: (text, name) => {
-      const found = name !== undefined || isJson(text) ? take(text, name) : "text that is no event"
+      const found = name !== undefined || JsonLines.isOpening(text) ? take(text, name) : "text that is no event"
       if (found === SseDialect.nothing) return
-      if (isJson(text)) problem ??= found
+      if (JsonLines.isOpening(text)) problem ??= found
       other += other === "" ? text : `\n${text}`
       if (other.length > maxErrorSize) fail(insteadOfEvents(type, other) ?? found, other)
     },

@@ -26,16 +26,28 @@ const pieceSize = 32
 const fields = ["data", "event", "id", "retry"]
 
 export const make = ({ onEvent, onOther, onOverflow }: Handlers): EventStream => {
-  const json = JsonLines.make(onOther)
   let held = 0
   let isEnding = false
+  /** Lines that are no field, since the last event. */
+  let bare = ""
+
+  const json = JsonLines.make<"error">((text, name) => {
+    if (JsonLines.isOpening(text)) {
+      held = 0
+      bare = ""
+    } else bare += `\n${text}`
+    onOther(text, name)
+  })
 
   const parser = createParser({
     onEvent: ({ data, event }) => {
-      held = 0
       json.end()
-      if (data.length > maxEventSize) onOverflow()
-      else onEvent(data, event)
+      // Where JSON is printed over several lines, all but the first may lack the name of the field.
+      const whole = bare !== "" && JsonLines.depthOf(data) > 0 ? data + bare : data
+      held = 0
+      bare = ""
+      if (whole.length > maxEventSize) onOverflow()
+      else onEvent(whole, event)
     },
     onError: ({ field, line = "", type, value = "" }) => {
       if (type !== "unknown-field") return

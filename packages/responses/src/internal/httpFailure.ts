@@ -79,12 +79,14 @@ export const readText = (
     )
   })
 
-/** Servers that stream write the error as an event, also after a status that says no. */
+/** Some servers write the error as an event, or as a list of one, also after a status that says no. */
 const errorOf = (body: string): string => {
   let found: string | undefined
   const take = (text: string, name: string | undefined) => {
     const event = SseDialect.read(text, name)
-    if (typeof event === "object" && ResponseEvent.isFailure(event)) found ??= text
+    if (typeof event === "object" && ResponseEvent.isFailure(event)) {
+      found ??= text.startsWith("[") ? text.slice(1, -1) : text
+    }
   }
   const events = EventStream.make({ onEvent: take, onOther: take, onOverflow: () => {} })
   events.feed(body)

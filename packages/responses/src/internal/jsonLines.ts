@@ -3,7 +3,7 @@
 const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = [34, 92, 91, 93, 123, 125]
 
 /** How many more brackets a line opens than it closes. No string of JSON goes on in another line. */
-const depthOf = (line: string): number => {
+export const depthOf = (line: string): number => {
   let depth = 0
   let isText = false
   for (let at = 0; at < line.length; at++) {
@@ -18,6 +18,9 @@ const depthOf = (line: string): number => {
   return depth
 }
 
+/** Not after a space: what is printed inside of something else stands further right. */
+export const isOpening = (line: string): boolean => line.startsWith("{") || line.startsWith("[")
+
 export interface JsonLines<Name> {
   readonly line: (line: string) => void
   /** A line that begins something new, which `name` belongs to. */
@@ -30,6 +33,7 @@ export const make = <Name>(onText: (text: string, name: Name | undefined) => voi
   let open: Array<string> = []
   let name: Name | undefined
   let depth = 0
+  let isFirst = true
 
   const end = () => {
     if (open.length === 0) return
@@ -44,13 +48,14 @@ export const make = <Name>(onText: (text: string, name: Name | undefined) => voi
     if (depth <= 0) end()
   }
 
-  const begin = (line: string, ofWhat: Name | undefined) => {
+  const begin = (line: string, nameOfLine: Name | undefined) => {
     end()
-    const text = line.trim()
+    const text = isFirst ? line.trim() : line.trimEnd()
     if (text === "") return
-    name = ofWhat
+    isFirst = false
+    name = nameOfLine
     depth = 0
-    if (text.startsWith("{") || text.startsWith("[")) add(text)
+    if (isOpening(text)) add(text)
     else onText(text, name)
   }
 
