@@ -7,7 +7,7 @@ export interface Handlers {
   readonly onEvent: (data: string, name: string | undefined) => void
   /** A line that is no field of an event, or the lines of one JSON text. The name is `error` after a field of that name. */
   readonly onOther: (text: string, name: "error" | undefined) => void
-  /** More than `maxEventSize` came without an event. */
+  /** More than `limit` came without an event. */
   readonly onOverflow: () => void
 }
 
@@ -25,7 +25,7 @@ const pieceSize = 32
 
 const fields = ["data", "event", "id", "retry"]
 
-export const make = ({ onEvent, onOther, onOverflow }: Handlers): EventStream => {
+export const make = ({ onEvent, onOther, onOverflow }: Handlers, limit = maxEventSize): EventStream => {
   let held = 0
   let isEnding = false
   /** Lines that are no field, since the last event. */
@@ -46,7 +46,7 @@ export const make = ({ onEvent, onOther, onOverflow }: Handlers): EventStream =>
       const whole = bare !== "" && JsonLines.depthOf(data) > 0 ? data + bare : data
       held = 0
       bare = ""
-      if (whole.length > maxEventSize) onOverflow()
+      if (whole.length > limit) onOverflow()
       else onEvent(whole, event)
     },
     onError: ({ field, line = "", type, value = "" }) => {
@@ -63,7 +63,7 @@ export const make = ({ onEvent, onOther, onOverflow }: Handlers): EventStream =>
     feed: (text) => {
       held += text.length + pieceSize
       parser.feed(text)
-      if (held > maxEventSize) onOverflow()
+      if (held > limit) onOverflow()
     },
     end: () => {
       isEnding = true
