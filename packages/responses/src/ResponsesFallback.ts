@@ -120,9 +120,14 @@ const countProbe = (outcome: "succeeded" | "failed") =>
  * before sending) makes the second serve all requests of the next interval, without trying the first; their
  * `recoveries` name that error too. Any other error that allows a fallback concerns its own request.
  *
+ * A first transport that connects and never answers counts as one that cannot be had, too. A request that was sent is not
+ * repeated: it fails. After three such requests in a row without any answer in between (no event within
+ * `firstEventTimeout`, or the connection lost before the first event), the next request is served by the second.
+ *
  * The first request after the interval is served by the second as well, and starts a probe: `connect` of the first, in
  * the background, one at a time. If it fails, the next interval is longer. If it succeeds, the first serves again; only a
- * response that it opens makes the intervals short again. An error that allows no fallback (401, 403, no key, a defect)
+ * response that it opens makes the intervals short again, and until then one request without an answer is enough to begin
+ * the next interval. An error that allows no fallback (401, 403, no key, a defect)
  * ends the interval too, so that the next request reports it. While nobody asks there is no timer and no fiber.
  *
  * Warm-ups always go to the first. One that opens ends the interval, and one that fails can begin it.
@@ -146,14 +151,14 @@ export const make = (
       Effect.suspend(() => {
         const count = memory.count()
         const opened = Effect.suspend(() => memory.opened(count) ? ended("The socket serves again") : Effect.void)
-        const failed = (error: ConnectionError) =>
+        const failed = (error: ResponsesError) =>
           Effect.flatMap(moment, (moment) => {
             const outage = memory.failed(Cause.originalError(error), count, moment)
             return outage === undefined ? Effect.void : began(outage)
           })
         return Effect.tapBoth(first.open(request), {
           onSuccess: () => Effect.uninterruptible(opened),
-          onFailure: (error) => Outage.isOutage(error) ? Effect.uninterruptible(failed(error)) : Effect.void
+          onFailure: (error) => Effect.uninterruptible(failed(error))
         })
       })
 
