@@ -18,10 +18,10 @@ export const make = (
   const history = items.map((item) => ItemMeaning.make(draft, item))
   for (const alternative of alternatives) {
     const spelling = ItemMeaning.make(draft, alternative)
-    const fits = (known: ItemMeaning.ItemMeaning) => ItemMeaning.withSpelling(known, spelling) !== undefined
-    const index = history.findIndex(fits)
-    if (index < 0 || index !== history.findLastIndex(fits)) continue
-    history[index] = ItemMeaning.withSpelling(history[index]!, spelling)!
+    const fitting = history.filter((known) => ItemMeaning.isSpelling(known, spelling))
+    const [known] = fitting
+    if (known === undefined || fitting.length > 1) continue
+    history[history.indexOf(known)] = ItemMeaning.withSpelling(known, spelling)
   }
   return history
 }

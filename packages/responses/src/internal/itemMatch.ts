@@ -7,10 +7,6 @@ import * as Meaning from "./meaning.ts"
 
 type Known = ItemMeaning.ItemMeaning
 
-/** The same, or one of the spellings that are known. */
-const isSecret = (known: Known[number] | undefined, said: unknown): boolean =>
-  Object.is(known, said) || Array.isArray(known) && known.includes(said)
-
 /**
  * No instance of a class, which may hide, rename and compute fields: such an item is compared as JSON has it. The callers
  * look `toJSON` up themselves, because the engine meets few shapes at their places and all of them here.
@@ -63,7 +59,7 @@ const hasOutput: Has = (known, item) =>
 
 const hasReasoning: Has = (known, item) =>
   item["type"] === "reasoning" && isOrdinary(item, item["toJSON"]) && known[2] !== null &&
-  isSecret(known[2], item["encrypted_content"])
+  Meaning.isSpelled(known[2], item["encrypted_content"])
 
 const hasPlainly: Has = (known, item) => {
   switch (known[0]) {
@@ -105,11 +101,11 @@ const isSameOfKind = (known: Known, { leaves, size }: Meaning.Draft): boolean =>
       return Meaning.equal(known, leaves, size, 3) && JsonText.isSame(String(known[2]), String(leaves[2]))
     case "reasoning":
       return known[2] !== null && leaves[2] !== null
-        ? isSecret(known[2], leaves[2])
+        ? Meaning.isSpelled(known[2], leaves[2])
         : Meaning.equal(known, leaves, size, 3) && (hasThoughts(known) || isCompatible(known[1], leaves[1]))
     case ItemMeaning.other:
-      return isCompatible(known[1], leaves[1]) && isSecret(known[2], leaves[2]) &&
-        isCompatible(known[3], leaves[3]) && Meaning.equal(known, leaves, size, 4)
+      return isCompatible(known[1], leaves[1]) && isCompatible(known[2], leaves[2]) &&
+        Meaning.equal(known, leaves, size, 3)
     case "item_reference":
       return known[1] === leaves[1]
     default:

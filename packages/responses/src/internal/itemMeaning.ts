@@ -5,9 +5,6 @@
 import type { ResponseItem } from "../ResponseItem.ts"
 import * as Meaning from "./meaning.ts"
 
-/** The spellings of a ciphertext that a server has encrypted more than once. */
-export type Spellings = ReadonlyArray<string | null>
-
 /**
  * The kind, the id (`null` if there is none) and what the kind needs. The places of what `itemMatch.ts` does not compare
  * leaf by leaf:
@@ -17,9 +14,9 @@ export type Spellings = ReadonlyArray<string | null>
  * - their outputs: `call_id`, content
  * - `reasoning`: ciphertext, summary, content
  * - `item_reference`, `compaction_trigger`: nothing more
- * - `other`: ciphertext, status, all other fields
+ * - `other`: status, all other fields
  */
-export type ItemMeaning = ReadonlyArray<Meaning.Leaf | Spellings>
+export type ItemMeaning = ReadonlyArray<Meaning.Leaf | Meaning.Spellings>
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -150,10 +147,10 @@ const writeKnown = (item: Fields, draft: Meaning.Draft): boolean => {
 
 /** What created an item is the server's bookkeeping: no input has it. */
 const writeOther = (item: Fields, draft: Meaning.Draft): void => {
-  const { created_by: _, encrypted_content, id, status, ...rest } = item
-  const isUsual = [encrypted_content, id, status].every((value) => isNone(value) || isText(value))
+  const { created_by: _, id, status, ...rest } = item
+  const isUsual = [id, status].every((value) => isNone(value) || isText(value))
   draft.add(other)
-  for (const value of [id, encrypted_content, status]) draft.add(isUsual ? textOrNull(value) : null)
+  for (const value of [id, status]) draft.add(isUsual ? textOrNull(value) : null)
   Meaning.write(isUsual ? rest : item, draft, lenient)
 }
 
@@ -171,15 +168,29 @@ export const make = (draft: Meaning.Draft, item: ResponseItem): ItemMeaning => {
   return draft.finish()
 }
 
-/**
- * The item, known in another spelling too: of the same id, and with nothing different but what the server encrypts anew.
- * `undefined` if the other is not such a spelling.
- */
-export const withSpelling = (known: ItemMeaning, spelling: ItemMeaning): ItemMeaning | undefined => {
-  const [kind, id, secret] = known
-  if (id === null || kind !== spelling[0] || id !== spelling[1]) return undefined
-  if (kind !== "reasoning" && !(kind === other && Meaning.equal(known, spelling, spelling.length, 4))) return undefined
-  const secrets: Spellings = Array.isArray(secret) ? secret : [secret]
-  const said = spelling[2] as string | null
-  return secrets.includes(said) ? known : known.with(2, [...secrets, said])
-}
+/** The values of these fields are ciphertexts, which a server can write anew each time it shows an item. */
+const secrets: ReadonlySet<unknown> = new Set(["encrypted_content", "fingerprint"])
+
+const isSecret = (known: ItemMeaning, spelling: ItemMeaning, index: number): boolean =>
+  typeof spelling[index] === "string" &&
+  (known[0] === "reasoning" ? index === 2 : known[0] === other && secrets.has(known[index - 1]))
+
+/** Reasoning is its ciphertext, with whatever summary it comes. A status says how far the server was at the time. */
+const isBeside = ([kind]: ItemMeaning, index: number): boolean =>
+  kind === "reasoning" ? index > 2 : kind === other && index === 2
+
+/** Whether it is the same item of the same response, and nothing differs but ciphertexts. */
+export const isSpelling = (known: ItemMeaning, spelling: ItemMeaning): boolean =>
+  known[1] !== null && known[0] === spelling[0] && known[1] === spelling[1] &&
+  (known[0] === "reasoning" || known.length === spelling.length) &&
+  known.every((leaf, index) =>
+    Meaning.isSpelled(leaf, spelling[index]) || isSecret(known, spelling, index) || isBeside(known, index)
+  )
+
+/** The item, known in a spelling for which `isSpelling` holds too. */
+export const withSpelling = (known: ItemMeaning, spelling: ItemMeaning): ItemMeaning =>
+  known.map((leaf, index) =>
+    isSecret(known, spelling, index) && !Meaning.isSpelled(leaf, spelling[index])
+      ? [leaf, spelling[index]].flat() as Meaning.Spellings
+      : leaf
+  )

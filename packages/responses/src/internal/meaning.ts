@@ -8,6 +8,9 @@ export type Leaf = string | number | boolean | null | bigint | symbol
 
 export type Meaning = ReadonlyArray<Leaf>
 
+/** In the place of a leaf: several, of which each is as good as the other. */
+export type Spellings = ReadonlyArray<Leaf>
+
 /** No JSON value holds a symbol, so nothing inside a value can imitate its structure. */
 const record = Symbol("{")
 const list = Symbol("[")
@@ -104,16 +107,20 @@ export const rewrite = <A>(draft: Draft, writer: (value: A, draft: Draft) => voi
   }
 }
 
+/** Whether a leaf, or one of its spellings, is what is said. */
+export const isSpelled = (known: Leaf | Spellings | undefined, said: unknown): boolean =>
+  Object.is(known, said) || Array.isArray(known) && known.includes(said)
+
 /** Whether the lists are equal from a place on, where only `size` of the right one counts. */
 export const equal = (
-  left: ReadonlyArray<unknown>,
-  right: ReadonlyArray<unknown>,
+  left: ReadonlyArray<Leaf | Spellings>,
+  right: Meaning,
   size = right.length,
   from = 0
 ): boolean => {
   if (left.length !== size) return false
   for (let index = from; index < size; index++) {
-    if (!Object.is(left[index], right[index])) return false
+    if (!isSpelled(left[index], right[index])) return false
   }
   return true
 }
