@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Continuation from "../src/Continuation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponseRequest from "../src/ResponseRequest.ts"
@@ -428,6 +428,16 @@ describe("plan", () => {
     })
   })
 
+  it("reads arguments that an SDK prints in its own way once, and not again each turn", () => {
+    const [made, printed] = ["{\"a\":1}", "{ \"a\": 1 }"].map((args) => ({ ...call("c", args), async: true }))
+    const parent = headAfter(ask([hello]), [made!])
+    const head = headAfter(ask([hello, printed!, more]), [answer("Hi")], { parent, id: "resp_2" })
+    const parse = vi.spyOn(JSON, "parse")
+    assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, printed!, more, answer("Hi"), more]))), [more])
+    assert.strictEqual(parse.mock.calls.length, 0)
+    parse.mockRestore()
+  })
+
   describe("an assistant's phase", () => {
     const said = (phase?: string | null) => untyped({ type: "message", role: "assistant", content: "Hi", phase })
     it("may be missing where the server has it", () => {
@@ -763,7 +773,7 @@ describe("plan", () => {
         prompt_cache_options: undefined
       }],
       ["cache options that say themselves how they are written", { prompt_cache_options: { mode: "implicit" } }, {
-        prompt_cache_options: { toJSON: () => ({ mode: "implicit" }) }
+        prompt_cache_options: Object.create({ toJSON: () => ({ mode: "implicit" }) })
       }]
     ]
     it.each(free)("%s make no difference", (_, before, now) => {

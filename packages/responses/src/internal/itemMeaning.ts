@@ -26,7 +26,7 @@ export const text = Symbol("text")
 const refusal = Symbol("refusal")
 const json = Symbol("json")
 
-export const isText = (value: unknown): value is string => typeof value === "string"
+const isText = (value: unknown): value is string => typeof value === "string"
 
 const isNone = (value: unknown): value is null | undefined => value === undefined || value === null
 
@@ -181,8 +181,7 @@ const isBeside = ([kind]: ItemMeaning, index: number): boolean =>
 
 /** Whether it is the same item of the same response, and nothing differs but ciphertexts. */
 export const isSpelling = (known: ItemMeaning, spelling: ItemMeaning): boolean =>
-  known[1] !== null && known[0] === spelling[0] && known[1] === spelling[1] &&
-  (known[0] === "reasoning" || known.length === spelling.length) &&
+  known[1] !== null && (known[0] === "reasoning" || known.length === spelling.length) &&
   known.every((leaf, index) =>
     Meaning.isSpelled(leaf, spelling[index]) || isSecret(known, spelling, index) || isBeside(known, index)
   )
