@@ -43,7 +43,7 @@ export type Tool = FunctionTool | OtherTool
  * The published create body. Fields that are `undefined` or `null` are left out of what is sent.
  *
  * `previous_response_id` given here is sent as given. `generate` and `stream_id` exist on a socket only, `background`
- * over HTTP only; `stream` is the transport's own business, whatever a caller puts there.
+ * and `background_options` over HTTP only; `stream` is the transport's own business, whatever a caller puts there.
  *
  * @since 0.1.0
  * @category models
@@ -55,6 +55,7 @@ export interface ResponseRequest {
   readonly input?: string | ReadonlyArray<ResponseItem> | undefined
   readonly access_programs?: unknown
   readonly background?: boolean | null | undefined
+  readonly background_options?: object | null | undefined
   readonly context_management?: ReadonlyArray<object> | null | undefined
   /** Excludes `previous_response_id`. */
   readonly conversation?: string | { readonly id: string } | null | undefined
@@ -152,7 +153,7 @@ const encode = (
     catch: (cause) => new InvalidRequest({ field: "input", description: `cannot be written as JSON: ${String(cause)}` })
   })
 
-const notOnSockets: ReadonlySet<string> = new Set<keyof ResponseRequest>(["background", "stream"])
+const notOnSockets: ReadonlySet<string> = new Set<keyof ResponseRequest>(["background", "background_options", "stream"])
 
 const notOverHttp: ReadonlySet<string> = new Set<keyof ResponseRequest>(["generate", "stream_id"])
 

@@ -15,7 +15,9 @@ const withoutNumbers = (text: string): string =>
     (part) => part.startsWith("\"") ? `"s${part.slice(1)}` : `"n${isExact(part) ? Number(part) : part}"`
   )
 
-const parse = (text: string): Meaning.Meaning | undefined => {
+const parse = (given: string): Meaning.Meaning | undefined => {
+  // Servers write `""` for a call without arguments, and SDKs echo what they have parsed it to.
+  const text = given === "" ? "{}" : given
   try {
     JSON.parse(text)
     const draft = new Meaning.Draft()
