@@ -10,6 +10,7 @@ import type { FinalResponse } from "../Responses.ts"
 import type { ResponsesError } from "../ResponsesError.ts"
 import * as ChainRefusal from "./chainRefusal.ts"
 import type { Connection } from "./connection.ts"
+import type { Answer } from "./exchange.ts"
 import * as Refusals from "./refusals.ts"
 
 export interface Heads {
@@ -24,7 +25,7 @@ export interface Heads {
     refused: Planned,
     error: ResponsesError
   ) => Planned
-  readonly commit: (connection: Connection, planned: Planned, result: FinalResponse, frameSize: number) => void
+  readonly commit: (connection: Connection, planned: Planned, answer: Answer, frameSize: number) => void
   /** Gives up the heads that may be why a request failed: asked again, it goes out in full. */
   readonly fail: (connection: Connection, planned: Planned, error: ResponsesError) => void
   /** The conversation that a connection served last, if a new one has to be told all of it. */
@@ -68,6 +69,10 @@ const asOfNow = (request: ResponseRequest.ResponseRequest): ResponseRequest.Resp
   ...request,
   input: [...ResponseRequest.items(request)]
 })
+
+/** A server can nest its output deeper than it can be written. Nothing continues from there, so its size is not needed. */
+const sizeOf = (output: FinalResponse["output"]): number =>
+  Either.getOrElse(Either.try(() => JSON.stringify(output).length), () => 0)
 
 const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
   Either.match(ResponseRequest.toFrame({ ...request, input: [] }), {
@@ -238,8 +243,8 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
       // Without the older heads of the conversation too, or each of them would be tried, and fail, in turn.
       if (ChainRefusal.isSuspected(error)) forget(connection, (kept) => isNamed(kept) || fits(kept, asked))
     },
-    commit: (connection, { asked, origin, parent, plan, refused }, result, frameSize) => {
-      const head = rule.commit(plan, { response: result, output: result.output })
+    commit: (connection, { asked, origin, parent, plan, refused }, answer, frameSize) => {
+      const head = rule.commit(plan, answer)
       if (head === undefined) return
       any = true
       if (origin !== undefined) refusals[origin].accepted()
@@ -249,13 +254,13 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
       const isKnownElsewhere = head.stored && uniqueIds
       memoryOf(connection).served = isKnownElsewhere || Predicate.isNotNullable(asked.previous_response_id)
         ? undefined
-        : { request: asked, output: result.output, isComplete: head.pendingCalls.length === 0 }
+        : { request: asked, output: answer.output, isComplete: head.pendingCalls.length === 0 }
       const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
       const kept: Kept = {
         head,
         otherBytes,
         inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, frameSize - otherBytes) +
-          JSON.stringify(result.output).length
+          sizeOf(answer.output)
       }
       setLane(connection, plan.request, kept)
       if (isKnownElsewhere) store(kept)

@@ -47,9 +47,9 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
       previousResponseId: undefined,
       granted: now,
       onEnd: (exchange) => {
-        const result = exchange.result()
-        if (result === undefined) return
-        options.heads.commit(successor, planned, result, frame.right.length)
+        const answer = exchange.answer()
+        if (answer === undefined) return
+        options.heads.commit(successor, planned, answer, frame.right.length)
         options.onRewarmed()
       }
     })

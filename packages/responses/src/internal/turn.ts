@@ -143,10 +143,10 @@ const makeServe = (options: Options) => {
         previousResponseId,
         granted,
         onEnd: (exchange) => {
-          const result = exchange.result()
+          const answer = exchange.answer()
           const error = exchange.error()
           try {
-            if (result !== undefined) heads.commit(connection, planned, result, frame.right.length)
+            if (answer !== undefined) heads.commit(connection, planned, answer, frame.right.length)
             if (error !== undefined) heads.fail(connection, planned, error)
           } finally {
             held.release()
