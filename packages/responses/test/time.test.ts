@@ -77,7 +77,7 @@ const take = (clock: ReturnType<typeof makeClock>, [what, millis]: Step) => {
 
 describe("what time it is", () => {
   for (const { passed, steps, what } of cases) {
-    it(what, () => {
+    it(`follows ${what}`, () => {
       const clock = makeClock(today, 1000)
       const { now } = Time.make(clock.clock)
       for (const step of steps) {
