@@ -150,7 +150,9 @@ describe("clocks over HTTP", () => {
         (machine) =>
           Effect.gen(function*() {
             const awake = yield* running(options)
-            yield* Effect.zipRight(awake.answer, awake.send(...sent))
+            yield* awake.answer
+            machine.setBack("1 hour")
+            yield* awake.send(...sent)
             machine.setBack("1 hour")
             assertConnectionError(yield* endsAfter(awake.fiber, limit), reason, delivery)
             const asleep = yield* running(options)

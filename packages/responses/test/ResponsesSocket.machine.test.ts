@@ -54,6 +54,8 @@ describe("a wall clock that is set back by an hour", () => {
       `${reason} comes in time all the same, after ${limit}`,
       (machine, server) =>
         Effect.gen(function*() {
+          yield* Effect.flatMap(ResponsesSocket, ({ connect }) => connect ?? Effect.void)
+          machine.setBack("1 hour")
           const { fiber } = yield* running(server, sent)
           machine.setBack("1 hour")
           assertConnectionError(yield* endsAfter(fiber, limit), reason, delivery)

@@ -23,7 +23,7 @@ describe("a heap", () => {
       { weight: 2, arbitrary: record({ add: nat(20) }) },
       { weight: 1, arbitrary: record({ remove: nat(100) }) }
     )
-    FastCheck.assert(FastCheck.property(array(operation, { maxLength: 100 }), (operations) => {
+    FastCheck.assert(FastCheck.property(array(operation, { maxLength: 100, size: "max" }), (operations) => {
       const heap: Array<Heap.Entry> = []
       const all: Array<Heap.Entry> = []
       const model = new Set<Heap.Entry>()

@@ -44,7 +44,8 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
     if (closed || first === undefined || first.at === Infinity) return
     const now = Time.elapsed(time.clock)
     const until = now + Math.min(Math.max(first.at - time.now(), 0), longestSleep)
-    if (now < wakes && wakes <= until) return
+    // A fiber that is past its time and was not woken is replaced.
+    if (now <= wakes && wakes <= until) return
     wakes = until
     cancel?.()
     // It takes nothing of anybody's context to sleep.
