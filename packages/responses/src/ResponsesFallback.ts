@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -17,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Outage from "./internal/outage.ts"
+import * as Time from "./internal/time.ts"
 import * as Responses from "./Responses.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
@@ -97,11 +97,6 @@ const intervals = Effect.fnUntraced(function*({ factor = 2, first = "5 seconds",
   return { factor, first: yield* millis("first", first), max: yield* millis("max", max) }
 })
 
-/** Not `currentTimeMillis`: a wall clock that is set back would prolong the fallback. */
-const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-
-const moment = Effect.zipWith(now, Random.next, (time, random): Outage.Moment => ({ time, random }))
-
 /** The first is a socket and the second HTTP, for whoever reads the log. */
 const says = ({ error, interval }: Outage.Outage) =>
   `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
@@ -143,6 +138,8 @@ export const make = (
   Effect.gen(function*() {
     const context = yield* Effect.context<Scope.Scope>()
     const scope = Context.get(context, Scope.Scope)
+    const time = yield* Time.current
+    const moment = Effect.map(Random.next, (random): Outage.Moment => ({ time: time.now(), random }))
     const memory = Outage.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
     let probing = false
@@ -203,11 +200,11 @@ export const make = (
     const unlessDown: Responses.Service = {
       connect: first.connect,
       open: (request) =>
-        Effect.flatMap(now, (time) => {
+        Effect.suspend(() => {
           const outage = memory.current()
           if (outage === undefined || request.generate === false) return tried(request)
           const failure = Effect.fail(outage.error)
-          return time < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
+          return time.now() < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
         })
     }
 

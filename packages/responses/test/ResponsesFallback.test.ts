@@ -28,6 +28,7 @@ import {
 import * as ResponsesFallback from "../src/ResponsesFallback.ts"
 import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
 import { connectionError, outage, type Pair, pair, request, scripted, settle } from "./support/fallback.ts"
+import { onMachine } from "./support/machine.ts"
 
 /** The first has failed, and cannot be had for now. */
 const fallen = (options?: ResponsesFallback.Options, error: ResponsesError = outage) =>
@@ -127,6 +128,42 @@ describe("when the first cannot be had", () => {
         })
       }))
   }
+
+  onMachine("it is left alone for as long where the wall clock is set back", (machine) =>
+    Effect.gen(function*() {
+      const fallen = yield* pair()
+      fallen.first.opens(Effect.fail(outage))
+      fallen.first.connects(Effect.fail(outage))
+      yield* fallen.ask
+      machine.setBack("1 hour")
+      yield* isLeftAloneFor(fallen, "5 seconds")
+      machine.setBack("1 hour")
+      yield* isLeftAloneFor(fallen, "10 seconds")
+    }))
+
+  onMachine(
+    "it is looked for at once where the machine has slept for the interval",
+    (machine) =>
+      Effect.gen(function*() {
+        const { ask, first } = yield* pair()
+        first.opens(Effect.fail(outage))
+        yield* ask
+        machine.sleep("5 seconds")
+        first.opens(Effect.void)
+        assert.deepStrictEqual([yield* ask, yield* ask], ["http", "websocket"])
+      })
+  )
+
+  onMachine("the time that it took is what the machine was awake", (machine) =>
+    Effect.gen(function*() {
+      const { first, open } = yield* pair()
+      const sleepAndSetBack = Effect.sync(() => {
+        machine.sleep("1 minute")
+        machine.setBack("1 hour")
+      })
+      first.opens(TestClock.adjust(600).pipe(Effect.zipRight(sleepAndSetBack), Effect.zipRight(Effect.fail(outage))))
+      assert.deepStrictEqual((yield* open).firstEvent, Duration.millis(605))
+    }))
 
   it.scoped("only the request that tried it waited for it", () =>
     Effect.gen(function*() {

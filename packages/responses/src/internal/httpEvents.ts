@@ -2,7 +2,6 @@
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
@@ -11,6 +10,7 @@ import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } f
 import * as EventBody from "./eventBody.ts"
 import type { Exchange } from "./exchange.ts"
 import { reasonOf } from "./httpFailure.ts"
+import type { Time } from "./time.ts"
 
 type Scrub = Credentials["scrub"]
 
@@ -25,16 +25,16 @@ export interface Flow {
   /** Waits while the consumer is behind. */
   readonly caughtUp: Effect.Effect<void>
   readonly hear: () => void
-  /** When something last came, in milliseconds; `undefined` while nobody listens. */
+  /** When something last came, as a time of `Time.now`; `undefined` while nobody listens. */
   readonly heardAt: () => number | undefined
 }
 
-export const makeFlow = (clock: Clock.Clock): Flow => {
+export const makeFlow = (time: Time): Flow => {
   const gate = Effect.unsafeMakeLatch(true)
   let isBehind = false
-  let heardAt = clock.unsafeCurrentTimeMillis()
+  let heardAt = time.now()
   const hear = () => {
-    heardAt = clock.unsafeCurrentTimeMillis()
+    heardAt = time.now()
   }
   return {
     onPressure: (behind) => {

@@ -10,9 +10,9 @@ import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
-import type { Alarm, Timed } from "./alarm.ts"
 import * as FairSemaphore from "./fairSemaphore.ts"
 import * as Finalizer from "./finalizer.ts"
+import * as Timers from "./timers.ts"
 
 export interface Resource {
   isOpen(): boolean
@@ -22,7 +22,7 @@ export interface Resource {
 }
 
 export interface Options<A extends Resource, E> {
-  readonly alarm: Alarm
+  readonly timers: Timers.Timers
   readonly open: () => Effect.Effect<A, E, Scope.Scope>
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
@@ -62,13 +62,13 @@ interface Entry<A> {
   readonly scope: Scope.CloseableScope
   users: number
   retired: boolean
-  recycling: Timed | undefined
+  recycling: Timers.Timer | undefined
 }
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export const make = <A extends Resource, E>(
-  { alarm, onClosed, onReplaced, open, prepare, recycle }: Options<A, E>
+  { onClosed, onReplaced, open, prepare, recycle, timers }: Options<A, E>
 ): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const semaphore = FairSemaphore.make()
@@ -136,7 +136,7 @@ export const make = <A extends Resource, E>(
       }
       entry.resource.onEnd(() => {
         if (current === entry) current = undefined
-        alarm.remove(entry.recycling)
+        timers.remove(entry.recycling)
         discard(entry.scope)
       })
       fork(recycler(entry, recycle.initial), entry.scope)
@@ -164,14 +164,14 @@ export const make = <A extends Resource, E>(
 
     /** As `Effect.schedule` does it, but without a fiber that waits. */
     const recycler = (entry: Entry<A>, state: unknown): Effect.Effect<void> =>
-      Effect.map(recycle.step(alarm.now(), undefined, state), ([next, , decision]) => {
+      Effect.map(recycle.step(timers.time.now(), undefined, state), ([next, , decision]) => {
         if (decision._tag === "Done" || current !== entry) return
         const again = Effect.suspend(() => recycler(entry, next))
-        entry.recycling = {
-          at: ScheduleIntervals.start(decision.intervals),
-          ring: () => fork(Effect.zipRight(replace(entry), again), entry.scope)
-        }
-        alarm.add(entry.recycling)
+        entry.recycling = Timers.timer(
+          ScheduleIntervals.start(decision.intervals),
+          () => fork(Effect.zipRight(replace(entry), again), entry.scope)
+        )
+        timers.add(entry.recycling)
       })
 
     const isOpen = () => current !== undefined && current.resource.isOpen()

@@ -1,14 +1,15 @@
 /** Tells a new connection the conversation that the old one serves, so that the next turn on it sends only what is new. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type { Connection } from "./connection.ts"
 import type { Heads, Served } from "./heads.ts"
+import type { Time } from "./time.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
+  readonly time: Time
   readonly heads: Heads
   readonly maxFrameBytes: number
   readonly onRewarmed: () => void
@@ -26,7 +27,7 @@ const warmUpOf = ({ isComplete, output, request }: Served): ResponseRequest.Resp
  * the connection with it, as on servers that serve nothing more after an error.
  */
 export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<boolean> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.suspend(() => {
     const served = options.heads.latest(old)
     // What one key's owner said is not for another's.
     if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.succeed(true)
@@ -45,7 +46,7 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
       frame: frame.right,
       lane: request.stream_id ?? "",
       previousResponseId: undefined,
-      granted: now,
+      granted: options.time.now(),
       onEnd: (exchange) => {
         const answer = exchange.answer()
         if (answer === undefined) return

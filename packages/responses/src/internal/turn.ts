@@ -16,12 +16,12 @@ import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
 import type { Held, Lease } from "./lease.ts"
+import * as Time from "./time.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
-  /** In milliseconds of the clock that connections have. */
-  readonly now: () => number
+  readonly time: Time.Time
   readonly heads: Heads
   readonly timeouts: Timeouts
   readonly onEarlyEnd: "close" | "drain"
@@ -82,17 +82,17 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { lanes, lease, now, timeouts } = options
+  const { lanes, lease, time, timeouts } = options
   const serve = makeServe(options)
 
   return (asked) =>
     Effect.uninterruptibleMask((restore) => {
       const validated = ResponseRequest.validate(asked)
       if (Either.isLeft(validated)) return Effect.fail(validated.left)
-      const entered = now()
+      const waiting = Time.stopwatch(time.clock)
       const held = lease.enter()
       const granted = () =>
-        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, entered, restore })
+        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, queued: waiting(), restore })
       if (held.isGranted()) return granted()
       // Whoever waits holds little: there may be thousands.
       return Effect.onExit(
@@ -105,7 +105,7 @@ export const make = (options: Options): Responses.Service["open"] => {
 interface Granted {
   readonly request: ResponseRequest.ResponseRequest
   readonly held: Held<Connection, ConnectionError>
-  readonly entered: number
+  readonly queued: Duration.Duration
   readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -113,19 +113,20 @@ type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" 
 
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, lease, maxFrameBytes, now, onEarlyEnd, onOpen, suits } = options
+  const { heads, lease, maxFrameBytes, onEarlyEnd, onOpen, suits, time } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
   return ({
-    entered,
     held,
+    queued,
     request,
     restore
   }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
-    const granted = now()
+    const granted = time.now()
+    const answering = Time.stopwatch(time.clock)
     const lane = request.stream_id ?? ""
     const recoveries: Array<Recovery> = []
     let leave = held.release
@@ -217,8 +218,8 @@ const makeServe = (options: Options) => {
         const response: Responses.OpenResponse = {
           ...begun,
           bytesSent,
-          queued: Duration.millis(granted - entered),
-          firstEvent: Duration.millis(now() - granted),
+          queued,
+          firstEvent: answering(),
           recoveries
         }
         onOpen(response)
