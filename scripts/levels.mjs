@@ -18,34 +18,46 @@ const L0 = [
   "ResponseSteps",
   "ResponseTool",
   "ResponseTurn",
-  "internal/alarm",
   "internal/badFrames",
   "internal/belonging",
+  "internal/calls",
   "internal/chainFields",
+  "internal/chainRefusal",
   "internal/deepJson",
   "internal/errorTable",
   "internal/finalizer",
   "internal/frameLimit",
+  "internal/heap",
   "internal/history",
   "internal/httpAnswer",
   "internal/httpHeader",
+  "internal/inputShape",
+  "internal/itemDraft",
   "internal/itemFrames",
   "internal/itemMeaning",
+  "internal/itemParts",
   "internal/jsonText",
+  "internal/kept",
   "internal/limits",
   "internal/meaning",
   "internal/outage",
   "internal/output",
   "internal/random",
+  "internal/refusals",
   "internal/responseFrames",
   "internal/retryDelay",
   "internal/scrub",
   "internal/serverUrl",
   "internal/textStream",
+  "internal/time",
   "internal/timeline",
+  "internal/timers",
   "internal/tokens",
+  "internal/toolOutput",
   "internal/utf8",
-  "internal/wireError"
+  "internal/witnesses",
+  "internal/wireError",
+  "internal/writable"
 ]
 const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
 const L2 = {
@@ -65,7 +77,7 @@ const L2 = {
   ],
   transports: ["ResponsesSocket", "ResponsesHttp", "ResponsesTest"]
 }
-const L3 = ["Conversation", "ResponsesFetch"]
+const L3 = ["internal/turns", "internal/wholeAnswer", "Conversation", "ResponsesFetch"]
 
 /** In each order, a group imports nothing from a group that stands further right. */
 const orders = {

@@ -21,6 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ReadAhead from "./internal/readAhead.ts"
 import * as Reader from "./internal/reader.ts"
+import * as Schemas from "./internal/schemas.ts"
 import * as WellFormed from "./internal/wellFormed.ts"
 import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
 import { fromResponsesError } from "./ResponsesAiError.ts"
@@ -32,7 +33,7 @@ const toRequest = (
   { fileIdPrefixes: _prefixes, stream: _stream, ...body }: Options & { readonly fileIdPrefixes?: unknown },
   config: ResponsesAiConfig.Service
 ): ResponseRequest => ({
-  ...body as unknown as ResponseRequest,
+  ...Schemas.mend(body as unknown as ResponseRequest),
   ...config.previousResponseId === undefined ? {} : { previous_response_id: config.previousResponseId },
   ...config.warmUp === true ? { generate: false } : {}
 })
@@ -80,7 +81,7 @@ const open = (
 
 const readerOf = ({ model, tools }: ResponseRequest): Effect.Effect<Reader.Options> =>
   Effect.map(Clock.currentTimeMillis, (now) => ({
-    model,
+    model: model ?? "",
     createdAt: Math.floor(now / 1000),
     tools: new Set((tools ?? []).flatMap((tool) => "name" in tool ? [String(tool.name)] : []))
   }))

@@ -133,7 +133,7 @@ describe("a broken rule goes red", () => {
 
   for (const [name, [rule, wrong]] of Object.entries(rules)) {
     it.effect(name, () =>
-      Effect.map(check(Courses.wild, sees, { rule, numRuns: 1000, seed: 1 }), (details) => {
+      Effect.map(check(Courses.vendors, sees, { rule, numRuns: 1000, seed: 1 }), (details) => {
         assert.isTrue(details.failed)
         assert.include(FastCheck.defaultReportMessage(details), wrong)
       }), 300_000)

@@ -4,6 +4,7 @@ import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as Upgrade from "effect-responses-server/Upgrade"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import { ResponsesFallback } from "effect-responses/ResponsesFallback"
+import type * as ResponseTurn from "effect-responses/ResponseTurn"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -110,5 +111,81 @@ describe("a connection that breaks without a close frame", () => {
         const { recoveries, transport } = yield* ask
         assert.deepStrictEqual([transport, recoveries], ["websocket", []])
       }).pipe(Effect.provide(layer))
+    }))
+})
+
+describe("a server that opens sockets and never answers on one", () => {
+  const dead: ReadonlyArray<
+    readonly [string, ResponseTurn.Turn, { readonly reason: "FirstEventTimeout" | "Lost"; readonly closeCode?: number }]
+  > = [
+    ["says nothing", ResponseScript.silence(), { reason: "FirstEventTimeout" }],
+    ["breaks the connection", ResponseScript.drop(), { reason: "Lost", closeCode: 1006 }],
+    ["closes with 1011", ResponseScript.close({ code: 1011 }), { reason: "Lost", closeCode: 1011 }],
+    ["closes with 1000", ResponseScript.close({ code: 1000 }), { reason: "Lost", closeCode: 1000 }]
+  ]
+  /** Which of the requests below come on a socket. */
+  const onSocket = new Set([0, 1, 2, 5, 8])
+  for (const [name, turn, error] of dead) {
+    it.scoped(`and ${name}: three requests fail and are not repeated, HTTP serves the next, a probe looks after it`, () =>
+      Effect.gen(function*() {
+        const server = yield* ResponsesServer.make({
+          apiKey,
+          script: (_, { index }) => onSocket.has(index) ? turn : ResponseScript.text("Hi")
+        })
+        const transports = Effect.map(server.requests, (requests) => requests.map(({ transport }) => transport))
+        const unanswered = Effect.gen(function*() {
+          assert.deepInclude(yield* elapsing("100 millis")(Effect.flip(ask)), { ...error, delivery: "unacknowledged" })
+        })
+        yield* Effect.gen(function*() {
+          for (let round = 0; round < 3; round++) yield* unanswered
+          assert.deepStrictEqual(yield* transports, ["websocket", "websocket", "websocket"])
+          const { recoveries, transport } = yield* ask
+          assert.strictEqual(transport, "http")
+          assert.deepInclude(recoveries[0]?.error, { ...error, delivery: "unsent" })
+          assert.deepInclude(yield* fallback, { serving: "second", fallbacks: 1 })
+          // The probe connects. One more request without an answer is enough then.
+          for (const seconds of ["5 seconds", "10 seconds"] as const) {
+            yield* TestClock.adjust(seconds)
+            assert.strictEqual((yield* ask).transport, "http")
+            yield* elapsing("1 millis")(probed)
+            yield* unanswered
+            assert.strictEqual((yield* ask).transport, "http")
+          }
+          assert.deepInclude(yield* fallback, { serving: "second", fallbacks: 3, probes: 2 })
+          const served = yield* transports
+          assert.deepStrictEqual(served, served.map((_, index) => onSocket.has(index) ? "websocket" : "http"))
+        }).pipe(
+          Effect.provide(NodeResponses.layer({ apiKey, baseUrl: server.url, firstEventTimeout: "1 second" })),
+          unjittered
+        )
+      }))
+  }
+
+  it.scoped("and cuts each right after it was opened: HTTP serves the fourth request at the latest", () =>
+    Effect.gen(function*() {
+      const { layer, server } = yield* counting(() => Upgrade.close({ code: 1011 }))
+      yield* Effect.gen(function*() {
+        for (let round = 0; round < 3; round++) yield* Effect.exit(elapsing("100 millis")(ask))
+        assert.strictEqual((yield* ask).transport, "http")
+        assert.deepInclude(yield* fallback, { serving: "second", fallbacks: 1 })
+      }).pipe(Effect.provide(layer), unjittered)
+      const socketRequests = (yield* server.requests).filter(({ transport }) => transport === "websocket")
+      assert.isAtMost(socketRequests.length, 3)
+    }))
+
+  it.scoped("but for a response in between: it is no outage", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({
+        apiKey,
+        script: (_, { index }) => index % 3 === 2 ? ResponseScript.text("Hi") : ResponseScript.drop()
+      })
+      yield* Effect.gen(function*() {
+        for (let round = 0; round < 3; round++) {
+          yield* Effect.flip(ask)
+          yield* Effect.flip(ask)
+          assert.strictEqual((yield* ask).transport, "websocket")
+        }
+        assert.deepInclude(yield* fallback, { serving: "first", fallbacks: 0 })
+      }).pipe(Effect.provide(NodeResponses.layer({ apiKey, baseUrl: server.url })))
     }))
 })

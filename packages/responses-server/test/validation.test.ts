@@ -1,7 +1,7 @@
 /** Every request that a server refuses: the same words over both transports, and the connection goes on. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { ResponseScript } from "effect-responses"
+import { Effect, Redacted, Schema } from "effect"
+import { ResponseScript, ResponseTool } from "effect-responses"
 import { ResponsesServer } from "effect-responses-server"
 import type * as Vendor from "openai/resources/responses/responses"
 import type { fields } from "../src/internal/fields.ts"
@@ -20,10 +20,75 @@ const user = { role: "user", content: "Hi" }
 const type = "invalid_type"
 const missing = "missing_required_parameter"
 
+const named = (name: string) => ({ type: "function", name })
+
+const closed = (properties: object, more: object = {}) => ({
+  type: "object",
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+  ...more
+})
+
+/** Schemas that the vendor does not take, with and without `strict`, and what it says. */
+const schemas: ReadonlyArray<readonly [schema: object, strict: boolean | undefined, message: string]> = [
+  [{}, undefined, "schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'"],
+  [{ $ref: "#/$defs/P", $defs: { P: closed({}) } }, false, "schema must be a JSON Schema"],
+  [{ anyOf: [{ type: "object" }, { type: "array" }] }, false, "schema must have type 'object' and not have 'oneOf'"],
+  [{ type: "string" }, false, "schema must have type 'object'"],
+  [
+    { ...closed({}), not: {} },
+    false,
+    "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not'"
+  ],
+  [{ type: "object" }, false, "In context=\\(\\), object schema missing properties"],
+  [closed({ a: { type: "array" } }), false, "In context=\\('properties', 'a'\\), array schema missing items"],
+  [
+    closed({}, { additionalProperties: { type: "array" } }),
+    false,
+    "In context=\\('additionalProperties',\\), array schema missing items"
+  ],
+  [closed({ a: { type: "array", items: [{ type: "string" }] } }), false, "\\[{\"type\":\"string\"}\\] is not of type"],
+  [{ type: "object", properties: {} }, true, "In context=\\(\\), 'additionalProperties' is required to be supplied"],
+  [
+    closed({ a: { type: "string" }, b: { type: "string" } }, { required: ["a"] }),
+    true,
+    "In context=\\(\\), 'required' is required .* Missing 'b'"
+  ],
+  [
+    closed({ a: { type: "object", properties: {} } }),
+    true,
+    "In context=\\('properties', 'a'\\), 'additionalProperties'"
+  ],
+  [
+    closed({ a: { type: "array", items: { type: "object", properties: {} } } }),
+    true,
+    "In context=\\('properties', 'a', 'items'\\), 'additionalProperties'"
+  ],
+  [
+    closed({ a: { $ref: "#/$defs/A" } }, { $defs: { A: { type: "object", properties: {} } } }),
+    true,
+    "In context=\\('\\$defs', 'A'\\), 'additionalProperties'"
+  ],
+  [
+    closed({ a: { $ref: "#/$defs/A", title: "A" } }, { $defs: { A: closed({}) } }),
+    true,
+    ".*\\$ref cannot have keywords"
+  ],
+  [closed({ a: { anyOf: [{}] } }), true, "In context=\\('properties', 'a', 'anyOf', '0'\\), schema must have a 'type'"],
+  [closed({ a: { oneOf: [{ type: "string" }] } }), true, ".*'oneOf' is not permitted"],
+  [closed({ a: closed({}, { propertyNames: {} }) }), true, ".*'propertyNames' is not permitted"],
+  [closed({ a: { type: "string", format: "uri" } }), true, ".*'uri' is not a valid format"]
+]
+
 /** Refused by both transports. */
 const rows: ReadonlyArray<Row> = [
   [{ model: undefined }, missing, "model", /^Missing required parameter: 'model'\.$/],
   [{ model: null }, missing, "model", /'model'/],
+  [{ model: undefined, prompt: null }, missing, "model", /'model'/],
+  [{ model: undefined, prompt: {} }, missing, "prompt.id", /'prompt\.id'/],
+  [{ prompt: { id: 1 } }, type, "prompt.id", /a string/],
+  [{ prompt: "pmpt_1" }, type, "prompt", /an object/],
   [{ model: "" }, type, "model", /non-empty/],
   [{ model: 1 }, type, "model", /^Invalid type for 'model': expected a string, but got an integer instead\.$/],
   [{ modle: "x" }, "unknown_parameter", "modle", /^Unknown parameter: 'modle'\.$/],
@@ -92,6 +157,31 @@ const rows: ReadonlyArray<Row> = [
   [{ tools: {} }, type, "tools", /an array/],
   [{ tools: [{ name: "f" }] }, missing, "tools[0].type", /type/],
   [{ tools: [{ type: "function" }] }, missing, "tools[0].name", /name/],
+  [{ tools: [named("")] }, "empty_string", "tools[0].name", /minimum length 1/],
+  [{ tools: [named("ok"), named("a b")] }, "invalid_value", "tools[1].name", /pattern '\^\[a-zA-Z0-9_-\]\+\$'/],
+  [{ tools: [named("x".repeat(65))] }, "string_above_max_length", "tools[0].name", /maximum length 64, .* length 65/],
+  [{ tools: [{ type: "custom", name: "a.b" }] }, "invalid_value", "tools[0].name", /pattern/],
+  [{ tools: [{ ...named("f"), parameters: [] }] }, type, "tools[0].parameters", /an object, but got an array/],
+  ...schemas.map(([parameters, strict, message]): Row => [
+    { tools: [{ ...named("f"), parameters, strict }] },
+    "invalid_function_parameters",
+    "tools[0].parameters",
+    new RegExp(`^Invalid schema for function 'f': ${message}`)
+  ]),
+  ...schemas.map(([schema, strict, message]): Row => [
+    { text: { format: { type: "json_schema", name: "a", schema, strict } } },
+    "invalid_json_schema",
+    "text.format.schema",
+    new RegExp(`^Invalid schema for response_format 'a': ${message}`)
+  ]),
+  [{ text: { format: { type: "json_schema", schema: {} } } }, missing, "text.format.name", /name/],
+  [
+    { text: { format: { type: "json_schema", name: "a b", schema: {} } } },
+    "invalid_value",
+    "text.format.name",
+    /pattern/
+  ],
+  [{ text: { format: { type: "json_schema", name: "a" } } }, type, "text.format.schema", /an object/],
   [{ tool_choice: "always" }, "invalid_value", "tool_choice", /'none', 'auto', 'required'/],
   [
     { tool_choice: { type: "function", name: "g" }, tools: [{ type: "function", name: "f" }] },
@@ -155,6 +245,46 @@ describe("refused on both transports", () => {
         assert.strictEqual(answer.status, 400)
         matches((yield* json(answer)).error, code, param, message)
       }
+    }))
+})
+
+describe("taken on both transports", () => {
+  const made = (strict: boolean) =>
+    ResponseTool.make({
+      name: "f",
+      strict,
+      parameters: Schema.Struct({
+        a: Schema.optional(Schema.NonEmptyString),
+        b: Schema.Array(Schema.Struct({})),
+        c: Schema.Union(Schema.Struct({ d: Schema.UUID }), Schema.Int.annotations({ description: "A number" })),
+        e: Schema.optional(Schema.Date.annotations({ identifier: "E" }))
+      }).annotations({ identifier: "F" }),
+      handler: () => Effect.void
+    }).definition
+
+  const taken: ReadonlyArray<readonly [string, object]> = [
+    ["a stored prompt instead of a model", { model: undefined, prompt: { id: "pmpt_1" }, input: [] }],
+    ["a function without parameters", { tools: [named("f")] }],
+    ["null parameters", { tools: [{ ...named("f"), parameters: null }] }],
+    ["$schema and $id", { tools: [{ ...named("f"), parameters: { ...closed({}), $schema: "x", $id: "y" } }] }],
+    ["optional properties, unless strict is said", {
+      tools: [{ ...named("f"), parameters: { ...closed({ a: {} }), required: [] } }]
+    }],
+    ["a name of 64 characters", { tools: [named("x".repeat(64)), { type: "custom", name: "A-1_b" }] }],
+    ["what ResponseTool makes", { tools: [made(false)] }],
+    ["what ResponseTool makes, strict", { tools: [made(true)] }],
+    ["a format", {
+      text: { format: { type: "json_schema", name: "a", strict: true, schema: closed({ a: { type: "string" } }) } }
+    }],
+    ["a text format", { text: { format: { type: "text" }, verbosity: "low" } }]
+  ]
+  it.scoped.each(taken)("%s", ([, body]) =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({ script: hello })
+      const client = yield* connect(server.url)
+      assert.strictEqual(end(yield* client.turn(body)).type, "response.completed")
+      const answer = yield* post(server.url, body)
+      assert.strictEqual(answer.status, 200, yield* Effect.promise(() => answer.clone().text()))
     }))
 })
 

@@ -11,13 +11,14 @@ import * as Arr from "effect/Array"
 import * as Predicate from "effect/Predicate"
 import * as ChainFields from "./internal/chainFields.ts"
 import * as History from "./internal/history.ts"
+import * as PendingCalls from "./internal/pendingCalls.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 
 /**
  * A response to continue from, and what the server has in it: a snapshot, so that a caller may go on to change its items
- * in place. `fields` and `items` are for this module only.
+ * in place. `fields`, `items` and `tools` are for this module only.
  *
  * @since 0.1.0
  * @category models
@@ -28,9 +29,10 @@ export interface Head {
   readonly stored: boolean
   /** Nothing was put out: the request may come again as it is. */
   readonly warmUp: boolean
-  /** The calls the response ended with that the server did not answer itself. */
+  /** The calls of the response that wait for the caller's output. */
   readonly pendingCalls: ReadonlyArray<string>
   readonly fields: ChainFields.ChainFields
+  readonly tools: PendingCalls.Tools
   /** The whole context, from the beginning of the conversation. */
   readonly items: History.History
 }
@@ -41,7 +43,7 @@ export interface Head {
  * @since 0.1.0
  * @category models
  */
-export interface Snapshot extends Pick<Head, "fields" | "stored" | "warmUp"> {
+export interface Snapshot extends Pick<Head, "fields" | "stored" | "tools" | "warmUp"> {
   /** What the server had. */
   readonly before: Head["items"]
   readonly added: Head["items"]
@@ -72,6 +74,8 @@ export type FullReason =
   | { readonly _tag: "AfterFailure" }
   /** Given by transports: the server does not know the response any more. */
   | { readonly _tag: "Forgotten" }
+  /** Given by transports: the server refused to continue the response, or has refused several deltas in a row. */
+  | { readonly _tag: "ChainingRefused" }
   /** Given by transports: the server takes no `instructions` beside `previous_response_id`. */
   | { readonly _tag: "Instructions" }
   /** Given by transports: HTTP continues nothing by itself. */
@@ -111,17 +115,27 @@ export interface Full {
  */
 export type Plan = Delta | Full
 
+/** `prewarm` overrides `generate`. */
+const isWarmUp = ({ generate, prompt_cache_options }: ResponseRequest.ResponseRequest): boolean =>
+  generate === false || Predicate.isRecord(prompt_cache_options) && prompt_cache_options["prewarm"] === true
+
 const takeSnapshot = (
   request: ResponseRequest.ResponseRequest,
-  fields: Head["fields"],
+  { fields, tools }: Pick<Head, "fields" | "tools">,
   before: Head["items"],
   added: ReadonlyArray<ResponseItem>
 ): Snapshot => ({
   stored: request.store !== false,
-  warmUp: request.generate === false,
+  warmUp: isWarmUp(request),
   fields,
+  tools,
   before,
   added: History.make(added)
+})
+
+const settingsOf = (request: ResponseRequest.ResponseRequest): Pick<Head, "fields" | "tools"> => ({
+  fields: ChainFields.make(request),
+  tools: PendingCalls.tools(request.tools)
 })
 
 const isExplicit = (request: ResponseRequest.ResponseRequest): boolean =>
@@ -133,7 +147,7 @@ const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseReq
   reason: { _tag: "Explicit" },
   snapshot: parent !== undefined && parent.responseId === request.previous_response_id &&
       Predicate.isNullable(request.conversation)
-    ? takeSnapshot(request, ChainFields.make(request), parent.items, ResponseRequest.items(request))
+    ? takeSnapshot(request, settingsOf(request), parent.items, ResponseRequest.items(request))
     : undefined
 })
 
@@ -144,7 +158,7 @@ const everything = (
   _tag: "Full",
   request,
   reason,
-  snapshot: takeSnapshot(request, ChainFields.make(request), [], ResponseRequest.items(request))
+  snapshot: takeSnapshot(request, settingsOf(request), [], ResponseRequest.items(request))
 })
 
 /**
@@ -198,13 +212,13 @@ const match = (
   if (!shared.complete) return { _tag: "HistoryChanged", index: shared.count }
   const input = items.slice(shared.count)
   if (input.length === 0 && !head.warmUp) return { _tag: "NothingNew" }
-  const pending = History.unanswered(head.pendingCalls, input)
+  const pending = PendingCalls.unanswered(head.pendingCalls, input)
   if (Arr.isNonEmptyReadonlyArray(pending)) return { _tag: "PendingCalls", callIds: pending }
   return {
     _tag: "Delta",
     request: { ...request, previous_response_id: head.responseId, input },
     sharedItems: shared.count,
-    snapshot: takeSnapshot(request, head.fields, head.items, input)
+    snapshot: takeSnapshot(request, head, shared.history, input)
   }
 }
 
@@ -242,18 +256,24 @@ export const commit = (
     readonly response: ResponseEvent.Response
     /** All of it, also where the server left it out of `response`. */
     readonly output: ReadonlyArray<ResponseItem>
+    /**
+     * Items of the output as they came in other events, found by their ids: servers encrypt reasoning and compaction anew
+     * for the last event, and a caller echoes one ciphertext or the other.
+     */
+    readonly alternatives?: ReadonlyArray<ResponseItem> | undefined
   }
 ): Head | undefined => {
-  const { output, response: { id, status } } = result
+  const { alternatives, output, response: { id, status } } = result
   const { snapshot } = plan
   const hasEnded = status === undefined || status === "completed" || status === "incomplete"
   return snapshot === undefined || !hasEnded ? undefined : {
     responseId: id,
     stored: snapshot.stored,
     warmUp: snapshot.warmUp && output.length === 0,
-    pendingCalls: History.pendingCalls(output),
+    pendingCalls: PendingCalls.make(output, snapshot.tools),
     fields: snapshot.fields,
-    items: snapshot.before.concat(snapshot.added, History.make(output))
+    tools: snapshot.tools,
+    items: snapshot.before.concat(snapshot.added, History.make(output, alternatives))
   }
 }
 

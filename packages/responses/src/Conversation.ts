@@ -3,15 +3,17 @@
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import * as FairSemaphore from "./internal/fairSemaphore.ts"
-import * as Output from "./internal/output.ts"
-import * as ResponseEvent from "./ResponseEvent.ts"
+import * as Calls from "./internal/calls.ts"
+import * as Kept from "./internal/kept.ts"
+import * as Turns from "./internal/turns.ts"
+import * as WholeAnswer from "./internal/wholeAnswer.ts"
+import * as Writable from "./internal/writable.ts"
+import type * as ResponseEvent from "./ResponseEvent.ts"
 import * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -67,7 +69,13 @@ export class TooManyRounds
 export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseItem.ResponseItem>
 
 /**
- * Sending is exclusive: a second `send` or `run` waits for the first.
+ * Sending is exclusive: a second `send`, `run` or `resume` waits for the first. The reader of a stream that has not ended,
+ * `onOpen` and the tools would wait for themselves: what they ask of their own conversation, `warmUp` too, fails with
+ * `InvalidRequest`. They may ask a `fork`.
+ *
+ * The history keeps what the next request can send. A call that was broken off is neither run nor kept: in a response that
+ * did not end `completed`, that is any call whose own status is not `completed`. A call that comes twice is run once. A
+ * response nested too deep to be sent back fails with `MalformedEvent` and leaves the history as it was.
  *
  * @since 0.1.0
  * @category models
@@ -80,13 +88,15 @@ export interface Conversation<out R = never> {
   readonly send: (input: Input) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. The history grows whenever a response
-   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`. A tool
-   * must not ask its own conversation, which is busy.
+   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`.
    */
   readonly run: (
     input: Input
   ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R>
-  /** Goes on with a `run` that failed or was interrupted, from the last complete round. */
+  /**
+   * Goes on with a `run` that failed or was interrupted, from the last complete round, also with a `history` that ends
+   * there. Asks nothing and is empty if there is nothing to go on with.
+   */
   readonly resume: Stream.Stream<
     ResponseEvent.ResponseEvent,
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds,
@@ -105,43 +115,22 @@ const toItems = (input: Input): ReadonlyArray<ResponseItem.ResponseItem> =>
 const isList = (input: Exclude<Input, string>): input is ReadonlyArray<ResponseItem.ResponseItem> =>
   Array.isArray(input)
 
-const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
-  item.type === "function_call" || item.type === "custom_tool_call"
-
-const isOutput = (item: ResponseItem.ResponseItem): item is ResponseTool.CallOutput =>
-  item.type === "function_call_output" || item.type === "custom_tool_call_output"
-
-/**
- * Where the server stores nothing an id names nothing, and reasoning without its encrypted content is only a name: sent
- * again in full they are answered with 404.
- */
-const withoutNames = (output: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> =>
-  output.flatMap((item): ReadonlyArray<ResponseItem.ResponseItem> => {
-    switch (item.type) {
-      case "reasoning":
-        return Predicate.isNullable(item.encrypted_content) ? [] : [Struct.omit(item, "id")]
-      case "message":
-        return [Struct.omit(item, "id")]
-      case "function_call":
-        return [Struct.omit(item, "id")]
-      case "custom_tool_call":
-        return [Struct.omit(item, "id")]
-      default:
-        return [item]
-    }
-  })
-
-/** What an `incomplete` response broke off: a call that nobody can answer, reasoning whose item never came. */
-const withoutFragments = (
-  output: ReadonlyArray<ResponseItem.ResponseItem>
-): ReadonlyArray<ResponseItem.ResponseItem> => {
-  const whole = output.filter((item) => !(isCall(item) && item.status === "incomplete"))
-  return whole.slice(0, whole.findLastIndex((item) => item.type !== "reasoning") + 1)
+/** A `run` that was left after its tools had answered: the model is to speak next. */
+const isRoundAnswered = (items: ReadonlyArray<ResponseItem.ResponseItem>): boolean => {
+  const last = items.at(-1)
+  return last !== undefined && Calls.isOutput(last)
 }
 
-const unanswered = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseTool.Call> => {
-  const answered = new Set(items.filter(isOutput).map((item) => item.call_id))
-  return items.filter(isCall).filter((call) => !answered.has(call.call_id))
+const problemOf = (
+  all: ReadonlyArray<ResponseItem.ResponseItem>,
+  added: ReadonlyArray<ResponseItem.ResponseItem>
+): string | undefined => {
+  if (!all.every(Predicate.isRecord)) return "has something in it that is no item"
+  if (!Writable.isWritable(added)) {
+    return `cannot be written as JSON: it has a BigInt in it, refers to itself, or is nested more than ${Writable.maxDepth} deep`
+  }
+  const [pending] = Calls.unanswered(all)
+  return pending && `has no output for the call ${pending.call_id} of ${pending.name}`
 }
 
 /**
@@ -186,58 +175,35 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     } = options
     type R = ResponseTool.Requirements<Tools[number]>
     const tools: ReadonlyArray<Tools[number]> = given ?? []
-    const definitions = [...tools.map((tool) => tool.definition), ...otherTools ?? []]
-    const semaphore = FairSemaphore.make()
+    const definitions = ResponseTool.definitions(tools, otherTools ?? [])
+    const turns = Turns.make()
     let history = past
-    /** The input of a `run` that is not in the history yet. */
-    let unfinished: ReadonlyArray<ResponseItem.ResponseItem> = []
-
-    const toKeep = (output: ReadonlyArray<ResponseItem.ResponseItem>) =>
-      options.store === false ? withoutNames(withoutFragments(output)) : withoutFragments(output)
-
-    const exclusive = Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const place = semaphore.enter()
-        const leave = () => Effect.sync(place.leave)
-        return Effect.addFinalizer(leave).pipe(
-          Effect.zipRight(restore(place.granted)),
-          Effect.onInterrupt(leave)
-        )
-      })
-    )
+    /** The input of a `run` that the model has not answered yet. */
+    let unfinished: ReadonlyArray<ResponseItem.ResponseItem> | undefined = isRoundAnswered(past) ? [] : undefined
 
     const toRequest = (items: ReadonlyArray<ResponseItem.ResponseItem>): ResponseRequest => ({
       ...settings,
-      ...(definitions.length === 0 ? {} : { tools: definitions }),
+      ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
       input: [...history, ...items]
     })
 
-    /** One response; `onEnd` gets its output when the last event passes. */
+    /** One response; `onEnd` gets what the history is to keep of it when the last event passes. */
     const ask = (
       items: ReadonlyArray<ResponseItem.ResponseItem>,
-      onEnd: (output: ReadonlyArray<ResponseItem.ResponseItem>) => void
+      onEnd: (kept: ReadonlyArray<ResponseItem.ResponseItem>) => void
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError> =>
       Stream.suspend(() => {
-        const [pending] = unanswered([...history, ...items])
-        if (pending !== undefined) {
-          return Stream.fail(
-            new InvalidRequest({
-              field: "input",
-              description: `has no output for the call ${pending.call_id} of ${pending.name}`
-            })
-          )
-        }
-        const output = Output.make()
-        return Responses.stream(toRequest(items), { onOpen }).pipe(
-          Stream.mapChunks((chunk) => {
-            Chunk.forEach(chunk, (event) => {
-              output.add(event, 0)
-              if (ResponseEvent.isEnd(event)) onEnd(output.of(event.response).output)
-            })
-            return chunk
-          }),
-          Stream.provideContext(context)
-        )
+        if (Either.isLeft(definitions)) return Stream.fail(definitions.left)
+        const before = [...history, ...items]
+        const problem = problemOf(before, items)
+        if (problem !== undefined) return Stream.fail(new InvalidRequest({ field: "input", description: problem }))
+        return WholeAnswer.stream(toRequest(items), {
+          onOpen,
+          onHandOver: turns.handOver,
+          onEnd: (output, isComplete) => {
+            onEnd(Kept.make(output, { before, isComplete, isStored: options.store !== false }))
+          }
+        }).pipe(Stream.provideContext(context))
       })
 
     const round = (
@@ -245,46 +211,58 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
       number: number
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R> => {
       if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
+      const before = unfinished
       unfinished = items
-      const keep = (more: ReadonlyArray<ResponseItem.ResponseItem>) => {
-        history = [...history, ...items, ...more]
-        unfinished = []
-      }
       let output: ReadonlyArray<ResponseItem.ResponseItem> = []
-      const answers = Effect.suspend(() =>
-        Effect.forEach(unanswered(output), (call) => ResponseTool.answer(tools, call, onToolFailure), {
+      let calls: ReadonlyArray<ResponseTool.Call> = []
+      const asked = ask(items, (kept) => {
+        output = kept
+        calls = Calls.unanswered(kept)
+        if (calls.length > 0) return
+        history = [...history, ...items, ...kept]
+        unfinished = undefined
+      })
+      const answers = Effect.suspend(() => {
+        turns.handOver(true)
+        return Effect.forEach(calls, (call) => ResponseTool.answer(tools, call, onToolFailure), {
           concurrency: concurrency ?? "unbounded"
         })
-      )
+      }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
       return Stream.concat(
-        ask(items, (whole) => {
-          output = toKeep(whole)
-          if (unanswered(output).length === 0) keep(output)
-        }),
+        // Asking for the same again would be refused again.
+        Stream.tapError(asked, (error) =>
+          Effect.sync(() => {
+            if (error._tag === "InvalidRequest") unfinished = before
+          })),
         Stream.unwrap(Effect.map(answers, (outputs) => {
           if (outputs.length === 0) return Stream.empty
-          keep([...output, ...outputs])
+          history = [...history, ...items, ...output, ...outputs]
+          unfinished = []
           return round([], number + 1)
         }))
       )
     }
 
     const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
-      Stream.unwrapScoped(Effect.as(exclusive, stream))
+      Stream.unwrapScoped(Effect.as(turns.take, stream))
 
     const conversation: Conversation<R> = {
       send: (input) =>
         exclusively(Stream.suspend(() => {
           const items = toItems(input)
-          return ask(items, (output) => {
-            history = [...history, ...items, ...toKeep(output)]
+          return ask(items, (kept) => {
+            history = [...history, ...items, ...kept]
+            if (unfinished?.length === 0) unfinished = undefined
           })
         })),
-      resume: exclusively(Stream.suspend(() => round(unfinished, 1))),
+      resume: exclusively(Stream.suspend(() => unfinished === undefined ? Stream.empty : round(unfinished, 1))),
       run: (input) => exclusively(Stream.suspend(() => round(toItems(input), 1))),
       history: Effect.sync(() => history),
       fork: Effect.suspend(() => Effect.provide(make({ ...options, history }), context)),
-      warmUp: Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
+      warmUp: Effect.zipRight(
+        Effect.zipRight(turns.check, definitions),
+        Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
+      )
     }
     return conversation
   })

@@ -58,6 +58,12 @@ export interface Profile {
    * sent in full, without the id.
    */
   readonly continuesWithInstructions: boolean
+  /**
+   * Whether the id of a response names that response alone, on every connection. If not, the library continues only from
+   * the response that ended last on the lane and connection in use: elsewhere the id could stand for another state of the
+   * conversation. A new connection then gets the first request of a conversation in full, stored or not.
+   */
+  readonly uniqueIds: boolean
 }
 
 /**
@@ -91,7 +97,8 @@ export const openAi: Profile = {
   lanes: true,
   usableAfterError: true,
   maxFrameBytes,
-  continuesWithInstructions: true
+  continuesWithInstructions: true,
+  uniqueIds: true
 }
 
 /**
@@ -123,12 +130,14 @@ export const strict: Profile = {
   lanes: false,
   usableAfterError: false,
   maxFrameBytes,
-  continuesWithInstructions: false
+  continuesWithInstructions: false,
+  uniqueIds: false
 }
 
 /**
  * api.x.ai. Connections are reported to live for about 25 minutes. Whether one serves on after an error is not known: to
- * open another one costs a handshake, to trust a dead one costs a turn.
+ * open another one costs a handshake, to trust a dead one costs a turn. One id can serve several responses of a
+ * connection, and a new connection restores the first of them.
  *
  * @since 0.1.0
  * @category profiles
@@ -138,6 +147,8 @@ export const xAi: Profile = {
   name: "xAi",
   baseUrl: "https://api.x.ai/v1"
 }
+
+const switches = ["lanes", "usableAfterError", "continuesWithInstructions", "uniqueIds"] as const
 
 const refuse = (trait: string, problem: string) => Either.left(ConfigError.InvalidData([trait], problem))
 
@@ -158,6 +169,9 @@ export const validate = (profile: Profile): Either.Either<Profile, ConfigError.C
     }
     if (!Number.isSafeInteger(maxFrameBytes) || maxFrameBytes <= 0) {
       yield* refuse("maxFrameBytes", "is not a whole number above zero")
+    }
+    for (const trait of switches) {
+      if (typeof profile[trait] !== "boolean") yield* refuse(trait, "is neither true nor false")
     }
     return profile
   }).pipe(Either.mapLeft(ConfigError.prefixed(["profile"])))

@@ -104,6 +104,8 @@ export interface Message {
   readonly role: Role
   readonly content: string | ReadonlyArray<ContentPart>
   readonly id?: string | undefined
+  /** Of an assistant's message. Send it back: newer models do worse without it. */
+  readonly phase?: "commentary" | "final_answer" | null | undefined
   readonly status?: string | undefined
 }
 
@@ -118,6 +120,8 @@ export interface FunctionCall {
   readonly call_id: string
   readonly name: string
   readonly arguments: string
+  /** The output may come in any later request. */
+  readonly async?: boolean | undefined
   readonly id?: string | undefined
   readonly status?: string | undefined
 }
@@ -145,6 +149,8 @@ export interface CustomToolCall {
   readonly call_id: string
   readonly name: string
   readonly input: string
+  /** The output may come in any later request. */
+  readonly async?: boolean | undefined
   readonly id?: string | undefined
   readonly status?: string | undefined
 }

@@ -43,17 +43,19 @@ export type Tool = FunctionTool | OtherTool
  * The published create body. Fields that are `undefined` or `null` are left out of what is sent.
  *
  * `previous_response_id` given here is sent as given. `generate` and `stream_id` exist on a socket only, `background`
- * over HTTP only; `stream` is the transport's own business, whatever a caller puts there.
+ * and `background_options` over HTTP only; `stream` is the transport's own business, whatever a caller puts there.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ResponseRequest {
-  readonly model: string
+  /** Required, unless a stored `prompt` brings it. */
+  readonly model?: string | null | undefined
   /** A string means one message of the user's. May be left out to warm up, or where `prompt` brings the input. */
   readonly input?: string | ReadonlyArray<ResponseItem> | undefined
   readonly access_programs?: unknown
   readonly background?: boolean | null | undefined
+  readonly background_options?: object | null | undefined
   readonly context_management?: ReadonlyArray<object> | null | undefined
   /** Excludes `previous_response_id`. */
   readonly conversation?: string | { readonly id: string } | null | undefined
@@ -69,6 +71,7 @@ export interface ResponseRequest {
   readonly moderation?: object | null | undefined
   readonly parallel_tool_calls?: boolean | null | undefined
   readonly previous_response_id?: string | null | undefined
+  /** A stored prompt, by its `id`. It brings the model and the settings that the request leaves out. */
   readonly prompt?: object | null | undefined
   readonly prompt_cache_key?: string | null | undefined
   readonly prompt_cache_options?: object | null | undefined
@@ -93,9 +96,14 @@ export interface ResponseRequest {
 
 const streamIdPattern = /^[A-Za-z0-9_.-]{1,256}$/
 
+const isText = (value: unknown): value is string => Predicate.isString(value) && value.trim() !== ""
+
 const problem = (request: ResponseRequest): readonly [field: string, description: string] | undefined => {
-  const { conversation, input, model, previous_response_id, stream_id } = request
-  if (!Predicate.isString(model) || model.trim() === "") return ["model", "must be a non-empty string"]
+  const { conversation, input, model, previous_response_id, prompt, stream_id } = request
+  const hasStoredModel = Predicate.isNullable(model) && Predicate.isRecord(prompt) && isText(prompt["id"])
+  if (!isText(model) && !hasStoredModel) {
+    return ["model", "must be a non-empty string, or left out where a stored prompt (`prompt` with an `id`) brings it"]
+  }
   if (Predicate.isNotNullable(input) && !Predicate.isString(input)) {
     if (!Array.isArray(input)) return ["input", "must be a string or a list of items"]
     const index = input.findIndex((item) => !Predicate.isRecord(item))
@@ -145,7 +153,7 @@ const encode = (
     catch: (cause) => new InvalidRequest({ field: "input", description: `cannot be written as JSON: ${String(cause)}` })
   })
 
-const notOnSockets: ReadonlySet<string> = new Set<keyof ResponseRequest>(["background", "stream"])
+const notOnSockets: ReadonlySet<string> = new Set<keyof ResponseRequest>(["background", "background_options", "stream"])
 
 const notOverHttp: ReadonlySet<string> = new Set<keyof ResponseRequest>(["generate", "stream_id"])
 

@@ -4,11 +4,17 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import * as JSONSchema from "effect/JSONSchema"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as StrictSchema from "./internal/strictSchema.ts"
+import * as ToolArguments from "./internal/toolArguments.ts"
+import * as ToolOutput from "./internal/toolOutput.ts"
+import * as ToolSchema from "./internal/toolSchema.ts"
 import type {
   ContentPart,
   CustomToolCall,
@@ -17,6 +23,7 @@ import type {
   FunctionCallOutput
 } from "./ResponseItem.ts"
 import type { Tool as Definition } from "./ResponseRequest.ts"
+import { InvalidRequest } from "./ResponsesError.ts"
 
 /**
  * What the model asks a program to run.
@@ -75,30 +82,78 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-responses
   }
 }
 
+/**
+ * A tool that no request could offer. It is thrown where the tool is made, as only a change of the program helps.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidTool extends Schema.TaggedError<InvalidTool>("effect-responses/InvalidTool")("InvalidTool", {
+  name: Schema.String,
+  description: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  override get message(): string {
+    return `The tool "${this.name}" cannot be offered to a model: ${this.description}`
+  }
+}
+
+/** Servers leave out what they should not. */
+const said = (text: unknown): string => Predicate.isString(text) ? text : ""
+
 const failed = (call: Call, reason: ToolFailed["reason"], description: string, cause?: unknown): ToolFailed =>
-  new ToolFailed({ name: call.name, callId: call.call_id, reason, description, cause })
+  new ToolFailed({ name: said(call.name), callId: said(call.call_id), reason, description, cause })
 
 const describe = (error: unknown): string =>
-  error instanceof Error ? error.message || error.name : Inspectable.toStringUnknown(error)
+  (error instanceof Error ? error.message || error.name : Inspectable.toStringUnknown(error)) || "its handler failed"
 
-const inputOf = (call: Call): string => call.type === "function_call" ? call.arguments : call.input
+const inputOf = (call: Call): unknown => call.type === "function_call" ? call.arguments : call.input
 
-const partTypes: ReadonlySet<unknown> = new Set(["input_text", "input_image", "input_file"])
-
-const isParts = (value: unknown): value is ReadonlyArray<ContentPart> =>
-  Array.isArray(value) && value.length > 0 &&
-  value.every((part) => Predicate.isRecord(part) && partTypes.has(part["type"]))
-
-/** A handler may give text, content parts, or anything that can be written as JSON. */
 const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed> =>
-  typeof value === "string" || isParts(value) ? Effect.succeed(value) : Effect.try({
-    try: () => JSON.stringify(value) ?? "null",
-    catch: (cause) => failed(call, "BadOutput", "its result cannot be written as JSON", cause)
+  Either.mapLeft(
+    ToolOutput.make(value),
+    ({ cause, description }) => failed(call, "BadOutput", description, cause)
+  )
+
+const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
+
+const checkName = (name: string): void => {
+  if (!namePattern.test(name)) {
+    throw new InvalidTool({ name, description: "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'" })
+  }
+}
+
+/**
+ * A JSON Schema in the form that the API takes for the parameters of a function: an object at the root, described there
+ * and not by a reference, no ids, `items` in every array. With `strict` in the subset that a model can be held to: every
+ * object closed, every property required, and those that were optional nullable. `Left` has the reason why there is none.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const parameters = (
+  schema: object,
+  options: { readonly strict?: boolean | undefined } = {}
+): Either.Either<Readonly<Record<string, unknown>>, string> =>
+  Either.flatMap(
+    ToolSchema.make(schema),
+    (made) => options.strict === true ? StrictSchema.make(made) : Either.right(made)
+  )
+
+/** `effect/JSONSchema` throws where a schema has no JSON, such as that of a `bigint`. */
+const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown> =>
+  Either.try(() => {
+    const definitions: Record<string, JSONSchema.JsonSchema7> = {}
+    return { ...JSONSchema.fromAST(schema.ast, { definitions }), $defs: definitions }
   })
 
 /**
- * A function with typed arguments. The model gets the JSON Schema of `parameters`; what it sends is decoded with it
- * before the handler runs. The result is sent as it is if it is a string or a list of content parts, as JSON otherwise.
+ * A function with typed arguments. The model gets the JSON Schema of `parameters`, and what it sends is decoded with it
+ * before the handler runs. No arguments (an empty text) are `{}`. The result is sent as it is if it is a string or a list
+ * of content parts, as JSON otherwise.
+ *
+ * Throws `InvalidTool` where the API would refuse every request with the tool: for its name, for parameters that are not
+ * an object, and with `strict` for what strict mode does not have (records, tuples, `Schema.Unknown`).
  *
  * @example
  * ```ts
@@ -120,25 +175,44 @@ export const make = <A, I, RSchema, E, R>(options: {
   readonly name: string
   readonly description?: string | undefined
   readonly parameters: Schema.Schema<A, I, RSchema>
-  /** Whether the vendor's model is held to the schema. Default: `false` */
+  /**
+   * Whether the vendor's model is held to the schema. Optional properties become nullable there, and their `null` is
+   * decoded as if the property were left out. A limit that strict mode does not know, such as `minLength`, is told to the
+   * model in the description. Default: `false`
+   */
   readonly strict?: boolean | undefined
   readonly handler: (args: A, call: Call) => Effect.Effect<unknown, E, R>
 }): ResponseTool<E, R | RSchema> => {
-  const decode = Schema.decode(Schema.parseJson(options.parameters))
+  const { name, strict = false } = options
+  checkName(name)
+  const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
+  const schema = toJsonSchema(options.parameters).pipe(
+    Either.mapLeft((cause) => invalid(`its parameters have no JSON Schema: ${describe(cause)}`, cause)),
+    Either.flatMap((json) => Either.mapLeft(ToolSchema.make(json), (reason) => invalid(reason))),
+    Either.getOrThrowWith((error) => error)
+  )
+  const definition: Definition = {
+    type: "function",
+    name,
+    description: options.description,
+    parameters: strict ? Either.getOrThrowWith(StrictSchema.make(schema), (reason) => invalid(reason)) : schema,
+    strict
+  }
+  const prepare = strict ? ToolArguments.withoutNulls(schema) : identity
+  const decode = Schema.decodeUnknown(options.parameters)
+  const read = (call: Call): Effect.Effect<A, ToolFailed, RSchema> =>
+    ToolArguments.parse(inputOf(call)).pipe(
+      Either.mapLeft((description) => failed(call, "BadArguments", description)),
+      Effect.flatMap((value) =>
+        Effect.mapError(decode(prepare(value)), (error) =>
+          failed(call, "BadArguments", ParseResult.TreeFormatter.formatErrorSync(error), error))
+      )
+    )
   return {
-    name: options.name,
-    definition: {
-      type: "function",
-      name: options.name,
-      description: options.description,
-      parameters: JSONSchema.make(options.parameters),
-      strict: options.strict ?? false
-    },
+    name,
+    definition,
     handle: (call) =>
-      decode(inputOf(call)).pipe(
-        Effect.mapError((error) =>
-          failed(call, "BadArguments", ParseResult.TreeFormatter.formatErrorSync(error), error)
-        ),
+      read(call).pipe(
         Effect.flatMap((args) => options.handler(args, call)),
         Effect.flatMap((value) => toOutput(call, value))
       )
@@ -146,7 +220,7 @@ export const make = <A, I, RSchema, E, R>(options: {
 }
 
 /**
- * A tool with free-form input.
+ * A tool with free-form input. Throws `InvalidTool` for a name that the API would refuse.
  *
  * @since 0.1.0
  * @category constructors
@@ -157,16 +231,42 @@ export const custom = <E, R>(options: {
   /** A grammar that the input keeps to, as the vendor's API has it. Default: any text */
   readonly format?: object | undefined
   readonly handler: (input: string, call: Call) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R> => ({
-  name: options.name,
-  definition: {
-    type: "custom",
+}): ResponseTool<E, R> => {
+  checkName(options.name)
+  return {
     name: options.name,
-    ...(options.description === undefined ? {} : { description: options.description }),
-    ...(options.format === undefined ? {} : { format: options.format })
-  },
-  handle: (call) => Effect.flatMap(options.handler(inputOf(call), call), (value) => toOutput(call, value))
-})
+    definition: {
+      type: "custom",
+      name: options.name,
+      ...(options.description === undefined ? {} : { description: options.description }),
+      ...(options.format === undefined ? {} : { format: options.format })
+    },
+    handle: (call) => Effect.flatMap(options.handler(said(inputOf(call)), call), (value) => toOutput(call, value))
+  }
+}
+
+const nameOf = (tool: Definition): unknown => tool.type === "function" || tool.type === "custom" ? tool.name : undefined
+
+/**
+ * What a request says of its tools. Two functions of one name are refused: nobody could tell whose a call is.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const definitions = (
+  tools: ReadonlyArray<Any>,
+  others: ReadonlyArray<Definition> = []
+): Either.Either<ReadonlyArray<Definition>, InvalidRequest> => {
+  const all = [...tools.map(({ definition }) => definition), ...others]
+  const names = all.map(nameOf)
+  const index = names.findIndex((name, at) => Predicate.isString(name) && names.indexOf(name) < at)
+  return index < 0 ? Either.right(all) : Either.left(
+    new InvalidRequest({
+      field: `tools[${index}].name`,
+      description: `is "${String(names[index])}" as that of an earlier tool: give each tool a name of its own`
+    })
+  )
+}
 
 /**
  * The item that answers a call.
@@ -179,14 +279,16 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
-/** A handler may fail with anything. */
+/** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
 const handle = <R>(
   tool: ResponseTool<unknown, R>,
   call: Call
 ): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off
   Effect.mapError(tool.handle(call), (error) =>
-    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error))
+    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
+      Effect.flatMap((value) => toOutput(call, value))
+    )
 
 /**
  * Answers a call with the tool of its name. Any failure becomes `ToolFailed`, or with `onFailure: "output"` the text of
@@ -209,7 +311,7 @@ export const answer = <T extends Any>(
   return handled.pipe(
     onFailure === "fail"
       ? (self) => self
-      : Effect.catchAll((error) => Effect.succeed(`Error: ${error.description}`)),
+      : Effect.catchAll((error) => Effect.succeed(ToolOutput.fit(`Error: ${error.description}`))),
     Effect.map((text) => output(call, text))
   )
 }

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Channel from "effect/Channel"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,6 +12,7 @@ import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import * as Time from "./internal/time.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
@@ -256,17 +256,18 @@ export const orElse: {
   open: (request) =>
     request.generate === false
       ? self.open(request)
-      : Effect.flatMap(Clock.currentTimeMillis, (asked) =>
-        Effect.catchIf(self.open(request), canFallBack, (error) => fallBack(that, request, error, asked)))
+      : Effect.clockWith((clock) => {
+        const tried = Time.stopwatch(clock)
+        return Effect.catchIf(self.open(request), canFallBack, (error) => fallBack(that, request, error, tried()))
+      })
 }))
 
 const fallBack = Effect.fnUntraced(function*(
   service: Service,
   request: ResponseRequest,
   error: ConnectionError,
-  asked: number
+  tried: Duration.Duration
 ) {
-  const tried = Duration.millis((yield* Clock.currentTimeMillis) - asked)
   const response = yield* service.open(request)
   const opened: OpenResponse = {
     ...response,

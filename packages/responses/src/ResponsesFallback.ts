@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -17,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Outage from "./internal/outage.ts"
+import * as Time from "./internal/time.ts"
 import * as Responses from "./Responses.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
@@ -97,11 +97,6 @@ const intervals = Effect.fnUntraced(function*({ factor = 2, first = "5 seconds",
   return { factor, first: yield* millis("first", first), max: yield* millis("max", max) }
 })
 
-/** Not `currentTimeMillis`: a wall clock that is set back would prolong the fallback. */
-const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-
-const moment = Effect.zipWith(now, Random.next, (time, random): Outage.Moment => ({ time, random }))
-
 /** The first is a socket and the second HTTP, for whoever reads the log. */
 const says = ({ error, interval }: Outage.Outage) =>
   `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
@@ -120,9 +115,14 @@ const countProbe = (outcome: "succeeded" | "failed") =>
  * before sending) makes the second serve all requests of the next interval, without trying the first; their
  * `recoveries` name that error too. Any other error that allows a fallback concerns its own request.
  *
+ * A first transport that connects and never answers counts as one that cannot be had, too. A request that was sent is not
+ * repeated: it fails. After three such requests in a row without any answer in between (no event within
+ * `firstEventTimeout`, or the connection lost before the first event), the next request is served by the second.
+ *
  * The first request after the interval is served by the second as well, and starts a probe: `connect` of the first, in
  * the background, one at a time. If it fails, the next interval is longer. If it succeeds, the first serves again; only a
- * response that it opens makes the intervals short again. An error that allows no fallback (401, 403, no key, a defect)
+ * response that it opens makes the intervals short again, and until then one request without an answer is enough to begin
+ * the next interval. An error that allows no fallback (401, 403, no key, a defect)
  * ends the interval too, so that the next request reports it. While nobody asks there is no timer and no fiber.
  *
  * Warm-ups always go to the first. One that opens ends the interval, and one that fails can begin it.
@@ -138,6 +138,8 @@ export const make = (
   Effect.gen(function*() {
     const context = yield* Effect.context<Scope.Scope>()
     const scope = Context.get(context, Scope.Scope)
+    const time = yield* Time.current
+    const moment = Effect.map(Random.next, (random): Outage.Moment => ({ time: time.now(), random }))
     const memory = Outage.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
     let probing = false
@@ -146,14 +148,14 @@ export const make = (
       Effect.suspend(() => {
         const count = memory.count()
         const opened = Effect.suspend(() => memory.opened(count) ? ended("The socket serves again") : Effect.void)
-        const failed = (error: ConnectionError) =>
+        const failed = (error: ResponsesError) =>
           Effect.flatMap(moment, (moment) => {
             const outage = memory.failed(Cause.originalError(error), count, moment)
             return outage === undefined ? Effect.void : began(outage)
           })
         return Effect.tapBoth(first.open(request), {
           onSuccess: () => Effect.uninterruptible(opened),
-          onFailure: (error) => Outage.isOutage(error) ? Effect.uninterruptible(failed(error)) : Effect.void
+          onFailure: (error) => Effect.uninterruptible(failed(error))
         })
       })
 
@@ -198,11 +200,11 @@ export const make = (
     const unlessDown: Responses.Service = {
       connect: first.connect,
       open: (request) =>
-        Effect.flatMap(now, (time) => {
+        Effect.suspend(() => {
           const outage = memory.current()
           if (outage === undefined || request.generate === false) return tried(request)
           const failure = Effect.fail(outage.error)
-          return time < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
+          return time.now() < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
         })
     }
 

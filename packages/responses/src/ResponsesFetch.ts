@@ -83,7 +83,7 @@ const parse = (text: string): ResponseRequest | undefined => {
   const body = Either.getOrUndefined(Either.try((): unknown => JSON.parse(text)))
   // Only HTTP has responses in the background.
   return Predicate.isRecord(body) && body["stream"] === true && body["background"] !== true
-    ? body as unknown as ResponseRequest
+    ? body
     : undefined
 }
 

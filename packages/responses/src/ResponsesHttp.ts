@@ -22,12 +22,13 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.ts"
-import * as Alarm from "./internal/alarm.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
 import * as Limits from "./internal/limits.ts"
+import * as Time from "./internal/time.ts"
+import * as Timers from "./internal/timers.ts"
 import * as Watchdog from "./internal/watchdog.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -129,7 +130,9 @@ export const make = (
     const open: Responses.Service["open"] = (request) =>
       Effect.gen(function*() {
         const body = yield* encode(request)
-        const asked = yield* Clock.currentTimeMillis
+        const timers = yield* Timers.make
+        const asked = timers.time.now()
+        const answering = Time.stopwatch(timers.time.clock)
         const { headers, scrub } = yield* endpoint.credentials
         const answer = yield* post(body, headers).pipe(
           Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response)),
@@ -140,7 +143,7 @@ export const make = (
           return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, scrub))
         }
 
-        const flow = HttpEvents.makeFlow(yield* Effect.clock)
+        const flow = HttpEvents.makeFlow(timers.time)
         let unwatch: (() => void) | undefined
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
@@ -149,7 +152,7 @@ export const make = (
           scrub,
           onEnd: () => unwatch?.()
         })
-        unwatch = Watchdog.watch(yield* Alarm.make, timeouts, {
+        unwatch = Watchdog.watch(timers, timeouts, {
           exchange,
           granted: asked,
           sent: () => asked,
@@ -174,7 +177,7 @@ export const make = (
           bytesSent: body.byteLength,
           bytesSaved: 0,
           queued: Duration.zero,
-          firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
+          firstEvent: answering(),
           recoveries: [],
           ...Exchange.reading(exchange)
         } satisfies Responses.OpenResponse

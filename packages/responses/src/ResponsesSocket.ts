@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -17,7 +16,6 @@ import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
-import * as Alarm from "./internal/alarm.ts"
 import * as Connection from "./internal/connection.ts"
 import * as ErrorTable from "./internal/errorTable.ts"
 import * as Exchange from "./internal/exchange.ts"
@@ -25,6 +23,8 @@ import * as Heads from "./internal/heads.ts"
 import * as Lease from "./internal/lease.ts"
 import * as Limits from "./internal/limits.ts"
 import * as Rewarm from "./internal/rewarm.ts"
+import type { Time } from "./internal/time.ts"
+import * as Timers from "./internal/timers.ts"
 import * as Turn from "./internal/turn.ts"
 import * as Responses from "./Responses.ts"
 import { ConnectionError } from "./ResponsesError.ts"
@@ -122,8 +122,15 @@ export interface Stats {
   readonly bytesSaved: number
   /** Requests moved to a new connection, because nothing had run on the old one. */
   readonly reconnected: number
-  /** Requests sent again in full, because the server had forgotten the response to continue from. */
+  /** Requests sent again in full, because the server had forgotten, or refused to continue, the response before. */
   readonly resentInFull: number
+  /** Deltas whose `previous_response_id` the server refused. */
+  readonly deltasRefused: number
+  /**
+   * `false` while everything travels because the server refused two deltas in a row that continued the latest response of
+   * their own connection. After a minute, and each time twice as long up to an hour, a delta is tried again.
+   */
+  readonly chaining: boolean
 }
 
 /**
@@ -190,23 +197,22 @@ const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, 
 type Suits = (connection: Connection.Connection) => boolean
 
 /** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
-const hasCurrentKey = (endpoint: Endpoint.Endpoint, limit: Duration.Duration): Effect.Effect<Suits> => {
+const hasCurrentKey = (endpoint: Endpoint.Endpoint, time: Time, limit: Duration.Duration): Effect.Effect<Suits> => {
   let asksFrom = -Infinity
   const ask = Effect.map(
     Effect.timeout(endpoint.key, limit),
     (key): Suits => (connection) => Equal.equals(connection.key, key)
   )
-  return Effect.flatMap(
-    Clock.currentTimeMillis,
-    (now) =>
-      now < asksFrom ? Effect.succeed(constTrue) : Effect.catchAll(ask, (error) => {
-        asksFrom = now + 6 * Duration.toMillis(limit)
-        return Effect.as(
-          Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
-          constTrue
-        )
-      })
-  )
+  return Effect.suspend(() => {
+    const now = time.now()
+    return now < asksFrom ? Effect.succeed(constTrue) : Effect.catchAll(ask, (error) => {
+      asksFrom = now + 6 * Duration.toMillis(limit)
+      return Effect.as(
+        Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
+        constTrue
+      )
+    })
+  })
 }
 
 /**
@@ -244,26 +250,29 @@ export const make = (
       reconnected: 0,
       resentInFull: 0
     }
+    const timers = yield* Timers.make
     const heads = Heads.make({
       rule: options.continuation ?? Continuation.automatic,
-      continuesWithInstructions: profile.continuesWithInstructions
+      continuesWithInstructions: profile.continuesWithInstructions,
+      uniqueIds: profile.uniqueIds,
+      now: timers.time.now
     })
     const rewarm = Rewarm.make({
+      time: timers.time,
       heads,
       maxFrameBytes: profile.maxFrameBytes,
       onRewarmed: () => totals.rewarmed++
     })
 
-    const alarm = yield* Alarm.make
     const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
-      alarm,
+      timers,
       open: () =>
         Connection.open(connect, endpoint, {
           ping,
           pingTimeout,
           timeouts,
           maxOutputSize,
-          alarm,
+          timers,
           onDead: () => totals.unresponsive++
         }).pipe(
           openedWithin(connectTimeout, "The server did not open the connection"),
@@ -272,7 +281,7 @@ export const make = (
           openedWithin(reconnectTimeout, "No connection could be opened"),
           Effect.tap(() => Effect.sync(() => totals.connections++))
         ),
-      prepare: options.rewarm === true ? rewarm : () => Effect.void,
+      prepare: options.rewarm === true ? rewarm : () => Effect.succeed(true),
       onReplaced: () => totals.recycled++,
       recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
       onClosed: () =>
@@ -284,7 +293,7 @@ export const make = (
     })
 
     const suits = endpoint.canRotate
-      ? lease.whileOpen(hasCurrentKey(endpoint, connectTimeout))
+      ? lease.whileOpen(hasCurrentKey(endpoint, timers.time, connectTimeout))
       : undefined
     // Whoever has entered must not be interrupted before it is sure that it leaves.
     const ready = Effect.uninterruptibleMask((restore) => {
@@ -301,7 +310,7 @@ export const make = (
 
     const open = Turn.make({
       lease,
-      now: alarm.now,
+      time: timers.time,
       heads,
       suits,
       timeouts,
@@ -324,7 +333,7 @@ export const make = (
     return {
       open,
       connect: ready,
-      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals }))
+      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals, ...heads.stats() }))
     }
   })
 

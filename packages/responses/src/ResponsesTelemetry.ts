@@ -15,7 +15,7 @@ import type * as Tracer from "effect/Tracer"
 import type { FullReason } from "./Continuation.ts"
 import type { Response } from "./ResponseEvent.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
-import type { ConnectionError, PreviousResponseNotFound } from "./ResponsesError.ts"
+import type { ConnectionError, PreviousResponseNotFound, ResponseFailed } from "./ResponsesError.ts"
 
 /**
  * What was repaired before the server answered, unseen by the caller.
@@ -25,7 +25,8 @@ import type { ConnectionError, PreviousResponseNotFound } from "./ResponsesError
  */
 export type Recovery =
   | { readonly _tag: "Reconnected"; readonly error: ConnectionError }
-  | { readonly _tag: "ResentInFull"; readonly error: PreviousResponseNotFound }
+  /** The server refused the `previous_response_id` that the library had chosen. */
+  | { readonly _tag: "ResentInFull"; readonly error: PreviousResponseNotFound | ResponseFailed }
   | { readonly _tag: "FellBack"; readonly error: ConnectionError }
 
 /**
@@ -206,7 +207,7 @@ const number = (value: unknown): number | undefined =>
  */
 export const requestAttributes = (request: ResponseRequest): Readonly<Record<string, unknown>> => ({
   "gen_ai.operation.name": "chat",
-  "gen_ai.request.model": request.model,
+  ...Predicate.isNotNullable(request.model) ? { "gen_ai.request.model": request.model } : {},
   ...Predicate.isNotNullable(request.max_output_tokens)
     ? { "gen_ai.request.max_tokens": request.max_output_tokens }
     : {},

@@ -7,7 +7,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -15,6 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as DeepJson from "./internal/deepJson.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as FairSemaphore from "./internal/fairSemaphore.ts"
+import * as Time from "./internal/time.ts"
 import * as wireError from "./internal/wireError.ts"
 import * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
@@ -173,11 +173,13 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
     const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
       yield* ResponseRequest.validate(request)
       const frame = yield* ResponseRequest.toFrame(request)
-      const asked = yield* Clock.currentTimeMillis
+      const clock = yield* Effect.clock
+      const waiting = Time.stopwatch(clock)
       const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), ({ leave }) => Effect.sync(leave))
       const leave = () => Effect.sync(place.leave)
       yield* Effect.onInterrupt(place.granted, leave)
-      const sent = yield* Clock.currentTimeMillis
+      const queued = waiting()
+      const answering = Time.stopwatch(clock)
       const response = yield* Effect.onError(respond(request, place.leave), leave)
       return {
         ...response,
@@ -187,8 +189,8 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
           : { input: "full" as const, reason: { _tag: "Off" } as const },
         bytesSent: byteLength(frame),
         bytesSaved: 0,
-        queued: Duration.millis(sent - asked),
-        firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - sent),
+        queued,
+        firstEvent: answering(),
         recoveries: []
       }
     })

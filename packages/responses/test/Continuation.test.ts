@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Continuation from "../src/Continuation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponseRequest from "../src/ResponseRequest.ts"
@@ -92,6 +92,11 @@ describe("plan", () => {
       ["as input text", ResponseItem.message("assistant", [{ type: "input_text", text: "Hi" }])],
       ["as `text`", { role: "assistant", content: [{ type: "text", text: "Hi" }] }],
       ["without annotations and log probabilities", answer("Hi")],
+      ["with null for what is not there", {
+        ...output,
+        phase: null,
+        content: [{ type: "output_text", text: "Hi", annotations: null, logprobs: null }]
+      }],
       ["with annotations", {
         role: "assistant",
         content: [{ type: "output_text", text: "Hi", annotations: [{ type: "url_citation" }] }]
@@ -107,6 +112,7 @@ describe("plan", () => {
 
   describe("takes an item of the caller's for the same", () => {
     const image = { type: "input_image", image_url: "data:x", detail: "low" }
+    const user = (...content: ReadonlyArray<unknown>) => ({ role: "user", content })
     const cases: ReadonlyArray<readonly [name: string, had: unknown, given: unknown]> = [
       ["text as a part", hello, ResponseItem.user([{ type: "input_text", text: "Hello" }])],
       ["an image with its keys in another order", { role: "user", content: [image] }, {
@@ -131,6 +137,57 @@ describe("plan", () => {
       ["arguments with other escapes", call("c", "{\"a\":\"\\u00fc\\/\"}"), call("c", "{\"a\":\"ü/\"}")],
       ["arguments with 1.0 for 1", call("c", "{\"a\":1.0,\"b\":-0}"), call("c", "{\"a\":1,\"b\":0}")],
       ["arguments that are no JSON", call("c", "{\"a\":"), call("c", "{\"a\":")],
+      ["arguments that are empty", call("c", ""), call("c", "{}")],
+      ["a null inside an image", user({ ...image, file_id: null }), user(image)],
+      ["an image of the default detail", user({ ...image, detail: "auto" }), user({ ...image, detail: null })],
+      [
+        "a file of the default detail",
+        user({ type: "input_file", file_id: "f", detail: "auto" }),
+        user({
+          type: "input_file",
+          file_id: "f"
+        })
+      ],
+      [
+        "an image with a cache breakpoint",
+        user({ ...image, prompt_cache_breakpoint: { mode: "explicit" } }),
+        user(image)
+      ],
+      [
+        "a text with a cache breakpoint",
+        user({ type: "input_text", text: "x", prompt_cache_breakpoint: {} }),
+        user({
+          type: "input_text",
+          text: "x"
+        })
+      ],
+      [
+        "a refusal with null fields",
+        user({ type: "refusal", refusal: "No", annotations: null }),
+        user({
+          type: "refusal",
+          refusal: "No"
+        })
+      ],
+      ["a null type", { type: null, role: "user", content: "x" }, { role: "user", content: "x" }],
+      ["nulls inside an action", {
+        type: "local_shell_call",
+        call_id: "c",
+        action: { type: "exec", command: ["ls"], env: {}, user: null, timeout_ms: null }
+      }, { type: "local_shell_call", call_id: "c", action: { type: "exec", command: ["ls"], env: {} } }],
+      ["nulls at the top and deep inside", { type: "x", a: null, b: [{ c: { d: null, e: 1 } }] }, {
+        type: "x",
+        b: [{ c: { e: 1 } }]
+      }],
+      ["who created it", { type: "shell_call", call_id: "c", created_by: "user_1" }, {
+        type: "shell_call",
+        call_id: "c"
+      }],
+      ["a phase of the user's, which has none", { role: "user", content: "x", phase: "final_answer" }, {
+        role: "user",
+        content: "x"
+      }],
+      ["a reference without its type", { type: "item_reference", id: "a" }, { id: "a", type: null }],
       [
         "an output as a part",
         ResponseItem.functionCallOutput("c", "x"),
@@ -203,10 +260,27 @@ describe("plan", () => {
       ["parts in another order", user(text("a"), text("b")), user(text("b"), text("a"))],
       ["a text and a refusal", user(text("a")), user({ type: "refusal", refusal: "a" })],
       ["images", user({ type: "input_image", image_url: "a" }), user({ type: "input_image", image_url: "b" })],
+      ["details", user({ type: "input_image", detail: "low" }), user({ type: "input_image", detail: "auto" })],
+      ["a null and nothing inside arguments", call("c", "{\"a\":null}"), call("c", "{}")],
+      ["arguments that are blank and a null", call("c", ""), call("c", "null")],
+      ["empty inputs", { type: "custom_tool_call", call_id: "c", name: "n", input: "" }, {
+        type: "custom_tool_call",
+        call_id: "c",
+        name: "n",
+        input: "{}"
+      }],
+      ["a null and nothing inside an output that is JSON", {
+        ...ResponseItem.functionCallOutput("c", ""),
+        output: { a: null }
+      }, { ...ResponseItem.functionCallOutput("c", ""), output: {} }],
+      ["an output that is JSON and the same as a part", {
+        ...ResponseItem.functionCallOutput("c", ""),
+        output: { type: "x" }
+      }, { ...ResponseItem.functionCallOutput("c", ""), output: [{ type: "x" }] }],
       [
-        "a null and nothing inside an image",
-        user({ type: "input_image", file_id: null }),
-        user({ type: "input_image" })
+        "phases",
+        { role: "assistant", content: "x", phase: "commentary" },
+        { role: "assistant", content: "x", phase: "final_answer" }
       ],
       ["files", user({ type: "input_file", file_id: "a" }), user({ type: "input_file", filename: "a" })],
       ["calls by id", call("c", "{}"), call("d", "{}")],
@@ -246,7 +320,24 @@ describe("plan", () => {
       }],
       ["ids that are no text", { type: "x", id: 1 }, { type: "x", id: 2 }],
       ["kinds", { type: "x", a: 1 }, { type: "y", a: 1 }],
-      ["an undefined and a null inside", { type: "x", a: null }, { type: "x", a: undefined }],
+      ["a list with a null and one without", { type: "x", a: [null] }, { type: "x", a: [] }],
+      ...["arguments", "parameters", "input_schema", "output_schema", "schema"].map((name) =>
+        [`a null and nothing inside ${name}`, { type: "x", a: [{ [name]: { b: { c: null } } }] }, {
+          type: "x",
+          a: [{ [name]: { b: {} } }]
+        }] as const
+      ),
+      ["ciphertexts", { type: "compaction", id: "cmp", encrypted_content: "a" }, {
+        type: "compaction",
+        id: "cmp",
+        encrypted_content: "b"
+      }],
+      ["new settings", { type: "configuration_update", reasoning: { effort: "low" } }, {
+        type: "configuration_update",
+        reasoning: { effort: "high" }
+      }],
+      ["what has an id and no type", { id: "a", text: "x" }, { id: "a", text: "y" }],
+      ["references without an id", { type: "item_reference", a: 1 }, { type: "item_reference", a: 2 }],
       ["keys and values", { type: "x", a: "b", c: "d" }, { type: "x", a: "c", b: "d" }],
       ["depth", { type: "x", a: { b: 1 }, c: 2 }, { type: "x", a: { b: 1, c: 2 } }],
       [
@@ -278,6 +369,9 @@ describe("plan", () => {
       ["without the secret, by its text", [thought({ encrypted_content: "e", ...said })], [thought(said)]],
       ["without id", [thought(said)], [untyped({ type: "reasoning", ...said })]],
       ["without anything, by its id", [thought({ encrypted_content: "e" })], [thought({ encrypted_content: null })]],
+      ["whose summary is absent, null or empty", [thought({ summary: null, content: null })], [
+        untyped({ type: "reasoning", content: [] })
+      ]],
       ["left out", [thought({ encrypted_content: "e" })], []],
       ["of which the first is left out", [thought({ encrypted_content: "e" }), thought({ encrypted_content: "f" })], [
         thought({ encrypted_content: "f" })
@@ -331,6 +425,204 @@ describe("plan", () => {
       const head = headAfter(ask([hello]), [thought({ encrypted_content: "e" })], { status: "incomplete" })
       const sent = ask([hello, thought({ encrypted_content: "f" }), more])
       assert.deepStrictEqual(outcome(Continuation.plan(head, sent)), { _tag: "HistoryChanged", index: 1 })
+    })
+  })
+
+  it("reads arguments that an SDK prints in its own way once, and not again each turn", () => {
+    const [made, printed] = ["{\"a\":1}", "{ \"a\": 1 }"].map((args) => ({ ...call("c", args), async: true }))
+    const parent = headAfter(ask([hello]), [made!])
+    const head = headAfter(ask([hello, printed!, more]), [answer("Hi")], { parent, id: "resp_2" })
+    const parse = vi.spyOn(JSON, "parse")
+    assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, printed!, more, answer("Hi"), more]))), [more])
+    assert.strictEqual(parse.mock.calls.length, 0)
+    parse.mockRestore()
+  })
+
+  describe("an assistant's phase", () => {
+    const said = (phase?: string | null) => untyped({ type: "message", role: "assistant", content: "Hi", phase })
+    it("may be missing where the server has it", () => {
+      for (const dropped of [undefined, null]) {
+        const input = [hello, said(dropped), more]
+        assert.deepStrictEqual(outcome(after([hello], [said("commentary")], input)), [more])
+      }
+    })
+    it("is news where the server has none, in every way to write the content", () => {
+      for (const content of ["Hi", [{ type: "output_text", text: "Hi" }], [{ text: "Hi", type: "text", toJSON: 1 }]]) {
+        const input = [hello, untyped({ ...said("commentary"), content }), more]
+        assert.deepStrictEqual(outcome(after([hello], [said()], input)), { _tag: "HistoryChanged", index: 1 })
+      }
+    })
+  })
+
+  describe("a reference", () => {
+    const reference = (id: string) => untyped({ type: "item_reference", id })
+    const items: ReadonlyArray<readonly [kind: string, item: object]> = [
+      ["a message", answer("Hi")],
+      ["reasoning", { type: "reasoning", summary: [], encrypted_content: "e" }],
+      ["a call", { ...call("c", "{}"), async: true }],
+      ["a custom call", { type: "custom_tool_call", call_id: "c", name: "n", input: "", async: true }],
+      ["an output", ResponseItem.functionCallOutput("c", "x")],
+      ["an item of an unknown kind", { type: "web_search_call", status: "completed", action: {} }],
+      ["a compaction", { type: "compaction", encrypted_content: "e" }]
+    ]
+    it.each(items)("is the item that it names: %s", (_, item) => {
+      const named = untyped({ ...item, id: "a" })
+      assert.deepStrictEqual(outcome(after([hello], [named], [hello, reference("a"), more])), [more])
+      assert.deepStrictEqual(outcome(after([named], [answer("Hi")], [reference("a"), answer("Hi"), more])), [more])
+      assert.deepStrictEqual(outcome(after([hello], [named], [hello, untyped({ id: "a" }), more])), [more])
+    })
+    it.each(items.filter(([kind]) => kind !== "reasoning"))("to another item is a difference: %s", (_, item) => {
+      for (const id of ["a", "", null, undefined]) {
+        const input = [hello, reference("b"), more]
+        assert.deepStrictEqual(outcome(after([hello], [untyped({ ...item, id })], input)), {
+          _tag: "HistoryChanged",
+          index: 1
+        })
+      }
+    })
+    it("without an id is nothing's", () => {
+      for (const id of ["", null, undefined]) {
+        const nameless = untyped({ type: "x", id })
+        assert.deepStrictEqual(
+          outcome(after([hello], [nameless], [hello, untyped({ type: "item_reference", id }), more])),
+          {
+            _tag: "HistoryChanged",
+            index: 1
+          }
+        )
+      }
+    })
+    it("must stand at the item's place", () => {
+      const output = ["a", "b"].map((id) => untyped({ ...answer(id), id }))
+      const input = [hello, reference("b"), reference("a"), more]
+      assert.deepStrictEqual(outcome(after([hello], output, input)), { _tag: "HistoryChanged", index: 1 })
+    })
+    it("that the server was sent is no other item of that id, as nobody knows what it was", () => {
+      const input = [untyped({ ...answer("x"), id: "a" }), answer("Hi"), more]
+      assert.deepStrictEqual(outcome(after([reference("a")], [answer("Hi")], input)), {
+        _tag: "HistoryChanged",
+        index: 0
+      })
+    })
+    it("to reasoning that was left out before is not sent on top of it", () => {
+      const thought = untyped({ type: "reasoning", id: "rs_1", summary: [], encrypted_content: "e" })
+      const asked = call("c", "{}")
+      const input = [hello, asked, reference("rs_1"), ResponseItem.functionCallOutput("c", "ok")]
+      assert.deepStrictEqual(outcome(after([hello], [thought, asked], input)), { _tag: "HistoryChanged", index: 2 })
+    })
+    it("goes on from turn to turn", () => {
+      const parent = headAfter(ask([hello]), [untyped({ ...answer("1"), id: "a" })])
+      const first = [hello, reference("a"), more]
+      const head = headAfter(ask(first), [untyped({ ...answer("2"), id: "b" })], { parent, id: "resp_2" })
+      for (const echo of [reference("a"), answer("1")]) {
+        assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, echo, more, reference("b"), hello]))), [
+          hello
+        ])
+      }
+    })
+  })
+
+  describe("an item that the server encrypted twice", () => {
+    const planWith = (output: Items, alternatives: Items, echo: Items) => {
+      const head = Continuation.commit(Continuation.plan(undefined, ask([hello])), {
+        response: { id: "resp_1" },
+        output,
+        alternatives
+      })
+      return outcome(Continuation.plan(head, ask([hello, ...echo, more])))
+    }
+    const thought = (encrypted_content: string | null, fields: object = {}) =>
+      untyped({ type: "reasoning", id: "rs_1", summary: [], encrypted_content, ...fields })
+    const compaction = (encrypted_content: string, fields: object = {}) =>
+      untyped({ type: "compaction", id: "cmp_1", encrypted_content, ...fields })
+    const program = (fingerprint: string, code = "1") => untyped({ type: "program", id: "p_1", code, fingerprint })
+    const nested = (encrypted_content: string, to = "a") =>
+      untyped({ type: "agent_message", id: "am_1", to, content: [{ type: "encrypted_content", encrypted_content }] })
+    const summary = [{ type: "summary_text", text: "Hm" }]
+
+    const same: ReadonlyArray<readonly [name: string, output: Items, alternatives: Items, echo: Items]> = [
+      ["reasoning, as it came at the end", [thought("e")], [thought("f")], [thought("e")]],
+      ["reasoning, as it came before", [thought("e")], [thought("f")], [thought("f")]],
+      ["reasoning, without its id", [thought("e")], [thought("f")], [thought("f", { id: undefined })]],
+      ["reasoning, with its summary", [thought("e")], [thought("f", { summary })], [thought("f", { summary })]],
+      ["reasoning, of three spellings", [thought("e")], [thought("f"), thought("g")], [thought("g")]],
+      ["reasoning that had no ciphertext at the end", [thought(null)], [thought("f")], [thought("f")]],
+      ["reasoning that had one at the end only", [thought("e")], [thought(null)], [thought(null)]],
+      ["compaction", [compaction("e")], [compaction("f")], [compaction("f")]],
+      ["compaction, with a status of then", [compaction("e", { status: "completed" })], [
+        compaction("f", { status: "in_progress" })
+      ], [compaction("f")]],
+      ["a program", [program("e")], [program("f")], [program("f")]],
+      ["a ciphertext deep inside", [nested("e")], [nested("f")], [nested("f")]],
+      ["two items", [thought("e"), compaction("e")], [compaction("f"), thought("f")], [thought("f"), compaction("f")]]
+    ]
+    it.each(same)("is the same: %s", (_, output, alternatives, echo) => {
+      assert.deepStrictEqual(planWith(output, alternatives, echo), [more])
+    })
+
+    const others: ReadonlyArray<readonly [name: string, output: Items, alternatives: Items, echo: Items]> = [
+      ["a spelling that was never shown", [thought("e")], [thought("f")], [thought("g")]],
+      ["a spelling of another item", [thought("e")], [thought("f", { id: "rs_2" })], [thought("f")]],
+      ["a spelling of an item without an id", [thought("e", { id: "" })], [thought("f", { id: "" })], [thought("f")]],
+      ["a spelling that fits two items", [thought("e"), thought("f")], [thought("g")], [thought("g"), thought("f")]],
+      ["a spelling of another kind", [thought("e")], [compaction("f", { id: "rs_1" })], [thought("f")]],
+      ["other code", [program("e")], [program("f", "2")], [program("f", "2")]],
+      ["other code, in the old spelling", [program("e")], [program("f")], [program("e", "2")]],
+      ["another field deep inside", [nested("e")], [nested("f", "b")], [nested("f")]],
+      ["a text that was another before", [untyped({ ...answer("Hi"), id: "m" })], [
+        untyped({ ...answer("Ho"), id: "m" })
+      ], [answer("Ho")]],
+      ["a call whose arguments look like a field", [untyped({ ...call("c", "encrypted_content"), id: "fc" })], [
+        untyped({ ...call("d", "encrypted_content"), id: "fc" })
+      ], [call("d", "encrypted_content")]]
+    ]
+    it.each(others)("is a difference: %s", (_, output, alternatives, echo) => {
+      assert.deepStrictEqual(planWith(output, alternatives, echo), { _tag: "HistoryChanged", index: 1 })
+    })
+
+    it("is known in all spellings in later turns too", () => {
+      const parent = Continuation.commit(Continuation.plan(undefined, ask([hello])), {
+        response: { id: "resp_1" },
+        output: [thought("e")],
+        alternatives: [thought("f")]
+      })
+      const head = Continuation.commit(Continuation.plan(parent, ask([hello, thought("f"), more])), {
+        response: { id: "resp_2" },
+        output: [answer("Hi")]
+      })
+      for (const echo of [thought("e"), thought("f")]) {
+        assert.deepStrictEqual(outcome(Continuation.plan(head, ask([hello, echo, more, answer("Hi"), hello]))), [hello])
+      }
+    })
+  })
+
+  describe("items that steer a conversation", () => {
+    const update = untyped({ type: "configuration_update", reasoning: { effort: "high" } })
+    const trigger = untyped({ type: "compaction_trigger" })
+    const compaction = untyped({ type: "compaction", id: "cmp_1", encrypted_content: "e" })
+    it("new settings go with the next items, and stay in the history", () => {
+      assert.deepStrictEqual(outcome(after([hello], [answer("Hi")], [hello, answer("Hi"), update, more])), [
+        update,
+        more
+      ])
+      assert.deepStrictEqual(outcome(after([hello, update], [answer("Hi")], [hello, update, answer("Hi"), more])), [
+        more
+      ])
+      assert.deepStrictEqual(outcome(after([hello, update], [answer("Hi")], [hello, answer("Hi"), more])), {
+        _tag: "HistoryChanged",
+        index: 1
+      })
+    })
+    it("a compaction trigger goes with the next items", () => {
+      assert.deepStrictEqual(outcome(after([hello], [answer("Hi")], [hello, answer("Hi"), trigger])), [trigger])
+    })
+    it("a compaction trigger may leave the history, or stay, and come again", () => {
+      for (const kept of [[], [trigger]]) {
+        for (const next of [[more], [trigger]]) {
+          const input = [hello, ...kept, compaction, ...next]
+          assert.deepStrictEqual(outcome(after([hello, trigger], [compaction], input)), next)
+        }
+      }
     })
   })
 
@@ -443,7 +735,17 @@ describe("plan", () => {
       ["store", {}, { store: true }, ["store"]],
       ["a field this version does not know", { vendor: 1 }, { vendor: 2 }, ["vendor"]],
       ["a field with the name of a method", {}, { toString: "x" }, ["toString"]],
-      ["a null inside", { text: { format: null } }, { text: {} }, ["text"]]
+      ["a null inside", { text: { format: null } }, { text: {} }, ["text"]],
+      ["agents", {}, { multi_agent: { max: 2 } }, ["multi_agent"]],
+      ...["mode", "ttl", "a member this version does not know"].map((name) =>
+        [`how the cache works: ${name}`, { prompt_cache_options: { [name]: "a", prewarm: true } }, {
+          prompt_cache_options: { [name]: "b", prewarm: true }
+        }, ["prompt_cache_options"]] as [string, object, object, [string]]
+      ),
+      ["no cache options", {}, { prompt_cache_options: { mode: "explicit" } }, ["prompt_cache_options"]],
+      ["cache options that are no record", { prompt_cache_options: "a" }, { prompt_cache_options: "b" }, [
+        "prompt_cache_options"
+      ]]
     ]
     it.each(changes)("a change of %s sends everything", (_, before, now, fields) => {
       for (const [left, right] of [[before, now], [now, before]] as const) {
@@ -461,7 +763,17 @@ describe("plan", () => {
       ["fresh copies", {}, structuredClone(settings)],
       ["what says how a request travels", { stream: true, background: false, stream_options: {} }, {
         stream_id: "a",
-        generate: true
+        generate: true,
+        background_options: { a: 1 }
+      }],
+      ["what is asked about the cache", { prompt_cache_options: { mode: "implicit", comparison_response_id: "a" } }, {
+        prompt_cache_options: { comparison_response_id: "b", mode: "implicit", prewarm: false, ttl: null }
+      }],
+      ["cache options that only ask", { prompt_cache_options: { comparison_response_id: "a", mode: null } }, {
+        prompt_cache_options: undefined
+      }],
+      ["cache options that say themselves how they are written", { prompt_cache_options: { mode: "implicit" } }, {
+        prompt_cache_options: Object.create({ toJSON: () => ({ mode: "implicit" }) })
       }]
     ]
     it.each(free)("%s make no difference", (_, before, now) => {
@@ -517,6 +829,91 @@ describe("plan", () => {
       assert.deepStrictEqual(outcome(after([hello], hosted, [hello, ...hosted, more])), [more])
     })
 
+    const waits = (item: object, fields: object = {}) => headAfter(ask([hello], fields), [untyped(item)]).pendingCalls
+    const mine: ReadonlyArray<readonly [name: string, call: object, fields?: object]> = [
+      ["a function", call("c", "{}")],
+      ["a custom tool", { type: "custom_tool_call", name: "n" }],
+      ["a computer", { type: "computer_call" }],
+      ["a local shell", { type: "local_shell_call" }],
+      ["a shell of the caller's", { type: "shell_call", environment: { type: "local" } }],
+      ["a shell that does not say whose", { type: "shell_call", environment: null }],
+      ["a patch", { type: "apply_patch_call" }],
+      ["a search of tools by the caller", { type: "tool_search_call", execution: "client" }],
+      ["a kind this version does not know", { type: "teleport_call" }],
+      [
+        "a custom tool of the caller's with the name of a server's",
+        { type: "custom_tool_call", name: "x_user_search" },
+        {
+          tools: [{ type: "custom", name: "x_user_search" }]
+        }
+      ],
+      ["a tool that says it is not async", { ...call("c", "{}"), async: false }, {
+        tools: [{ type: "function", name: "f", async: true }]
+      }],
+      ["a tool beside an async one of another namespace", { ...call("c", "{}"), namespace: "b" }, {
+        tools: [
+          { type: "namespace", name: "a", tools: [{ type: "function", name: "f", async: true }] },
+          { type: "namespace", name: "b", tools: [{ type: "function", name: "f" }] }
+        ]
+      }]
+    ]
+    for (const [name, item, fields] of mine) {
+      it(`wait for the caller: ${name}`, () => {
+        assert.deepStrictEqual(waits({ ...item, call_id: "c" }, fields), ["c"])
+        assert.deepStrictEqual(waits({ ...item, call_id: "" }, fields), [])
+      })
+    }
+
+    const notMine: ReadonlyArray<readonly [name: string, call: object, fields?: object]> = [
+      ...[
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "x_search_call",
+        "code_execution_call",
+        "collections_search_call",
+        "view_image_call",
+        "view_x_video_call",
+        "program"
+      ].map((type) => [type, { type }] as const),
+      ["a search on X", { type: "custom_tool_call", name: "x_keyword_search", input: "{}" }],
+      ["a shell in a container", { type: "shell_call", environment: { type: "container_reference" } }],
+      ["a search of tools by the server", { type: "tool_search_call", execution: "server" }],
+      ["an async call", { ...call("c", "{}"), async: true }],
+      ["a call of an async function", call("c", "{}"), { tools: [{ type: "function", name: "f", async: true }] }],
+      ["a call of an async custom tool", { type: "custom_tool_call", name: "n", input: "" }, {
+        tools: [{ type: "custom", name: "n", async: true }]
+      }],
+      ["a call of an async function in a namespace", { ...call("c", "{}"), namespace: "a" }, {
+        tools: [null, { type: "namespace", name: "a", tools: [{ type: "function", name: "f", async: true }] }]
+      }]
+    ]
+    for (const [name, item, fields] of notMine) {
+      it(`do not wait: ${name}`, () => assert.deepStrictEqual(waits({ ...item, call_id: "c" }, fields), []))
+    }
+
+    it("of an async tool are answered when the output is there", () => {
+      const tools = [{ type: "function", name: "f", async: true }]
+      const asked = call("c", "{}")
+      const parent = headAfter(ask([hello], { tools }), [asked])
+      const first = [hello, asked, more]
+      const plan = Continuation.plan(parent, ask(first, { tools }))
+      assert.deepStrictEqual(outcome(plan), [more])
+      const head = headAfter(ask(first, { tools }), [answer("Soon"), call("d", "{}")], { parent, id: "resp_2" })
+      assert.deepStrictEqual(head.pendingCalls, [])
+      const results = [ResponseItem.functionCallOutput("c", "ok"), hello]
+      const input = [...first, answer("Soon"), call("d", "{}"), ...results]
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask(input, { tools }))), results)
+    })
+
+    it("with one id are one call", () => {
+      assert.deepStrictEqual(headAfter(ask([hello]), [call("c", "{}"), call("c", "{}")]).pendingCalls, ["c"])
+    })
+
     it("of any kind wait for their output", () => {
       const shell = untyped({ type: "local_shell_call", call_id: "s" })
       assert.deepStrictEqual(headAfter(ask([hello]), [shell]).pendingCalls, ["s"])
@@ -542,6 +939,12 @@ describe("plan", () => {
     it("other tools send everything", () => {
       const sent = ask([hello], { tools: [] })
       assert.deepStrictEqual(outcome(Continuation.plan(warm, sent)), { _tag: "FieldsChanged", fields: ["tools"] })
+    })
+    it("that the cache options asked for, the same request is an empty delta", () => {
+      const prewarmed = headAfter(ask([hello], { prompt_cache_options: { prewarm: true } }), [])
+      assert.deepStrictEqual(outcome(Continuation.plan(prewarmed, ask([hello]))), [])
+      const asked = headAfter(ask([hello], { prompt_cache_options: { prewarm: false } }), [])
+      assert.deepStrictEqual(outcome(Continuation.plan(asked, ask([hello]))), { _tag: "NothingNew" })
     })
     it("that was answered after all, the answer is part of the history", () => {
       const head = headAfter(ask([hello], { generate: false }), [answer("Hi")])

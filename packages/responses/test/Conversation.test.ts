@@ -275,7 +275,7 @@ describe("run", () => {
 
   mocked(
     "a model that never stops is stopped",
-    () => call("add", { a: 1, b: 1 }),
+    () => toolCall({ name: "add", arguments: { a: 1, b: 1 } }),
     Effect.gen(function*() {
       const conversation = yield* Conversation.make({ ...settings, tools: [add], maxRounds: 3 })
       const error = yield* Effect.flip(run(conversation.run("go")))

@@ -26,10 +26,10 @@ describe("Profile", () => {
     })
 
     it(`strict assumes no more than ${name}`, () => {
-      const { continuesWithInstructions, lanes, maxAge, maxFrameBytes, usableAfterError } = Profile.strict
+      const { continuesWithInstructions, lanes, maxAge, maxFrameBytes, uniqueIds, usableAfterError } = Profile.strict
       assert.isTrue(Duration.lessThanOrEqualTo(maxAge, profile.maxAge))
       assert.isAtMost(maxFrameBytes, profile.maxFrameBytes)
-      assert.isFalse(continuesWithInstructions || lanes || usableAfterError)
+      assert.isFalse(continuesWithInstructions || lanes || uniqueIds || usableAfterError)
     })
   }
 
@@ -60,6 +60,9 @@ describe("Profile", () => {
       ["an age that is no number", { maxAge: Number.NaN }, "profile.maxAge"],
       // @ts-expect-error: a mistake of who writes no TypeScript
       ["an age that is no duration", { maxAge: "an hour" }, "profile.maxAge"],
+      // @ts-expect-error: a mistake of who writes no TypeScript
+      ["a switch that is a word", { lanes: "false" }, "profile.lanes"],
+      ["a switch that is missing", { uniqueIds: undefined as never }, "profile.uniqueIds"],
       ["no bytes", { maxFrameBytes: 0 }, "profile.maxFrameBytes"],
       ["negative bytes", { maxFrameBytes: -1 }, "profile.maxFrameBytes"],
       ["half a byte", { maxFrameBytes: 1.5 }, "profile.maxFrameBytes"],

@@ -5,7 +5,7 @@ import * as ResponseRequest from "../src/ResponseRequest.ts"
 type Request = ResponseRequest.ResponseRequest
 
 /** What a caller without types may pass. */
-const untyped = (request: object): Request => request as Request
+const untyped = (request: object): Request => request
 
 const frame = (request: Request): unknown => JSON.parse(Either.getOrThrow(ResponseRequest.toFrame(request)))
 const body = (request: Request): unknown => JSON.parse(Either.getOrThrow(ResponseRequest.toBody(request)))
@@ -21,6 +21,14 @@ describe("ResponseRequest", () => {
       ["a null previous_response_id", { model: "m", previous_response_id: null, conversation: "conv_1" }],
       ["a conversation", { model: "m", conversation: { id: "conv_1" } }],
       ["a null conversation", { model: "m", previous_response_id: "resp_1", conversation: null }],
+      ["a stored prompt instead of a model", { prompt: { id: "pmpt_1" }, input: "Hello" }],
+      ["a stored prompt and nothing else", { prompt: { id: "pmpt_1", version: "2", variables: { city: "Oslo" } } }],
+      ["a stored prompt and no items", { prompt: { id: "pmpt_1" }, input: [] }],
+      ["a stored prompt and a null model", untyped({ prompt: { id: "pmpt_1" }, model: null })],
+      ["a stored prompt in a chain", { prompt: { id: "pmpt_1" }, previous_response_id: "resp_1" }],
+      ["a stored prompt and a model", { prompt: { id: "pmpt_1" }, model: "m" }],
+      ["a model and a prompt that is the server's to judge", untyped({ model: "m", prompt: {} })],
+      ["tools that are the server's to judge", untyped({ model: "m", tools: [{ type: "function", name: "a b" }] })],
       ["a lane of one character", { model: "m", stream_id: "a" }],
       ["a lane of all the characters there are", { model: "m", stream_id: "azAZ09_.-" }],
       ["a lane of 256 characters", { model: "m", stream_id: "a".repeat(256) }]
@@ -34,6 +42,11 @@ describe("ResponseRequest", () => {
       ["an empty model", { model: "" }, "model"],
       ["a blank model", { model: " " }, "model"],
       ["a model that is no string", { model: 1 }, "model"],
+      ["no model and a null prompt", { prompt: null }, "model"],
+      ["no model and a prompt without an id", { prompt: {} }, "model"],
+      ["no model and a prompt with a blank id", { prompt: { id: " " } }, "model"],
+      ["no model and a prompt that is a text", { prompt: "pmpt_1" }, "model"],
+      ["an empty model and a stored prompt", { model: "", prompt: { id: "pmpt_1" } }, "model"],
       ["an input that is a number", { model: "m", input: 1 }, "input"],
       ["an input that is one item", { model: "m", input: { role: "user", content: "" } }, "input"],
       ["an item that is a string", { model: "m", input: [{ role: "user", content: "" }, "Hello"] }, "input[1]"],
@@ -68,6 +81,7 @@ describe("ResponseRequest", () => {
     input: [{ role: "user", content: "Hello", note: null }],
     previous_response_id: "resp_1",
     background: true,
+    background_options: { a: 1 },
     stream: false,
     generate: false,
     stream_id: "lane",
@@ -109,6 +123,7 @@ describe("ResponseRequest", () => {
         input: [{ role: "user", content: "Hello", note: null }],
         previous_response_id: "resp_1",
         background: true,
+        background_options: { a: 1 },
         stream: true,
         tools: [{ type: "function", name: "f", parameters: { default: null } }],
         store: false,
@@ -117,6 +132,13 @@ describe("ResponseRequest", () => {
         a_new_field: { x: 1 }
       })
     })
+  })
+
+  it("a stored prompt travels without a model", () => {
+    for (const request of [{ prompt: { id: "pmpt_1" } }, { prompt: { id: "pmpt_1" }, model: null }]) {
+      assert.deepStrictEqual(frame(request), { type: "response.create", prompt: { id: "pmpt_1" } })
+      assert.deepStrictEqual(body(request), { stream: true, prompt: { id: "pmpt_1" } })
+    }
   })
 
   it("what cannot be written as JSON is an InvalidRequest", () => {

@@ -438,7 +438,7 @@ describe("steps", () => {
 
 describe("pick", () => {
   it("a list by index, a function for every request, warm-ups apart", () => {
-    const script: S.Script = [S.text("a"), (request) => S.text(request.model)]
+    const script: S.Script = [S.text("a"), (request) => S.text(request.model ?? "")]
     const at = (index: number, request: Partial<ResponseRequest> = {}) => S.pick(script, { ...context(request), index })
     assert.deepStrictEqual(at(0), S.text("a"))
     assert.deepStrictEqual(at(1, { model: "x" }), S.text("x"))

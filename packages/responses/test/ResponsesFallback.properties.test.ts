@@ -1,13 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
-import type { ResponsesError } from "../src/ResponsesError.ts"
+import { ResponseFailed, type ResponsesError } from "../src/ResponsesError.ts"
 import { connectionError, outage, pair, request, settle, unjittered } from "./support/fallback.ts"
 
-const results: Record<"served" | "outage" | "expired" | "unauthorized", Exit.Exit<void, ResponsesError>> = {
+const results: Record<
+  "served" | "outage" | "expired" | "unauthorized" | "unanswered" | "rejected",
+  Exit.Exit<void, ResponsesError>
+> = {
   served: Exit.void,
   outage: Exit.fail(outage),
   expired: Exit.fail(connectionError({ reason: "Expired" })),
-  unauthorized: Exit.fail(connectionError({ status: 401 }))
+  unauthorized: Exit.fail(connectionError({ status: 401 })),
+  unanswered: Exit.fail(connectionError({ reason: "FirstEventTimeout", delivery: "unacknowledged" })),
+  rejected: Exit.fail(new ResponseFailed({ description: "No", delivery: "unsent", frame: {}, status: 400 }))
 }
 
 type Result = keyof typeof results
@@ -21,13 +26,24 @@ type Step =
   | { readonly _tag: "Connected"; readonly result: Result }
 
 const { array, constant, constantFrom, nat, oneof, record } = FastCheck
-const result = constantFrom<Result>("served", "outage", "outage", "outage", "expired", "unauthorized")
-const step: FastCheck.Arbitrary<Step> = oneof(
-  record({ _tag: constant("Wait" as const), seconds: constantFrom(1, 2, 5, 10, 20) }),
-  record({ _tag: constant("Ask" as const), warmUp: constantFrom(false, false, false, true) }),
-  record({ _tag: constant("Ask" as const), warmUp: constant(false) }),
-  record({ _tag: constant("Opened" as const), which: nat(5), result }),
-  record({ _tag: constant("Connected" as const), result })
+
+const steps = (opened: FastCheck.Arbitrary<Result>, connected: FastCheck.Arbitrary<Result>) =>
+  array<Step>(
+    oneof(
+      record({ _tag: constant("Wait" as const), seconds: constantFrom(1, 2, 5, 10, 20) }),
+      record({ _tag: constant("Ask" as const), warmUp: constantFrom(false, false, false, true) }),
+      record({ _tag: constant("Ask" as const), warmUp: constant(false) }),
+      record({ _tag: constant("Opened" as const), which: nat(5), result: opened }),
+      record({ _tag: constant("Connected" as const), result: connected })
+    ),
+    { maxLength: 40, size: "max" }
+  )
+
+const mixed = constantFrom<Result>("served", "outage", "outage", "outage", "expired", "unauthorized")
+const anyCourse = steps(oneof(mixed, constantFrom<Result>("unanswered", "unanswered", "unanswered", "rejected")), mixed)
+const withoutAnswers = steps(
+  constantFrom<Result>("unanswered", "unanswered", "unanswered", "unanswered", "unanswered", "rejected"),
+  constantFrom<Result>("served", "served", "outage")
 )
 
 /** What the documentation says, in numbers. */
@@ -40,6 +56,8 @@ const model = () => {
   let until = 0
   let probe: number | undefined
   let probes = 0
+  /** Requests without an answer, since the last answer. */
+  let unanswered = 0
   const opening: Array<{ readonly fallbacks: number; readonly warmUp: boolean }> = []
   const hold = () => {
     until = time + interval
@@ -65,15 +83,18 @@ const model = () => {
           const [asked] = opening.splice(step.which % Math.max(opening.length, 1), 1)
           if (asked === undefined) return []
           const isNews = asked.fallbacks === fallbacks
+          if (step.result === "served" || step.result === "rejected" || step.result === "expired") unanswered = 0
+          if (step.result === "unanswered" && isNews) unanswered++
           if (step.result === "served" && isNews) {
             down = undefined
             interval = 5
           }
-          if (step.result === "outage" && isNews && down === undefined) {
+          const isDown = step.result === "outage" || (step.result === "unanswered" && unanswered >= 3)
+          if (isDown && isNews && down === undefined) {
             down = ++fallbacks
             hold()
           }
-          return asked.warmUp || step.result === "served" || step.result === "unauthorized" ? [] : ["second"]
+          return !asked.warmUp && (step.result === "outage" || step.result === "expired") ? ["second"] : []
         }
         case "Connected": {
           if (probe === undefined) return []
@@ -162,7 +183,7 @@ const follow = Effect.fnUntraced(
 describe("ResponsesFallback", () => {
   it.effect.prop(
     "in any course of requests, failures and probes: each request meets what the documentation says, one probe runs",
-    [array(step, { maxLength: 40, size: "max" })],
+    [oneof(anyCourse, withoutAnswers)],
     ([steps]) => {
       const { clock, forward } = manualClock()
       return Effect.withClock(follow(steps, forward), clock)

@@ -18,10 +18,17 @@ import {
   TestClock
 } from "effect"
 import * as Responses from "../src/Responses.ts"
-import { InvalidRequest, ResponseFailed, type ResponsesError } from "../src/ResponsesError.ts"
+import {
+  InvalidRequest,
+  MalformedEvent,
+  PreviousResponseNotFound,
+  ResponseFailed,
+  type ResponsesError
+} from "../src/ResponsesError.ts"
 import * as ResponsesFallback from "../src/ResponsesFallback.ts"
 import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
 import { connectionError, outage, type Pair, pair, request, scripted, settle } from "./support/fallback.ts"
+import { onMachine } from "./support/machine.ts"
 
 /** The first has failed, and cannot be had for now. */
 const fallen = (options?: ResponsesFallback.Options, error: ResponsesError = outage) =>
@@ -122,6 +129,42 @@ describe("when the first cannot be had", () => {
       }))
   }
 
+  onMachine("it is left alone for as long where the wall clock is set back", (machine) =>
+    Effect.gen(function*() {
+      const fallen = yield* pair()
+      fallen.first.opens(Effect.fail(outage))
+      fallen.first.connects(Effect.fail(outage))
+      yield* fallen.ask
+      machine.setBack("1 hour")
+      yield* isLeftAloneFor(fallen, "5 seconds")
+      machine.setBack("1 hour")
+      yield* isLeftAloneFor(fallen, "10 seconds")
+    }))
+
+  onMachine(
+    "it is looked for at once where the machine has slept for the interval",
+    (machine) =>
+      Effect.gen(function*() {
+        const { ask, first } = yield* pair()
+        first.opens(Effect.fail(outage))
+        yield* ask
+        machine.sleep("5 seconds")
+        first.opens(Effect.void)
+        assert.deepStrictEqual([yield* ask, yield* ask], ["http", "websocket"])
+      })
+  )
+
+  onMachine("the time that it took is what the machine was awake", (machine) =>
+    Effect.gen(function*() {
+      const { first, open } = yield* pair()
+      const sleepAndSetBack = Effect.sync(() => {
+        machine.sleep("1 minute")
+        machine.setBack("1 hour")
+      })
+      first.opens(TestClock.adjust(600).pipe(Effect.zipRight(sleepAndSetBack), Effect.zipRight(Effect.fail(outage))))
+      assert.deepStrictEqual((yield* open).firstEvent, Duration.millis(605))
+    }))
+
   it.scoped("only the request that tried it waited for it", () =>
     Effect.gen(function*() {
       const { first, open } = yield* pair()
@@ -189,6 +232,185 @@ describe("when the first cannot be had", () => {
       assert.strictEqual((yield* Fiber.join(old)).transport, "websocket")
       assert.strictEqual((yield* stats).serving, "second")
       assert.strictEqual(yield* ask, "http")
+    }))
+})
+
+describe("when the first connects and never answers", () => {
+  const sent = { delivery: "unacknowledged" } as const
+  const silent = connectionError({ reason: "FirstEventTimeout", ...sent, description: "Nothing came" })
+
+  const ends: ReadonlyArray<readonly [string, ResponsesError, ResponsesError]> = [
+    ["no event in time", silent, connectionError({ reason: "FirstEventTimeout" })],
+    [
+      "no event in time, and the request not even written",
+      connectionError({ reason: "FirstEventTimeout" }),
+      connectionError({ reason: "FirstEventTimeout" })
+    ],
+    [
+      "a connection that breaks",
+      connectionError({ reason: "Lost", ...sent, closeCode: 1006 }),
+      connectionError({ reason: "Lost", closeCode: 1006 })
+    ],
+    [
+      "a connection that is closed with 1011",
+      connectionError({ reason: "Lost", ...sent, closeCode: 1011 }),
+      connectionError({ reason: "Lost", closeCode: 1011 })
+    ],
+    ["a stall", connectionError({ reason: "Stalled", ...sent }), connectionError({ reason: "Stalled" })],
+    ["no time left", connectionError({ reason: "TurnTimeout", ...sent }), connectionError({ reason: "Lost" })],
+    [
+      "something that is no event",
+      new MalformedEvent({ description: "a message that is not JSON", frame: "hello", ...sent }),
+      connectionError({ reason: "Lost" })
+    ]
+  ]
+  for (const [name, end, expected] of ends) {
+    it.scoped(`three times in a row, the next request goes to the second: ${name}`, () =>
+      Effect.gen(function*() {
+        const { ask, first, open, second, stats } = yield* pair()
+        first.opens(Effect.fail(end))
+        // An error that is unsent is repaired for its own request all along.
+        for (let round = 0; round < 3; round++) yield* Effect.exit(open)
+        assert.deepInclude(yield* stats, { serving: "second", fallbacks: 1 })
+        assert.strictEqual(first.calls.opens, 3)
+        const opens = second.calls.opens
+        const { recoveries, transport } = yield* open
+        assert.strictEqual(transport, "http")
+        assert.strictEqual(yield* ask, "http")
+        assert.deepStrictEqual([first.calls.opens, second.calls.opens], [3, opens + 2])
+        const error = recoveries[0]?.error
+        assert(error?._tag === "ConnectionError" && expected._tag === "ConnectionError")
+        const { closeCode, delivery, reason } = expected
+        assert.deepInclude(error, { reason, delivery, ...closeCode === undefined ? {} : { closeCode } })
+        assert.include(error.description, "3 requests in a row had no answer on the socket")
+        assert.strictEqual((yield* stats).lastError, error)
+      }))
+  }
+
+  it.scoped("the requests that were sent fail, and are not repeated", () =>
+    Effect.gen(function*() {
+      const { first, open, second } = yield* pair()
+      first.opens(Effect.fail(silent))
+      for (let round = 0; round < 3; round++) assert.strictEqual(yield* Effect.flip(open), silent)
+      assert.strictEqual(second.calls.opens, 0)
+    }))
+
+  it.scoped("those that run at once count each", () =>
+    Effect.gen(function*() {
+      const { first, open, stats } = yield* pair()
+      const gate = yield* Deferred.make<void>()
+      first.opens(Effect.zipRight(Deferred.await(gate), Effect.fail(silent)))
+      const fibers = yield* Effect.forkAll(Array.from({ length: 8 }, () => Effect.flip(open)))
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(fibers)
+      assert.deepInclude(yield* stats, { serving: "second", fallbacks: 1 })
+    }))
+
+  it.scoped("warm-ups count too", () =>
+    Effect.gen(function*() {
+      const { ask, first, warmUp } = yield* pair()
+      first.opens(Effect.fail(silent))
+      for (let round = 0; round < 3; round++) yield* Effect.flip(warmUp)
+      assert.strictEqual(yield* ask, "http")
+    }))
+
+  const answers: ReadonlyArray<readonly [string, Effect.Effect<void, ResponsesError>]> = [
+    ["a response", Effect.void],
+    ["a failed response", Effect.fail(new ResponseFailed({ description: "No", delivery: "unsent", frame: {} }))],
+    ["a response that is not known", Effect.fail(new PreviousResponseNotFound({ description: "Not found" }))],
+    ["the news that the connection is too old", Effect.fail(connectionError({ reason: "Expired" }))],
+    ["output without a beginning", Effect.fail(connectionError({ reason: "Lost", delivery: "partial" }))]
+  ]
+  for (const [name, answer] of answers) {
+    it.scoped(`${name} in between shows that it serves`, () =>
+      Effect.gen(function*() {
+        const { first, open, stats } = yield* pair()
+        for (let round = 0; round < 3; round++) {
+          first.opens(Effect.fail(silent))
+          yield* Effect.flip(open)
+          yield* Effect.flip(open)
+          first.opens(answer)
+          yield* Effect.exit(open)
+        }
+        assert.deepInclude(yield* stats, { serving: "first", fallbacks: 0 })
+      }))
+  }
+
+  const others: ReadonlyArray<readonly [string, Effect.Effect<never, ResponsesError>]> = [
+    ["a wait for others", Effect.fail(connectionError({ reason: "QueueTimeout" }))],
+    ["a request that is too large", Effect.fail(connectionError({ reason: "TooLarge" }))],
+    ["a request that is wrong", Effect.fail(new InvalidRequest({ field: "model", description: "must be there" }))],
+    ["a key that is wrong", Effect.fail(connectionError({ status: 401 }))],
+    ["a closed Layer", Effect.fail(connectionError({ reason: "Closed", ...sent }))],
+    ["an interruption", Effect.interrupt]
+  ]
+  for (const [name, other] of others) {
+    it.scoped(`${name} says nothing, and neither counts nor begins the count anew`, () =>
+      Effect.gen(function*() {
+        const { first, open, stats } = yield* pair()
+        const end = (how: Effect.Effect<never, ResponsesError>) => {
+          first.opens(how)
+          return Effect.exit(open)
+        }
+        for (let round = 0; round < 4; round++) yield* end(other)
+        yield* end(Effect.fail(silent))
+        yield* end(Effect.fail(silent))
+        yield* end(other)
+        assert.strictEqual((yield* stats).serving, "first")
+        yield* end(Effect.fail(silent))
+        assert.deepInclude(yield* stats, { serving: "second", fallbacks: 1 })
+      }))
+  }
+
+  it.scoped("and still connects, each interval costs one request, and is longer than the last", () =>
+    Effect.gen(function*() {
+      const both = yield* pair()
+      both.first.opens(Effect.fail(silent))
+      for (let round = 0; round < 3; round++) yield* Effect.flip(both.open)
+      for (const seconds of [5, 10, 20, 40]) {
+        yield* isLeftAloneFor(both, Duration.seconds(seconds))
+        assert.strictEqual((yield* both.stats).serving, "first")
+        assert.strictEqual(yield* Effect.flip(both.open), silent)
+        assert.strictEqual((yield* both.stats).serving, "second")
+      }
+      assert.deepInclude(yield* both.stats, { fallbacks: 5, probes: 4 })
+      assert.strictEqual(both.first.calls.opens, 7)
+    }))
+
+  it.scoped("and answers after all, it takes three in a row and a short interval again", () =>
+    Effect.gen(function*() {
+      const both = yield* pair()
+      const { first, open, stats } = both
+      first.opens(Effect.fail(silent))
+      for (let round = 0; round < 3; round++) yield* Effect.flip(open)
+      yield* isLeftAloneFor(both, "5 seconds")
+      first.opens(Effect.void)
+      assert.strictEqual(yield* both.ask, "websocket")
+      first.opens(Effect.fail(silent))
+      yield* Effect.flip(open)
+      yield* Effect.flip(open)
+      assert.strictEqual((yield* stats).serving, "first")
+      yield* Effect.flip(open)
+      assert.strictEqual((yield* stats).serving, "second")
+      yield* isLeftAloneFor(both, "5 seconds")
+    }))
+
+  it.scoped("a request that is older than the interval does not begin another one", () =>
+    Effect.gen(function*() {
+      const { ask, first, open, stats } = yield* pair()
+      const gate = yield* Deferred.make<void>()
+      first.opens(Effect.zipRight(Deferred.await(gate), Effect.fail(silent)))
+      const old = yield* Effect.fork(Effect.flip(open))
+      yield* settle
+      first.opens(Effect.fail(silent))
+      for (let round = 0; round < 3; round++) yield* Effect.flip(open)
+      yield* TestClock.adjust("5 seconds")
+      yield* ask
+      assert.strictEqual((yield* stats).serving, "first")
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(old), silent)
+      assert.deepInclude(yield* stats, { serving: "first", fallbacks: 1 })
     }))
 })
 

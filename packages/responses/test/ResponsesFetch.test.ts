@@ -91,6 +91,21 @@ describe("what goes over Responses", () => {
       assert.strictEqual((yield* requests)[0]?.model, "gpt-5.5")
     }))
 
+  it.scoped("a stored prompt, which brings its model", () =>
+    Effect.gen(function*() {
+      const { fetch, requests } = yield* mock
+      const prompt = { id: "pmpt_1" }
+      const answer = yield* promise(() =>
+        fetch(url, { method: "POST", body: JSON.stringify({ stream: true, prompt, input: [] }) })
+      )
+      assert.strictEqual(answer.status, 200)
+      assert.include(yield* promise(() => answer.text()), "event: response.completed")
+      assert.deepStrictEqual(yield* requests, [{ stream: true, prompt, input: [] }])
+      const without = yield* promise(() => fetch(url, { method: "POST", body: "{\"stream\":true}" }))
+      assert.strictEqual(without.status, 400)
+      assert.match(yield* promise(() => without.text()), /"param":"model"/)
+    }))
+
   it.scoped("nothing else", () =>
     Effect.gen(function*() {
       const { fetch, passed, requests } = yield* mock

@@ -3,6 +3,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
@@ -13,6 +14,7 @@ import type { ConnectionError, Delivery } from "../src/ResponsesError.ts"
 import * as ResponsesHttp from "../src/ResponsesHttp.ts"
 import { assertConnectionError, endsAfter } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
+import { onMachine } from "./support/machine.ts"
 import { request } from "./support/socket.ts"
 
 /** A server that answers when it is told to, and sends what it is told to. */
@@ -142,6 +144,26 @@ describe("clocks over HTTP", () => {
     }
   ]
   for (const { delivery, limit, options, reason, sent, what } of cases) {
+    if (sent !== undefined) {
+      onMachine(
+        `${what}: the same where the wall clock is set back, and soon after a sleep`,
+        (machine) =>
+          Effect.gen(function*() {
+            const awake = yield* running(options)
+            yield* awake.answer
+            machine.setBack("1 hour")
+            yield* awake.send(...sent)
+            machine.setBack("1 hour")
+            assertConnectionError(yield* endsAfter(awake.fiber, limit), reason, delivery)
+            const asleep = yield* running(options)
+            yield* Effect.zipRight(asleep.answer, asleep.send(...sent))
+            machine.sleep(limit)
+            yield* TestClock.adjust("30 seconds")
+            assertConnectionError(yield* Fiber.join(asleep.fiber), reason, delivery)
+          })
+      )
+    }
+
     it.scoped(`${what}: ${reason} after ${limit}, and the request is given up`, () =>
       Effect.gen(function*() {
         const { answer, fiber, send, signal } = yield* running(options)
@@ -249,3 +271,24 @@ it.scoped("a response that has ended is watched no longer, in a scope that lives
     yield* TestClock.adjust("1 hour")
     assert.deepStrictEqual([...yield* TestClock.sleeps()], [])
   }))
+
+onMachine(
+  "the first event is timed by what the machine was awake, whatever its wall clock was set to",
+  (machine) =>
+    Effect.gen(function*() {
+      const server = yield* makeServer
+      const service = yield* Effect.provideService(
+        ResponsesHttp.make({ apiKey: Redacted.make("sk-secret") }),
+        HttpClient.HttpClient,
+        server.client
+      )
+      const opening = yield* Effect.fork(service.open(request))
+      yield* server.signal
+      yield* TestClock.adjust("3 seconds")
+      machine.sleep("1 minute")
+      machine.setBack("1 hour")
+      yield* server.answer
+      yield* server.send(...FakeServer.answer("resp_1"))
+      assert.deepStrictEqual((yield* Fiber.join(opening)).firstEvent, Duration.seconds(3))
+    })
+)

@@ -205,6 +205,24 @@ describe("a warm-up that comes to nothing", () => {
     )
   }
 
+  socket(
+    "refused, on a server that serves nothing more after an error: another connection takes over",
+    (server) =>
+      Effect.gen(function*() {
+        const { next, old } = yield* recycled(server)
+        yield* next.send({ type: "error", status: 400, error: { code: "bad", message: "Unknown parameter: generate" } })
+        yield* settle
+        const fresh = yield* server.connection
+        assert.deepStrictEqual([old.isClosed(), next.isClosed(), fresh.isClosed()], [true, true, false])
+        const { opened, sent } = yield* turn(fresh, ask([hello, hi, more]), "resp_2")
+        assert.deepStrictEqual(sent["input"], [hello, hi, more])
+        assert.deepStrictEqual(opened.reason, { _tag: "NewConnection" })
+        assert.deepInclude(yield* Effect.flatMap(ResponsesSocket, ({ stats }) => stats), { rewarmed: 0, recycled: 1 })
+        assert.strictEqual(server.open(), 1)
+      }),
+    { ...options, profile: { ...Profile.openAi, usableAfterError: false } }
+  )
+
   socket("a new connection that is lost over it: the old one serves on", (server) =>
     Effect.gen(function*() {
       const { next, old } = yield* recycled(server)
@@ -292,7 +310,35 @@ describe("a warm-up that comes to nothing", () => {
     }))
 })
 
+describe("a stored conversation", () => {
+  socket("is told to a new connection that would take its id for another response", (server) =>
+    Effect.gen(function*() {
+      const { warmUp } = yield* recycled(server, ask([hello], { store: true }))
+      assert.deepInclude(Option.getOrThrow(warmUp), { input: [hello, hi], generate: false })
+    }), { ...options, profile: { ...Profile.openAi, uniqueIds: false } })
+})
+
 describe("no warm-up", () => {
+  socket("while the server refuses to continue responses", (server) =>
+    Effect.gen(function*() {
+      const { connection: old } = yield* first(server, ask([hello]), "resp_1")
+      yield* TestClock.adjust("49.5 minutes")
+      for (const [input, id] of [[[hello, hi, more], "resp_2"], [[hello, hi, more, hi, more], "resp_3"]] as const) {
+        const fiber = yield* begin(ask(input))
+        assert.property(yield* old.request, "previous_response_id")
+        yield* old.send({ type: "error", status: 400, error: { message: "Unsupported: previous_response_id" } })
+        yield* old.request
+        yield* old.send(...answer(id, [hi]))
+        yield* Fiber.join(fiber)
+      }
+      yield* TestClock.adjust("30 seconds")
+      const next = yield* server.connection
+      assert.isTrue(old.isClosed())
+      const { opened } = yield* turn(next, ask([hello, hi, more]), "resp_4")
+      assert.strictEqual(opened.input, "full")
+      assert.strictEqual(yield* rewarmed, 0)
+    }), options)
+
   const small: Profile.Profile = { ...Profile.openAi, maxFrameBytes: 140 }
   for (
     const [what, request, own] of [

@@ -260,7 +260,8 @@ it.scoped("the clock of a Layer and that of a caller are not compared", () =>
     const ahead: Clock.Clock = {
       ...clock,
       sleep: (duration) => clock.sleep(duration),
-      unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + 100 * 60 * 60 * 1000
+      unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + 100 * 60 * 60 * 1000,
+      unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos()
     }
     const context = yield* Effect.withClock(Layer.build(server.layer()), ahead)
     yield* Effect.gen(function*() {

@@ -557,7 +557,7 @@ describe("a turn", () => {
         yield* connection.send(FakeServer.completed("a"))
         const either = yield* outcome
         assert(either._tag === "Right")
-        assert.deepStrictEqual(either.right.map(({ type }) => String(type)), [
+        assert.deepStrictEqual(Array.from(either.right, (event) => Reflect.get(Object(event), "type")), [
           "response.created",
           "response.output_text.delta",
           "response.completed"

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Chunk, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { Cause, Chunk, Duration, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
+import { onMachine } from "./support/machine.ts"
 
 const T = ResponsesTest
 
@@ -224,3 +225,19 @@ describe("ResponsesTest", () => {
     })
   )
 })
+
+onMachine(
+  "durations are what the machine was awake, whatever its wall clock was set to",
+  (machine) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Scope.extend(Responses.open(request), scope)
+      const waiting = yield* Effect.fork(Responses.open(request))
+      yield* TestClock.adjust("3 seconds")
+      machine.sleep("1 minute")
+      machine.setBack("1 hour")
+      yield* Scope.close(scope, Exit.void)
+      const { firstEvent, queued } = yield* Fiber.join(waiting)
+      assert.deepStrictEqual([queued, firstEvent], [Duration.seconds(3), Duration.zero])
+    }).pipe(Effect.provide(ResponsesTest.layer([T.turn([T.text("one"), T.wait("1 minute")]), T.text("two")])))
+)

@@ -13,6 +13,8 @@ const why = (reason: Continuation.FullReason): string => {
       return "new connection"
     case "Forgotten":
       return "forgotten"
+    case "ChainingRefused":
+      return "refused"
     case "FieldsChanged":
       return `${reason.fields.join(", ")} changed`
     case "HistoryChanged":

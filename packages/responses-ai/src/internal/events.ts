@@ -37,6 +37,31 @@ export const isUnknown = (event: ResponseEvent.ResponseEvent): boolean => !decod
 
 const idAt = (index: unknown): string => `item_${Predicate.isNumber(index) ? index : 0}`
 
+/** Models and servers say that there are no arguments with an empty text or with `null`. The language model takes neither. */
+const argumentsOf = (text: unknown): unknown =>
+  Predicate.isNullable(text) || (Predicate.isString(text) && ["", "null"].includes(text.trim())) ? "{}" : text
+
+const withArguments = (item: unknown): unknown =>
+  Predicate.isRecord(item) && item["type"] === "function_call"
+    ? { ...item, arguments: argumentsOf(item["arguments"]) }
+    : item
+
+const withCalls = (response: unknown): unknown =>
+  Predicate.isRecord(response) && Array.isArray(response["output"])
+    ? { ...response, output: response["output"].map(withArguments) }
+    : response
+
+/** The events that have whole arguments. */
+const withWholeArguments: ReadonlyMap<string, (event: Json) => Json> = new Map<string, (event: Json) => Json>([
+  ["response.output_item.done", (event) => ({ ...event, item: withArguments(event["item"]) })],
+  [
+    "response.function_call_arguments.done",
+    (event) => ({ ...event, arguments: argumentsOf(event["arguments"]) })
+  ],
+  ["response.completed", (event) => ({ ...event, response: withCalls(event["response"]) })],
+  ["response.incomplete", (event) => ({ ...event, response: withCalls(event["response"]) })]
+])
+
 const readableItem = (item: Json, index: unknown): Json => ({
   ...item,
   id: Predicate.isString(item["id"]) ? item["id"] : idAt(index),
@@ -75,16 +100,17 @@ const isPlainDelta = (event: ResponseEvent.ResponseEvent): boolean =>
  */
 export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defaults): ResponseStreamEvent => {
   const decode = decoders.get(event.type)
-  const fallback = () => readable({ ...event }, defaults) as unknown as ResponseStreamEvent
-  if (decode === undefined) return event as unknown as ResponseStreamEvent
-  if (isPlainDelta(event)) return event as unknown as ResponseStreamEvent
-  return Either.getOrElse(decode(event), fallback)
+  if (decode === undefined || isPlainDelta(event)) return event as unknown as ResponseStreamEvent
+  const whole = withWholeArguments.get(event.type)?.({ ...event }) ?? { ...event }
+  return Either.getOrElse(decode(whole), () => readable(whole, defaults) as unknown as ResponseStreamEvent)
 }
 
 const decodeResponse = decoder<Generated.Response>(Generated.Response as Schema.Schema<Generated.Response, unknown>)
 
-export const toResponse = (response: FinalResponse, defaults: Defaults): Generated.Response =>
-  Either.getOrElse(
-    decodeResponse(response),
-    () => readableResponse({ ...response }, defaults) as unknown as Generated.Response
+export const toResponse = (response: FinalResponse, defaults: Defaults): Generated.Response => {
+  const whole = { ...response, output: Array.isArray(response.output) ? response.output.map(withArguments) : [] }
+  return Either.getOrElse(
+    decodeResponse(whole),
+    () => readableResponse(whole, defaults) as unknown as Generated.Response
   )
+}

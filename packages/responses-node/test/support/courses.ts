@@ -138,6 +138,9 @@ export const wild: FastCheck.Arbitrary<Course> = record({
   moves: FastCheck.array(move(true), { minLength: 1, maxLength: 9 })
 })
 
+/** The same, on a server that speaks as the vendor's does. */
+export const vendors: FastCheck.Arbitrary<Course> = wild.map((course) => ({ ...course, dialect: {} }))
+
 /** One dialogue that only ever grows, and nothing breaks. */
 export const calm: FastCheck.Arbitrary<Course> = record({
   store: FastCheck.boolean(),

@@ -54,10 +54,7 @@ export const recordable = (headers: IncomingHttpHeaders): Record<string, string>
   )
 
 export const received = (core: Core, request: Omit<RecordedRequest, "body"> & { readonly body: Json }): void => {
-  core.publish({
-    _tag: "RequestReceived",
-    request: { ...request, body: request.body as unknown as RecordedRequest["body"] }
-  })
+  core.publish({ _tag: "RequestReceived", request })
 }
 
 /** A request that no response came of. */

@@ -1,7 +1,8 @@
 /** The fields of a create body and what may stand in each. */
 import * as Predicate from "effect/Predicate"
 import * as Items from "./inputItems.ts"
-import { outOfRange, type Problem, wrongType, wrongValue } from "./problems.ts"
+import { missing, outOfRange, type Problem, wrongType, wrongValue } from "./problems.ts"
+import * as Tools from "./tools.ts"
 
 export type Check = (value: unknown, param: string) => Problem | undefined
 
@@ -43,6 +44,11 @@ const metadata: Check = (value, param) => {
   return name === undefined ? undefined : wrongType(`${param}.${name}`, "a string", wrong)
 }
 
+const prompt: Check = (value, param) =>
+  !Predicate.isRecord(value) ? wrongType(param, "an object", value) : Predicate.isNullable(value["id"])
+    ? missing(`${param}.id`)
+    : string(value["id"], `${param}.id`)
+
 const toolChoice: Check = (value, param) =>
   Predicate.isString(value) ? oneOf("none", "auto", "required")(value, param) : stringOrObject(value, param)
 
@@ -66,7 +72,7 @@ export const fields = {
   parallel_tool_calls: boolean,
   presence_penalty: within("decimal", -2, 2),
   previous_response_id: string,
-  prompt: object,
+  prompt,
   prompt_cache_key: string,
   prompt_cache_options: object,
   prompt_cache_retention: oneOf("in_memory", "in-memory", "24h"),
@@ -78,9 +84,9 @@ export const fields = {
   stream_id: string,
   stream_options: object,
   temperature: within("decimal", 0, 2),
-  text: object,
+  text: Tools.text,
   tool_choice: toolChoice,
-  tools: Items.tools,
+  tools: Tools.tools,
   top_logprobs: within("integer", 0, 20),
   top_p: within("decimal", 0, 1),
   truncation: oneOf("auto", "disabled"),

@@ -1,12 +1,12 @@
-/** What may stand in the input and among the tools. Kinds that are not known here pass: they grow without notice. */
+/** What may stand in the input. Kinds that are not known here pass: they grow without notice. */
 import * as Predicate from "effect/Predicate"
 import { missing, type Problem, wrongType, wrongValue } from "./problems.ts"
 
-type Json = Readonly<Record<string, unknown>>
+export type Json = Readonly<Record<string, unknown>>
 
-type Found = Problem | undefined
+export type Found = Problem | undefined
 
-const first = <A>(values: ReadonlyArray<A>, check: (value: A, index: number) => Found): Found => {
+export const first = <A>(values: ReadonlyArray<A>, check: (value: A, index: number) => Found): Found => {
   for (const [index, value] of values.entries()) {
     const found = check(value, index)
     if (found !== undefined) return found
@@ -14,7 +14,7 @@ const first = <A>(values: ReadonlyArray<A>, check: (value: A, index: number) => 
   return undefined
 }
 
-const texts = (value: Json, param: string, names: ReadonlyArray<string>): Found =>
+export const texts = (value: Json, param: string, names: ReadonlyArray<string>): Found =>
   first(names, (name) => {
     const path = `${param}.${name}`
     if (Predicate.isNullable(value[name])) return missing(path)
@@ -82,15 +82,4 @@ export const input = (value: unknown, param: string): Found => {
   if (Predicate.isString(value)) return undefined
   if (!Array.isArray(value)) return wrongType(param, "a string or an array of items", value)
   return first(value, (element: unknown, index) => item(element, `${param}[${index}]`))
-}
-
-const tool = (value: unknown, param: string): Found => {
-  if (!Predicate.isRecord(value)) return wrongType(param, "an object", value)
-  const named = value["type"] === "function" || value["type"] === "custom"
-  return texts(value, param, named ? ["type", "name"] : ["type"])
-}
-
-export const tools = (value: unknown, param: string): Found => {
-  if (!Array.isArray(value)) return wrongType(param, "an array of tools", value)
-  return first(value, (element: unknown, index) => tool(element, `${param}[${index}]`))
 }

@@ -69,7 +69,7 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
     }
     const isBound = request === undefined || request.generate === false ||
       Predicate.isNotNullable(request.conversation) || Predicate.isNotNullable(request.context_management)
-    if (isBound || !core.canSteer(request.model)) {
+    if (isBound || !core.canSteer(request.model ?? "")) {
       return refuse("steering_not_supported", "The model or the mode of this response does not support steering.")
     }
     if (found.steers.length >= core.limits.steers) {

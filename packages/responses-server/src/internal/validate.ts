@@ -32,8 +32,9 @@ const unknownChoice = ({ tool_choice, tools }: Json): Problem | undefined => {
 }
 
 const problem = (body: Json, transport: Transport): Problem | undefined => {
-  const { conversation, model, previous_response_id } = body
-  if (Predicate.isNullable(model)) return missing("model")
+  const { conversation, model, previous_response_id, prompt } = body
+  // A stored prompt brings its model.
+  if (Predicate.isNullable(model) && Predicate.isNullable(prompt)) return missing("model")
   if (model === "") return wrongType("model", "a non-empty string", model)
   const other = misplaced[transport].find((field) => field in body)
   if (other !== undefined) return unknown(other)
@@ -58,7 +59,7 @@ export const validate = (body: Json, transport: Transport): Either.Either<Respon
   const { stream, ...rest } = body
   const checked = transport === "websocket" && stream === true ? rest : body
   const found = problem(checked, transport)
-  return found === undefined ? Either.right(checked as unknown as ResponseRequest.ResponseRequest) : Either.left(found)
+  return found === undefined ? Either.right(checked) : Either.left(found)
 }
 
 /** Every tool output needs its call, and the model goes on only when every call has its output. */

@@ -126,7 +126,7 @@ export const Response = struct({
   parallel_tool_calls: boolean,
   presence_penalty: number,
   previous_response_id: NullOr(string),
-  prompt: nil,
+  prompt: NullOr(struct({ id: string })),
   prompt_cache_key: NullOr(string),
   prompt_cache_retention: NullOr(literal("in_memory", "24h")),
   reasoning: struct({

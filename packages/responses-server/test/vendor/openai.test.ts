@@ -13,7 +13,12 @@ const tools: Array<Vendor.FunctionTool> = [{
   type: "function",
   name: "get_weather",
   strict: true,
-  parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string" } },
+    required: ["city"],
+    additionalProperties: false
+  }
 }]
 
 const withServer = <A>(
@@ -133,7 +138,12 @@ describe("the openai package", () => {
           format: {
             type: "json_schema",
             name: "place",
-            schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+            schema: {
+              type: "object",
+              properties: { city: { type: "string" } },
+              required: ["city"],
+              additionalProperties: false
+            }
           }
         }
       })

@@ -5,13 +5,19 @@ import * as Meaning from "./meaning.ts"
 
 export type ChainFields = ReadonlyMap<string, Meaning.Meaning>
 
+/** `free`: its members that may change from turn to turn, where all others must be what they were. */
+interface Members {
+  readonly free: ReadonlySet<string>
+}
+
 /**
  * Whether a field must be what it was in the request before (`chain`), or may change from turn to turn (`free`). A field
  * that is not listed, as another vendor's may be, must be what it was.
  */
-const fieldKinds: { readonly [F in keyof Required<ResponseRequest>]: "chain" | "free" } = {
+const fieldKinds: { readonly [F in keyof Required<ResponseRequest>]: "chain" | "free" | Members } = {
   access_programs: "chain",
   background: "free",
+  background_options: "free",
   context_management: "chain",
   conversation: "chain",
   generate: "free",
@@ -28,7 +34,7 @@ const fieldKinds: { readonly [F in keyof Required<ResponseRequest>]: "chain" | "
   previous_response_id: "free",
   prompt: "chain",
   prompt_cache_key: "chain",
-  prompt_cache_options: "chain",
+  prompt_cache_options: { free: new Set(["comparison_response_id", "prewarm"]) },
   prompt_cache_retention: "chain",
   reasoning: "chain",
   safety_identifier: "chain",
@@ -47,12 +53,21 @@ const fieldKinds: { readonly [F in keyof Required<ResponseRequest>]: "chain" | "
   user: "chain"
 }
 
-const free: ReadonlySet<string> = new Set(
-  Object.entries(fieldKinds).filter(([, kind]) => kind === "free").map(([name]) => name)
-)
+const kinds: ReadonlyMap<string, "chain" | "free" | Members> = new Map(Object.entries(fieldKinds))
 
-const given = (request: ResponseRequest): ReadonlyArray<[name: string, value: unknown]> =>
-  Object.entries(request).filter(([name, value]) => Predicate.isNotNullable(value) && !free.has(name))
+/** What must be what it was: `undefined` if there is nothing. */
+const chainPart = (name: string, value: unknown): unknown => {
+  const kind = kinds.get(name)
+  if (Predicate.isNullable(value) || kind === "free") return undefined
+  if (kind === undefined || kind === "chain" || !Predicate.isRecord(value) || !Meaning.isPlain(value)) return value
+  const members = Object.entries(value).filter(([member, of]) => !kind.free.has(member) && Predicate.isNotNullable(of))
+  return members.length === 0 ? undefined : Object.fromEntries(members)
+}
+
+const given = (request: ResponseRequest): ReadonlyArray<readonly [name: string, value: unknown]> =>
+  Object.entries(request)
+    .map(([name, value]: [string, unknown]) => [name, chainPart(name, value)] as const)
+    .filter(([, value]) => value !== undefined)
 
 export const make = (request: ResponseRequest): ChainFields => {
   const draft = new Meaning.Draft()

@@ -7,12 +7,12 @@ import type { Endpoint, Key } from "../Endpoint.ts"
 import * as ResponseEvent from "../ResponseEvent.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
-import type { Alarm } from "./alarm.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import * as Liveness from "./liveness.ts"
 import * as Router from "./router.ts"
 import * as Scrub from "./scrub.ts"
+import type { Timers } from "./timers.ts"
 import * as Watchdog from "./watchdog.ts"
 import * as wireError from "./wireError.ts"
 
@@ -22,7 +22,7 @@ export interface Options {
   readonly pingTimeout: Duration.Duration
   readonly timeouts: Timeouts
   readonly maxOutputSize: number
-  readonly alarm: Alarm
+  readonly timers: Timers
   readonly onDead: () => void
 }
 
@@ -48,7 +48,7 @@ export interface RequestOptions {
   readonly frame: string
   readonly lane: string
   readonly previousResponseId: string | undefined
-  /** When the request got its turn, in milliseconds. */
+  /** When the request got its turn, as a time of `Time.now`. */
   readonly granted: number
   /** A response that had begun has ended, well or not; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange) => void
@@ -116,7 +116,7 @@ export const open = (
     }
 
     const liveness = Liveness.make({
-      clock: options.alarm.clock,
+      time: options.timers.time,
       timeout: options.pingTimeout,
       ping: () => socket.ping(),
       isDeaf: () => paused || writing.size > 0 || unheardBytes > largeUpload,
@@ -251,7 +251,7 @@ export const open = (
         }
       })
       // May find that its turn is over already, and end the connection.
-      unwatch = Watchdog.watch(options.alarm, options.timeouts, {
+      unwatch = Watchdog.watch(options.timers, options.timeouts, {
         exchange,
         granted,
         sent: () => sent,
@@ -267,7 +267,7 @@ export const open = (
       return {
         exchange,
         bytes: write(exchange, frame, () => {
-          sent = options.alarm.now()
+          sent = options.timers.time.now()
         })
       }
     }

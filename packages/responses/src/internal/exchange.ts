@@ -17,6 +17,7 @@ import type { FinalResponse, OpenResponse } from "../Responses.ts"
 import { ConnectionError, type Delivery, type ResponsesError } from "../ResponsesError.ts"
 import * as Output from "./output.ts"
 import * as wireError from "./wireError.ts"
+import type * as Witnesses from "./witnesses.ts"
 
 export interface Options {
   readonly previousResponseId?: string | undefined
@@ -33,6 +34,11 @@ export interface Options {
 type OnEvent = (event: ResponseEvent.ResponseEvent) => void
 
 export type Failure = (delivery: Delivery, hasBegun: boolean) => ResponsesError
+
+/** What a response says at its end. */
+export interface Answer extends Witnesses.Whole {
+  readonly response: FinalResponse
+}
 
 export interface Exchange {
   /** `size` in characters. */
@@ -52,8 +58,8 @@ export interface Exchange {
   readonly responseId: () => string | undefined
   /** The response as it stands at its end, if it ended `completed` or `incomplete` and was kept. */
   readonly result: () => FinalResponse | undefined
-  /** Other spellings that the server sent of items of the output. */
-  readonly alternatives: () => Output.Whole["alternatives"]
+  /** The result, and other spellings that the server sent of items of its output. */
+  readonly answer: () => Answer | undefined
   /** Waits until the response begins, and gives its id if the server has said it. */
   readonly started: Effect.Effect<string | undefined, ResponsesError>
   /** Either this or `forEach` can be run, once. */
@@ -113,8 +119,7 @@ class ExchangeImpl implements Exchange {
   private hasOutput = false
   private batch: Array<ResponseEvent.ResponseEvent> = []
   private unread = 0
-  private final: FinalResponse | undefined
-  private others: Output.Whole["alternatives"] = []
+  private final: Answer | undefined
   /** `undefined` once nothing is kept of it any more. */
   private output: Output.Output | undefined = Output.make()
   private readonly options: Options
@@ -170,11 +175,11 @@ class ExchangeImpl implements Exchange {
   }
 
   result(): FinalResponse | undefined {
-    return this.final
+    return this.final?.response
   }
 
-  alternatives(): Output.Whole["alternatives"] {
-    return this.others
+  answer(): Answer | undefined {
+    return this.final
   }
 
   get started(): Effect.Effect<string | undefined, ResponsesError> {
@@ -255,8 +260,7 @@ class ExchangeImpl implements Exchange {
   private done(event: ResponseEvent.EndEvent, size: number): void {
     const whole = this.output?.of(event.response)
     if (whole !== undefined) {
-      this.final = { ...event.response, output: whole.output }
-      this.others = whole.alternatives
+      this.final = { response: { ...event.response, output: whole.output }, ...whole }
     }
     if (this.caller._tag !== "Sink") this.keep(event, size)
     this.finish({ _tag: "Done" }, true, event)

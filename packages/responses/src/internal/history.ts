@@ -1,53 +1,69 @@
-/** The items of a conversation: how many of a caller's the server has, and which of its calls wait for an output. */
-import * as Predicate from "effect/Predicate"
+/** The items of a conversation, and how many of a caller's the server has. */
 import type { ResponseItem } from "../ResponseItem.ts"
+import * as ItemMatch from "./itemMatch.ts"
 import * as ItemMeaning from "./itemMeaning.ts"
 import * as Meaning from "./meaning.ts"
 
 export type History = ReadonlyArray<ItemMeaning.ItemMeaning>
 
-export const make = (items: ReadonlyArray<ResponseItem>): History => {
+/**
+ * `alternatives` are other spellings of some of the items. One that fits two items, on a server whose ids are not unique,
+ * is none of either.
+ */
+export const make = (
+  items: ReadonlyArray<ResponseItem>,
+  alternatives: ReadonlyArray<ResponseItem> = []
+): History => {
   const draft = new Meaning.Draft()
-  return items.map((item) => ItemMeaning.make(draft, item))
+  const history = items.map((item) => ItemMeaning.make(draft, item))
+  for (const alternative of alternatives) {
+    const spelling = ItemMeaning.make(draft, alternative)
+    const fitting = history.filter((known) => ItemMeaning.isSpelling(known, spelling))
+    const [known] = fitting
+    if (known === undefined || fitting.length > 1) continue
+    history[history.indexOf(known)] = ItemMeaning.withSpelling(known, spelling)
+  }
+  return history
+}
+
+export interface Shared {
+  /** How many of the caller's items the server has. */
+  readonly count: number
+  /** Whether it has no others. */
+  readonly complete: boolean
+  /** What it has, as it is to be known from now on. */
+  readonly history: History
 }
 
 /**
- * How many of the caller's items the server has. Reasoning that the caller's history lacks is no difference: SDKs drop
- * it, and the model does better with it. But then none may come later: it could be the same, and be seen twice.
+ * Compares what the server has with a caller's items. Two kinds of item may be missing in the caller's:
+ *
+ * - Reasoning: SDKs drop it, and the model does better with it. But then none may follow, nor a reference, which could be
+ *   to reasoning: the model could see the same twice.
+ * - A compaction trigger: the API takes one at the end of an input only, so callers cannot keep it in their history.
  */
-export const shared = (
-  had: History,
-  items: ReadonlyArray<ResponseItem>
-): { readonly count: number; readonly complete: boolean } => {
+export const shared = (had: History, items: ReadonlyArray<ResponseItem>): Shared => {
   const draft = new Meaning.Draft()
+  let learned: Array<ItemMeaning.ItemMeaning> | undefined
   let count = 0
   let skipped = false
-  for (const known of had) {
+  for (let index = 0; index < had.length; index++) {
+    const known = had[index] as ItemMeaning.ItemMeaning
     const item = items[count]
-    if (item !== undefined && ItemMeaning.isSame(known, item, draft)) count++
-    else if (ItemMeaning.isReasoning(known)) skipped = true
-    else return { count, complete: false }
+    const found = item === undefined ? undefined : ItemMatch.match(known, item, draft)
+    if (found !== undefined) {
+      count++
+      if (found !== known) (learned ??= [...had])[index] = found
+    } else if (known[0] === "reasoning") {
+      skipped = true
+    } else if (known[0] !== "compaction_trigger") {
+      return { count, complete: false, history: had }
+    }
   }
-  const rest = skipped ? items.findIndex((item, index) => index >= count && item.type === "reasoning") : -1
-  return rest === -1 ? { count, complete: true } : { count: rest, complete: false }
+  const mayBeReasoning = (item: ResponseItem) => {
+    const [kind] = ItemMeaning.make(draft, item)
+    return kind === "reasoning" || kind === "item_reference"
+  }
+  const again = skipped ? items.slice(count).findIndex(mayBeReasoning) : -1
+  return { count: count + Math.max(0, again), complete: again === -1, history: learned ?? had }
 }
-
-/** The id by which calls and their outputs find each other, whatever the kind of tool. */
-const callIds = (items: ReadonlyArray<ResponseItem>, suffix: "_call" | "_output"): ReadonlyArray<string> =>
-  items.flatMap((item) => {
-    if (!Predicate.isRecord(item) || !Predicate.isString(item.type) || !item.type.endsWith(suffix)) return []
-    const { call_id, id }: Readonly<Record<string, unknown>> = item
-    const callId = suffix === "_output" ? call_id ?? id : call_id
-    return Predicate.isString(callId) ? [callId] : []
-  })
-
-/** Those of the calls that the items have no output for. */
-export const unanswered = (calls: ReadonlyArray<string>, items: ReadonlyArray<ResponseItem>): ReadonlyArray<string> => {
-  if (calls.length === 0) return calls
-  const answered = new Set(callIds(items, "_output"))
-  return calls.filter((callId) => !answered.has(callId))
-}
-
-/** The calls that a response ended with and the server did not answer itself. */
-export const pendingCalls = (output: ReadonlyArray<ResponseItem>): ReadonlyArray<string> =>
-  unanswered(callIds(output, "_call"), output)

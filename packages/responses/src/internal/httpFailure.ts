@@ -6,8 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Credentials } from "../Endpoint.ts"
+import * as ResponseEvent from "../ResponseEvent.ts"
 import type { ResponseRequest } from "../ResponseRequest.ts"
 import { ConnectionError, type ResponsesError } from "../ResponsesError.ts"
+import * as EventStream from "./eventStream.ts"
+import * as SseDialect from "./sseDialect.ts"
 import * as wireError from "./wireError.ts"
 
 /** In characters. */
@@ -76,6 +79,21 @@ export const readText = (
     )
   })
 
+/** Some servers write the error as an event, or as a list of one, also after a status that says no. */
+const errorOf = (body: string): string => {
+  let found: string | undefined
+  const take = (text: string, name: string | undefined) => {
+    const event = SseDialect.read(text, name)
+    if (typeof event === "object" && ResponseEvent.isFailure(event)) {
+      found ??= text.startsWith("[") ? text.slice(1, -1) : text
+    }
+  }
+  const events = EventStream.make({ onEvent: take, onOther: take, onOverflow: () => {} })
+  events.feed(body)
+  events.end()
+  return found ?? body
+}
+
 /** The server said no, or pointed elsewhere. */
 export const fromRefusal = (
   answer: HttpClientResponse.HttpClientResponse,
@@ -97,7 +115,7 @@ export const fromRefusal = (
       // The status says enough.
       Effect.orElseSucceed(() => ""),
       Effect.map((body) =>
-        wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body, scrub }, {
+        wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body: errorOf(body), scrub }, {
           previousResponseId: request.previous_response_id ?? undefined
         })
       )

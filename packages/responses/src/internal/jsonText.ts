@@ -15,7 +15,9 @@ const withoutNumbers = (text: string): string =>
     (part) => part.startsWith("\"") ? `"s${part.slice(1)}` : `"n${isExact(part) ? Number(part) : part}"`
   )
 
-const parse = (text: string): Meaning.Meaning | undefined => {
+const parse = (given: string): Meaning.Meaning | undefined => {
+  // Servers write `""` for a call without arguments, and SDKs echo what they have parsed it to.
+  const text = given === "" ? "{}" : given
   try {
     JSON.parse(text)
     const draft = new Meaning.Draft()
@@ -26,10 +28,15 @@ const parse = (text: string): Meaning.Meaning | undefined => {
   }
 }
 
+const noArguments: ReadonlySet<string> = new Set(["", "null"])
+
+/** Some models write no arguments as an empty text or as `null`, and an SDK prints them as an object. */
+const orEmpty = (text: string): string => noArguments.has(text.trim()) ? "{}" : text
+
 /** Texts that are not JSON say the same only if they are equal. */
 export const isSame = (left: string, right: string): boolean => {
   if (left === right) return true
-  const meaning = parse(left)
-  const other = meaning && parse(right)
+  const meaning = parse(orEmpty(left))
+  const other = meaning && parse(orEmpty(right))
   return meaning !== undefined && other !== undefined && Meaning.equal(meaning, other)
 }

@@ -10,9 +10,9 @@ import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import * as Scope from "effect/Scope"
-import type { Alarm, Timed } from "./alarm.ts"
 import * as FairSemaphore from "./fairSemaphore.ts"
 import * as Finalizer from "./finalizer.ts"
+import * as Timers from "./timers.ts"
 
 export interface Resource {
   isOpen(): boolean
@@ -22,12 +22,12 @@ export interface Resource {
 }
 
 export interface Options<A extends Resource, E> {
-  readonly alarm: Alarm
+  readonly timers: Timers.Timers
   readonly open: () => Effect.Effect<A, E, Scope.Scope>
   /** Its first step is the age at which a resource is replaced, the further ones when to try again if that failed. */
   readonly recycle: Schedule.Schedule<unknown, unknown>
-  /** Makes a successor ready before it takes over. */
-  readonly prepare: (successor: A, old: A) => Effect.Effect<void>
+  /** Makes a successor ready before it takes over. `false`: that used it up, and a fresh one takes over as it is. */
+  readonly prepare: (successor: A, old: A) => Effect.Effect<boolean>
   readonly onReplaced: () => void
   /** What a caller gets once the lease is closed. */
   readonly onClosed: () => E
@@ -62,13 +62,13 @@ interface Entry<A> {
   readonly scope: Scope.CloseableScope
   users: number
   retired: boolean
-  recycling: Timed | undefined
+  recycling: Timers.Timer | undefined
 }
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export const make = <A extends Resource, E>(
-  { alarm, onClosed, onReplaced, open, prepare, recycle }: Options<A, E>
+  { onClosed, onReplaced, open, prepare, recycle, timers }: Options<A, E>
 ): Effect.Effect<Lease<A, E>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const semaphore = FairSemaphore.make()
@@ -136,7 +136,7 @@ export const make = <A extends Resource, E>(
       }
       entry.resource.onEnd(() => {
         if (current === entry) current = undefined
-        alarm.remove(entry.recycling)
+        timers.remove(entry.recycling)
         discard(entry.scope)
       })
       fork(recycler(entry, recycle.initial), entry.scope)
@@ -146,10 +146,12 @@ export const make = <A extends Resource, E>(
     const replace = (entry: Entry<A>): Effect.Effect<void> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
-          const successor = yield* openEntry(restore)
-          yield* restore(prepare(successor.resource, entry.resource)).pipe(
-            Effect.onInterrupt(() => Effect.sync(() => discard(successor.scope)))
+          const prepared = yield* openEntry(restore)
+          const isReady = yield* restore(prepare(prepared.resource, entry.resource)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => discard(prepared.scope)))
           )
+          if (!isReady) discard(prepared.scope)
+          const successor = isReady ? prepared : yield* openEntry(restore)
           if (current !== entry || !successor.resource.isOpen()) {
             return discard(successor.scope)
           }
@@ -162,14 +164,14 @@ export const make = <A extends Resource, E>(
 
     /** As `Effect.schedule` does it, but without a fiber that waits. */
     const recycler = (entry: Entry<A>, state: unknown): Effect.Effect<void> =>
-      Effect.map(recycle.step(alarm.now(), undefined, state), ([next, , decision]) => {
+      Effect.map(recycle.step(timers.time.now(), undefined, state), ([next, , decision]) => {
         if (decision._tag === "Done" || current !== entry) return
         const again = Effect.suspend(() => recycler(entry, next))
-        entry.recycling = {
-          at: ScheduleIntervals.start(decision.intervals),
-          ring: () => fork(Effect.zipRight(replace(entry), again), entry.scope)
-        }
-        alarm.add(entry.recycling)
+        entry.recycling = Timers.timer(
+          ScheduleIntervals.start(decision.intervals),
+          () => fork(Effect.zipRight(replace(entry), again), entry.scope)
+        )
+        timers.add(entry.recycling)
       })
 
     const isOpen = () => current !== undefined && current.resource.isOpen()

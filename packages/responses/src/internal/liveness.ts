@@ -1,10 +1,10 @@
 /** Whether the other side still lives: whatever comes is a sign of life, and where nothing comes it is asked for one. */
-import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Time } from "./time.ts"
 
 export interface Options {
-  readonly clock: Clock.Clock
+  readonly time: Time
   readonly ping: () => void
   /** How long the answer to a ping may take. */
   readonly timeout: Duration.Duration
@@ -16,7 +16,7 @@ export interface Options {
 export interface Liveness {
   /** Something came. */
   readonly hear: () => void
-  /** When something last came, in milliseconds of the clock. */
+  /** When something last came, as a time of `Time.now`. */
   readonly heardAt: () => number
   /** Whether something has come lately, or cannot be expected. */
   readonly isFresh: (silence: Duration.Duration) => boolean
@@ -29,8 +29,8 @@ export interface Liveness {
 }
 
 export const make = (options: Options): Liveness => {
-  const { clock, isDeaf, onDead, ping, timeout } = options
-  let heardAt = clock.unsafeCurrentTimeMillis()
+  const { isDeaf, onDead, ping, time, timeout } = options
+  let heardAt = time.now()
   let hearing = false
   let waiting: ReadonlyArray<() => void> = []
 
@@ -43,7 +43,7 @@ export const make = (options: Options): Liveness => {
   /** What comes in one tick is heard at its end: to ask for the time would cost each event of a burst more than all else. */
   const heard = () => {
     hearing = false
-    heardAt = clock.unsafeCurrentTimeMillis()
+    heardAt = time.now()
   }
 
   const hear = () => {
@@ -54,7 +54,7 @@ export const make = (options: Options): Liveness => {
     end()
   }
 
-  const latest = () => hearing ? clock.unsafeCurrentTimeMillis() : heardAt
+  const latest = () => hearing ? time.now() : heardAt
 
   /** Each ping has a timer of its own: a later one must not put off the end of an earlier one. */
   const ask = () =>
@@ -69,14 +69,13 @@ export const make = (options: Options): Liveness => {
       Effect.timeoutTo({ duration: timeout, onSuccess: () => {}, onTimeout: () => isDeaf() ? undefined : onDead() })
     )
 
-  const isFresh = (silence: Duration.Duration) =>
-    clock.unsafeCurrentTimeMillis() - latest() < Duration.toMillis(silence) || isDeaf()
+  const isFresh = (silence: Duration.Duration) => time.now() - latest() < Duration.toMillis(silence) || isDeaf()
 
   const check = (silence: Duration.Duration) => Effect.suspend(() => isFresh(silence) ? Effect.void : ask())
 
   const watch = (silence: Duration.Duration): Effect.Effect<void> =>
     Effect.suspend(() => {
-      const wait = latest() + Duration.toMillis(silence) - clock.unsafeCurrentTimeMillis()
+      const wait = latest() + Duration.toMillis(silence) - time.now()
       return Effect.sleep(wait > 0 ? wait : silence)
     }).pipe(Effect.zipRight(check(silence)), Effect.forever)
 

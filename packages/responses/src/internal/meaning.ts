@@ -8,6 +8,9 @@ export type Leaf = string | number | boolean | null | bigint | symbol
 
 export type Meaning = ReadonlyArray<Leaf>
 
+/** In the place of a leaf: several, of which each is as good as the other. */
+export type Spellings = ReadonlyArray<Leaf>
+
 /** No JSON value holds a symbol, so nothing inside a value can imitate its structure. */
 const record = Symbol("{")
 const list = Symbol("[")
@@ -31,20 +34,37 @@ export class Draft {
   }
 }
 
-/**
- * The value as `JSON.stringify` sees it. Instances of classes may hide, rename and compute fields (`toJSON`, getters,
- * boxed values).
- */
-export const plain = (value: object): unknown => {
+/** No instance of a class, which may hide, rename and compute fields (`toJSON`, getters, boxed values). */
+export const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return (prototype === Object.prototype || prototype === Array.prototype || prototype === null) &&
-      typeof (value as { readonly toJSON?: unknown }).toJSON !== "function"
-    ? value
-    : JSON.parse(JSON.stringify(value))
+    typeof (value as { readonly toJSON?: unknown }).toJSON !== "function"
 }
 
+/** The value as `JSON.stringify` sees it. */
+export const plain = (value: object): unknown => isPlain(value) ? value : JSON.parse(JSON.stringify(value))
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What JSON leaves out of a record. */
 const isAbsent = (value: unknown): boolean =>
   value === undefined || typeof value === "function" || typeof value === "symbol"
+
+/** How records are written. */
+export interface Style {
+  readonly names: (record: Fields) => ReadonlyArray<string>
+  /** Whether a field with this value means the same as no such field. */
+  readonly isAbsent: (value: unknown) => boolean
+  /** The style of the value of a field. */
+  readonly within: (name: string) => Style
+}
+
+export const sortedNames = (record: Fields): ReadonlyArray<string> => Object.keys(record).toSorted()
+
+/** As JSON has it, but for the order of keys: a field that is `null` is not an absent one. */
+export const exact: Style = { names: sortedNames, isAbsent, within: () => exact }
+
+const inOrder: Style = { names: Object.keys, isAbsent, within: () => inOrder }
 
 /** What is neither a list nor a record. */
 const leaf = (value: unknown): Leaf => {
@@ -52,22 +72,20 @@ const leaf = (value: unknown): Leaf => {
   return isAbsent(value) ? null : value as Leaf
 }
 
-const sortedNames = (value: object): ReadonlyArray<string> => Object.keys(value).toSorted()
-
 /** Adds a value. May throw on what cannot be written as JSON. */
-export const write = (given: unknown, draft: Draft, names = sortedNames): void => {
+export const write = (given: unknown, draft: Draft, style = exact): void => {
   const value = typeof given === "object" && given !== null ? plain(given) : given
   if (Array.isArray(value)) {
     draft.add(list)
-    for (const element of value) write(element, draft, names)
+    for (const element of value) write(element, draft, style)
     draft.add(end)
   } else if (typeof value === "object" && value !== null) {
     draft.add(record)
-    for (const name of names(value)) {
-      const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
-      if (isAbsent(field)) continue
+    for (const name of style.names(value as Fields)) {
+      const field = (value as Fields)[name]
+      if (style.isAbsent(field)) continue
       draft.add(name)
-      write(field, draft, names)
+      write(field, draft, style.within(name))
     }
     draft.add(end)
   } else {
@@ -76,7 +94,7 @@ export const write = (given: unknown, draft: Draft, names = sortedNames): void =
 }
 
 /** Adds a value with its keys in their own order: for `isOf` and not for `equal`. */
-export const writeInOrder = (value: unknown, draft: Draft): void => write(value, draft, Object.keys)
+export const writeInOrder = (value: unknown, draft: Draft): void => write(value, draft, inOrder)
 
 /** Writes anew. Never throws: what cannot be written as JSON gets a meaning that is equal to no other. */
 export const rewrite = <A>(draft: Draft, writer: (value: A, draft: Draft) => void, value: A): void => {
@@ -89,10 +107,20 @@ export const rewrite = <A>(draft: Draft, writer: (value: A, draft: Draft) => voi
   }
 }
 
-export const equal = (left: Meaning, right: Meaning, size = right.length, from = 0): boolean => {
+/** Whether a leaf, or one of its spellings, is what is said. */
+export const isSpelled = (known: Leaf | Spellings | undefined, said: unknown): boolean =>
+  Object.is(known, said) || Array.isArray(known) && known.includes(said)
+
+/** Whether the lists are equal from a place on, where only `size` of the right one counts. */
+export const equal = (
+  left: ReadonlyArray<Leaf | Spellings>,
+  right: Meaning,
+  size = right.length,
+  from = 0
+): boolean => {
   if (left.length !== size) return false
   for (let index = from; index < size; index++) {
-    if (!Object.is(left[index], right[index])) return false
+    if (!isSpelled(left[index], right[index])) return false
   }
   return true
 }
@@ -103,7 +131,7 @@ const read = (meaning: Meaning, start: number, given: unknown): number => {
   if (typeof value !== "object" || value === null) return Object.is(meaning[start], leaf(value)) ? start + 1 : -1
   return Array.isArray(value)
     ? readList(meaning, start, value)
-    : readRecord(meaning, start, value as Readonly<Record<string, unknown>>)
+    : readRecord(meaning, start, value as Fields)
 }
 
 const readList = (meaning: Meaning, start: number, value: ReadonlyArray<unknown>): number => {
@@ -116,7 +144,7 @@ const readList = (meaning: Meaning, start: number, value: ReadonlyArray<unknown>
   return meaning[at] === end ? at + 1 : -1
 }
 
-const readRecord = (meaning: Meaning, start: number, value: Readonly<Record<string, unknown>>): number => {
+const readRecord = (meaning: Meaning, start: number, value: Fields): number => {
   if (meaning[start] !== record) return -1
   let fields = 0
   for (const name of Object.keys(value)) {
@@ -149,7 +177,7 @@ const readInOrder = (meaning: Meaning, start: number, value: unknown): number =>
     // In such a loop, and with this way to ask for what is inherited, the engine looks no field up.
     for (const name in value) {
       if (!Object.prototype.hasOwnProperty.call(value, name)) return -1
-      const field: unknown = (value as Readonly<Record<string, unknown>>)[name]
+      const field = (value as Fields)[name]
       if (isAbsent(field)) continue
       if (!Object.is(meaning[at], name)) return -1
       at = readInOrder(meaning, at + 1, field)

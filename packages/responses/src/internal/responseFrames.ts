@@ -10,6 +10,9 @@ type Json = Readonly<Record<string, unknown>>
 const publishedTool = (tool: Tool): object =>
   tool.type === "function" ? { description: null, parameters: null, strict: true, ...tool } : tool
 
+/** A stored prompt names its model elsewhere. */
+const modelOfPrompts = "gpt-5.5"
+
 /** What a request asks for and what serves it are not the same names. */
 const tier: Readonly<Record<string, string>> = { auto: "default", fast: "priority" }
 
@@ -44,7 +47,7 @@ export const resource = (options: {
     max_output_tokens: request.max_output_tokens ?? null,
     max_tool_calls: request.max_tool_calls ?? null,
     metadata: { ...request.metadata, ...options.metadata },
-    model: request.model,
+    model: request.model ?? modelOfPrompts,
     output: options.output,
     parallel_tool_calls: request.parallel_tool_calls ?? true,
     presence_penalty: 0,

@@ -1,14 +1,15 @@
 /** Tells a new connection the conversation that the old one serves, so that the next turn on it sends only what is new. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type { Connection } from "./connection.ts"
 import type { Heads, Served } from "./heads.ts"
+import type { Time } from "./time.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
+  readonly time: Time
   readonly heads: Heads
   readonly maxFrameBytes: number
   readonly onRewarmed: () => void
@@ -21,28 +22,35 @@ const warmUpOf = ({ isComplete, output, request }: Served): ResponseRequest.Resp
   generate: false
 })
 
-/** Never fails: a conversation that could not be told is sent in full by its next turn. */
-export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+/**
+ * Never fails: a conversation that could not be told is sent in full by its next turn. `false`: the warm-up failed, and
+ * the connection with it, as on servers that serve nothing more after an error.
+ */
+export const make = (options: Options) => (successor: Connection, old: Connection): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
     const served = options.heads.latest(old)
     // What one key's owner said is not for another's.
-    if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.void
+    if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.succeed(true)
     const request = warmUpOf(served)
     // The rule may be a program's own.
     const taken = Either.try(() => options.heads.take(successor, request))
-    if (Either.isLeft(taken)) return Effect.logDebug("The conversation could not be compared", taken.left)
+    if (Either.isLeft(taken)) {
+      return Effect.as(Effect.logDebug("The conversation could not be compared", taken.left), true)
+    }
     const planned = taken.right
     const frame = ResponseRequest.toFrame(planned.plan.request)
-    if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) return Effect.void
+    if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) {
+      return Effect.succeed(true)
+    }
     const { exchange } = successor.request({
       frame: frame.right,
       lane: request.stream_id ?? "",
       previousResponseId: undefined,
-      granted: now,
+      granted: options.time.now(),
       onEnd: (exchange) => {
-        const result = exchange.result()
-        if (result === undefined) return
-        options.heads.commit(successor, planned, result, frame.right.length)
+        const answer = exchange.answer()
+        if (answer === undefined) return
+        options.heads.commit(successor, planned, answer, frame.right.length)
         options.onRewarmed()
       }
     })
@@ -50,9 +58,11 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     return exchange.ended.pipe(
       Effect.zipRight(Effect.suspend(() => {
         const error = exchange.error()
-        return error === undefined
-          ? Effect.void
-          : Effect.logDebug("The conversation could not be warmed up on the new connection", error)
+        if (error === undefined) return Effect.succeed(true)
+        return Effect.as(
+          Effect.logDebug("The conversation could not be warmed up on the new connection", error),
+          error._tag === "ConnectionError" || successor.isOpen()
+        )
       }))
     )
   })

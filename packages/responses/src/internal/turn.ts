@@ -7,26 +7,21 @@ import { constTrue } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../ResponseRequest.ts"
 import type * as Responses from "../Responses.ts"
-import {
-  ConnectionError,
-  InvalidRequest,
-  isUnsent,
-  type PreviousResponseNotFound,
-  type ResponsesError
-} from "../ResponsesError.ts"
+import { ConnectionError, InvalidRequest, isUnsent, type ResponsesError } from "../ResponsesError.ts"
 import type { Recovery } from "../ResponsesTelemetry.ts"
 import type { Timeouts } from "../Timeouts.ts"
+import * as ChainRefusal from "./chainRefusal.ts"
 import type { Connection } from "./connection.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
 import type { Heads, Planned } from "./heads.ts"
 import type { Held, Lease } from "./lease.ts"
+import * as Time from "./time.ts"
 import * as Utf8 from "./utf8.ts"
 
 export interface Options {
   readonly lease: Lease<Connection, ConnectionError>
-  /** In milliseconds of the clock that connections have. */
-  readonly now: () => number
+  readonly time: Time.Time
   readonly heads: Heads
   readonly timeouts: Timeouts
   readonly onEarlyEnd: "close" | "drain"
@@ -40,9 +35,6 @@ export interface Options {
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
 }
-
-const isForgotten = (error: ResponsesError): error is PreviousResponseNotFound =>
-  error._tag === "PreviousResponseNotFound"
 
 /** The connection is to blame, so another connection may serve the very same request. */
 const isConnections: Readonly<Partial<Record<ConnectionError["reason"], boolean>>> = {
@@ -90,17 +82,17 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { lanes, lease, now, timeouts } = options
+  const { lanes, lease, time, timeouts } = options
   const serve = makeServe(options)
 
   return (asked) =>
     Effect.uninterruptibleMask((restore) => {
       const validated = ResponseRequest.validate(asked)
       if (Either.isLeft(validated)) return Effect.fail(validated.left)
-      const entered = now()
+      const waiting = Time.stopwatch(time.clock)
       const held = lease.enter()
       const granted = () =>
-        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, entered, restore })
+        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, queued: waiting(), restore })
       if (held.isGranted()) return granted()
       // Whoever waits holds little: there may be thousands.
       return Effect.onExit(
@@ -113,7 +105,7 @@ export const make = (options: Options): Responses.Service["open"] => {
 interface Granted {
   readonly request: ResponseRequest.ResponseRequest
   readonly held: Held<Connection, ConnectionError>
-  readonly entered: number
+  readonly queued: Duration.Duration
   readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -121,19 +113,20 @@ type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" 
 
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, lease, maxFrameBytes, now, onEarlyEnd, onOpen, suits } = options
+  const { heads, lease, maxFrameBytes, onEarlyEnd, onOpen, suits, time } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
   return ({
-    entered,
     held,
+    queued,
     request,
     restore
   }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
-    const granted = now()
+    const granted = time.now()
+    const answering = Time.stopwatch(time.clock)
     const lane = request.stream_id ?? ""
     const recoveries: Array<Recovery> = []
     let leave = held.release
@@ -151,9 +144,11 @@ const makeServe = (options: Options) => {
         previousResponseId,
         granted,
         onEnd: (exchange) => {
-          const result = exchange.result()
+          const answer = exchange.answer()
+          const error = exchange.error()
           try {
-            if (result !== undefined) heads.commit(connection, planned, result, frame.right.length)
+            if (answer !== undefined) heads.commit(connection, planned, answer, frame.right.length)
+            if (error !== undefined) heads.fail(connection, planned, error)
           } finally {
             held.release()
           }
@@ -187,14 +182,18 @@ const makeServe = (options: Options) => {
     const serveOn = (connection: Connection) => {
       const planned = Either.try(() => heads.take(connection, request))
       if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
+      const { plan } = planned.right
+      const id = plan.request.previous_response_id ?? undefined
       const begun = begin(connection, planned.right)
-      // Whoever named the response itself gets the error: nobody else has the rest of the conversation.
-      return planned.right.plan._tag === "Full" ? begun : Effect.catchIf(begun, isForgotten, (error) => {
+      return id === undefined ? begun : Effect.catchAll(begun, (error) => {
+        heads.fail(connection, planned.right, error)
+        // A caller who named the response gets the error: only the caller has the rest of the conversation.
+        if (plan._tag === "Full" || !isUnsent(error) || !ChainRefusal.isRefusal(error, id)) return Effect.fail(error)
         recoveries.push({ _tag: "ResentInFull", error })
         // Some servers serve nothing more on a connection after an error.
         return Effect.flatMap(
           connection.isOpen() ? Effect.succeed(connection) : restore(connect),
-          (open) => begin(open, heads.takeFull(open, request, error.previousResponseId))
+          (open) => begin(open, heads.takeFull(open, request, planned.right, error))
         )
       })
     }
@@ -219,8 +218,8 @@ const makeServe = (options: Options) => {
         const response: Responses.OpenResponse = {
           ...begun,
           bytesSent,
-          queued: Duration.millis(granted - entered),
-          firstEvent: Duration.millis(now() - granted),
+          queued,
+          firstEvent: answering(),
           recoveries
         }
         onOpen(response)

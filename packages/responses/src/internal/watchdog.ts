@@ -3,10 +3,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionError, type Delivery } from "../ResponsesError.ts"
 import type { Timeouts } from "../Timeouts.ts"
-import type { Alarm, Timed } from "./alarm.ts"
 import type { Exchange } from "./exchange.ts"
+import * as Timers from "./timers.ts"
 
-/** In milliseconds of the Clock. */
+/** Its times are those of `Time.now`. */
 export interface Watched {
   readonly exchange: Exchange
   /** When the response got its turn. */
@@ -53,24 +53,26 @@ const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
   return other.at < turn.at ? other : turn
 }
 
-/** Looks at the clocks of a response from now on, until it has ended. Whoever ends it calls what this gives. */
-export const watch = (alarm: Alarm, timeouts: Timeouts, watched: Watched): () => void => {
-  let timed: Timed | undefined
+/** In milliseconds: how late an overdue response may be found when the machine has slept. */
+const longestWait = 30_000
+
+/** Looks at the clocks of a response from now on. The function that this gives stops it, when the response has ended. */
+export const watch = (timers: Timers.Timers, timeouts: Timeouts, watched: Watched): () => void => {
+  const shortest = Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall))
+  let timer: Timers.Timer | undefined
 
   const look = () => {
-    const now = alarm.now()
+    const now = timers.time.now()
     const { at, limit, reason } = next(timeouts, watched, now)
     if (at <= now) return watched.fail(overdue(reason, limit))
-    // What happens until then is due no earlier than the shorter of the two times that begin when something happens.
-    timed = {
-      at: Math.min(at, now + Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall))),
-      ring: look
-    }
-    alarm.add(timed)
+    // What happens meanwhile is due no earlier than the shorter of the two times that begin when something happens.
+    const due = Math.min(at, now + shortest)
+    timer = Timers.timer(due === Infinity ? due : Math.min(due, now + longestWait), look)
+    timers.add(timer)
   }
 
   look()
-  return () => alarm.remove(timed)
+  return () => timers.remove(timer)
 }
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */

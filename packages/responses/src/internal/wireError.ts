@@ -9,6 +9,7 @@ import {
   ResponseFailed,
   type ResponsesError
 } from "../ResponsesError.ts"
+import * as ChainRefusal from "./chainRefusal.ts"
 import * as ErrorTable from "./errorTable.ts"
 import * as RetryDelay from "./retryDelay.ts"
 import * as Scrub from "./scrub.ts"
@@ -136,6 +137,11 @@ const detailsOf = (
 const saysNotFound = (text: string | undefined): boolean =>
   text !== undefined && /\bresponse with id\b.*\bnot found\b/i.test(text)
 
+/** A refusal that names the response to continue from, and gives no status. */
+const refusesChain = (found: Details, frame: Json, { previousResponseId }: RequestContext): boolean =>
+  found.status === undefined && previousResponseId !== undefined &&
+  ChainRefusal.isNamed(found, frame, previousResponseId)
+
 const fromDetails = (found: Details, frame: Json, context: RequestContext): ResponsesError => {
   const hasBegun = context.hasBegun === true || context.delivery === "partial"
   const { requestId, status } = found
@@ -167,7 +173,7 @@ const fromDetails = (found: Details, frame: Json, context: RequestContext): Resp
   const wasResponse = hasBegun || responseId !== undefined || frame["type"] === "response.failed"
   return new ResponseFailed({
     ...details,
-    delivery: isRefusal && !wasResponse ? "unsent" : context.delivery,
+    delivery: !wasResponse && (isRefusal || refusesChain(found, frame, context)) ? "unsent" : context.delivery,
     description: found.description ?? (found.code === undefined
       ? "The server reported a failure and gave no reason"
       : `The server reported ${found.code}`),

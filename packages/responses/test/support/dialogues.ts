@@ -20,21 +20,38 @@ const args = FastCheck.oneof(
 const part = (type: string): FastCheck.Arbitrary<Json> =>
   FastCheck.oneof(
     { arbitrary: text.map((text) => ({ type, text })), weight: 4 },
-    { arbitrary: record.map((fields) => ({ type: "input_image", image_url: "data:x", ...fields })), weight: 1 },
+    {
+      arbitrary: FastCheck.tuple(record, FastCheck.constantFrom("auto", "low", null)).map(([fields, detail]) => ({
+        type: "input_image",
+        image_url: "data:x",
+        detail,
+        ...fields
+      })),
+      weight: 1
+    },
     { arbitrary: text.map((refusal) => ({ type: "refusal", refusal })), weight: 1 }
   )
 
 const content = (type: string) => FastCheck.oneof(text, FastCheck.array(part(type), { maxLength: 3 }))
 
+const withPhase = (message: Json): FastCheck.Arbitrary<Json> =>
+  FastCheck.constantFrom({}, { phase: "commentary" }, { phase: null }).map((phase) => ({ ...message, ...phase }))
+
 const message: FastCheck.Arbitrary<Json> = FastCheck.constantFrom("user", "assistant", "developer").chain((role) =>
   content(role === "assistant" ? "output_text" : "input_text").map((content) => ({ type: "message", role, content }))
-)
+).chain(withPhase)
 
 /** Not a call, so that the course of a dialogue is free; calls have a table of their own. */
 export const output: FastCheck.Arbitrary<Json> = FastCheck.oneof(
-  { arbitrary: content("output_text").map((content) => ({ type: "message", role: "assistant", content })), weight: 3 },
+  {
+    arbitrary: content("output_text").map((content) => ({ type: "message", role: "assistant", content }))
+      .chain(withPhase),
+    weight: 3
+  },
   { arbitrary: text.map((text) => ({ type: "reasoning", encrypted_content: `e${text}`, summary: [] })), weight: 1 },
-  { arbitrary: record.map((action) => ({ type: "web_search_call", action })), weight: 1 }
+  { arbitrary: text.map((text) => ({ type: "compaction", encrypted_content: `e${text}` })), weight: 1 },
+  { arbitrary: record.map((action) => ({ type: "web_search_call", action })), weight: 1 },
+  { arbitrary: record.map((parameters) => ({ type: "tool_search_output", tools: [{ parameters }] })), weight: 1 }
 ).chain((item) => id.map((id) => ({ id, status: "completed", ...item })))
 
 export const item: FastCheck.Arbitrary<Json> = FastCheck.oneof(
@@ -96,8 +113,26 @@ const recast = (content: unknown): unknown => {
     : parts.map((part) => isTextPart(part) ? { type: "text", text: part["text"], logprobs: [] } : part)
 }
 
-/** Another way to write an item: which, is said by five bits. */
+/** The keys of what is not the API's own JSON, in which a null means something. */
+const isForeign = (name: string): boolean => name === "parameters"
+
+const nulled = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(nulled)
+  if (typeof value !== "object" || value === null) return value
+  const fields = Object.entries(value).map(([name, field]) => [name, isForeign(name) ? field : nulled(field)])
+  return { none: null, ...Object.fromEntries(fields) }
+}
+
+/** Ids of which there is one in a dialogue. */
+const isUnique = (id: unknown): boolean => typeof id === "string" && id.startsWith("out_")
+
+export const unique = (items: ReadonlyArray<Json>, turn: number): Array<Json> =>
+  items.map((item, index) => ({ ...item, id: `out_${turn}_${index}` }))
+
+/** Another way to write an item: which, is said by seven bits. */
 export const rewrite = (item: Json, bits: number): Json => {
+  if (item["type"] === "item_reference") return item
+  if (bits & 32 && isUnique(item["id"])) return { type: "item_reference", id: item["id"] }
   let copy = structuredClone(item)
   if (bits & 1) {
     delete copy["id"]
@@ -109,20 +144,50 @@ export const rewrite = (item: Json, bits: number): Json => {
     for (const name of ["content", "output"]) if (name in copy) copy[name] = recast(copy[name])
   }
   if (bits & 16 && copy["type"] === "message") {
-    copy["phase"] = "final_answer"
+    if (copy["role"] === "assistant") delete copy["phase"]
+    else copy["phase"] = "final_answer"
     delete copy["type"]
   }
-  return copy
+  return bits & 64 ? nulled(copy) as Json : copy
+}
+
+const again = "~again"
+
+/** The items that a server has encrypted, as it encrypts them anew. */
+export const encryptedAgain = (items: ReadonlyArray<Json>): ReadonlyArray<Json> =>
+  items.flatMap((item) =>
+    typeof item["encrypted_content"] === "string"
+      ? [{ ...item, encrypted_content: item["encrypted_content"] + again }]
+      : []
+  )
+
+const decrypted = (text: unknown): unknown =>
+  typeof text === "string" && text.endsWith(again) ? text.slice(0, -again.length) : text
+
+const editedArguments = (text: string): string => {
+  try {
+    return JSON.stringify({ ...JSON.parse(text) as object, edited: null })
+  } catch {
+    return `${text} edited`
+  }
 }
 
 /** Another item of the same kind. */
 export const edit = (item: Json): Json => {
   const copy = structuredClone(item)
+  if (copy["type"] === "item_reference") copy["id"] = `${String(copy["id"])} edited`
+  if (copy["role"] === "assistant" && typeof copy["phase"] === "string") {
+    copy["phase"] += " edited"
+    return copy
+  }
   for (const name of ["content", "output", "input", "encrypted_content"]) {
     if (name in copy) copy[name] = `${JSON.stringify(copy[name])} edited`
   }
-  if ("arguments" in copy) copy["arguments"] = `${String(copy["arguments"])} edited`
+  if ("arguments" in copy) copy["arguments"] = editedArguments(String(copy["arguments"]))
   if ("action" in copy) copy["action"] = { edited: copy["action"] }
+  for (const tool of copy["tools"] as Array<{ readonly parameters: Json }> | undefined ?? []) {
+    tool.parameters["edited"] = null
+  }
   return copy
 }
 
@@ -137,18 +202,30 @@ export const canonical = (value: unknown): string => JSON.stringify(sorted(value
 
 const canonicalArguments = (text: unknown): unknown => {
   try {
-    return { json: JSON.parse(text as string) }
+    return { json: text === "" ? {} : JSON.parse(text as string) }
   } catch {
     return text
   }
 }
 
-const canonicalContent = (content: unknown): unknown => {
-  if (typeof content === "string") return [{ text: content }]
-  return (content as Array<Json>).map((part) =>
-    typeof part["text"] === "string" && part["type"] !== "input_image" ? { text: part["text"] } : part
+const withoutNulls = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== null)
+      .map(([name, field]) => [name, isForeign(name) ? field : withoutNulls(field)])
   )
 }
+
+const canonicalPart = (part: Json): unknown => {
+  if (part["type"] !== "input_image") return { text: part["text"] ?? part["refusal"], refused: "refusal" in part }
+  const { detail, ...rest } = withoutNulls(part) as Json
+  return detail === "auto" ? rest : { ...rest, detail }
+}
+
+const canonicalContent = (content: unknown): unknown =>
+  typeof content === "string" ? [canonicalPart({ text: content })] : (content as Array<Json>).map(canonicalPart)
 
 const ruled = new Set([
   "message",
@@ -172,9 +249,9 @@ export const meaning = (item: Json): string => {
     case "custom_tool_call_output":
       return canonical([item["type"], item["call_id"], canonicalContent(item["output"])])
     case "reasoning":
-      return canonical([item["type"], item["encrypted_content"]])
+      return canonical([item["type"], decrypted(item["encrypted_content"])])
     default:
-      return canonical(rest)
+      return canonical(withoutNulls({ ...rest, encrypted_content: decrypted(rest["encrypted_content"]) }))
   }
 }
 
@@ -185,7 +262,12 @@ const isCompatible = (left: Json, right: Json): boolean =>
     ruled.has((left["type"] ?? "message") as string)
   )
 
-const isSame = (left: Json, right: Json): boolean => meaning(left) === meaning(right) && isCompatible(left, right)
+/** A phase that the server has may be missing in what is said, and none may be added. */
+const isPhaseOf = (seen: Json, said: Json): boolean =>
+  said["role"] !== "assistant" || (said["phase"] ?? null) === null || said["phase"] === seen["phase"]
+
+const isSame = (said: Json, seen: Json): boolean =>
+  meaning(said) === meaning(seen) && isCompatible(said, seen) && isPhaseOf(seen, said)
 
 /** What the model saw is right if it is what the caller said, and perhaps reasoning that the caller did not keep. */
 export const isSaid = (seen: ReadonlyArray<Json>, said: ReadonlyArray<Json>): boolean => {
