@@ -51,7 +51,7 @@ const hostedNames: ReadonlySet<string> = new Set([
 const hostedIf: ReadonlyMap<string, (call: Fields, tools: Tools) => boolean> = new Map([
   [
     "custom_tool_call",
-    (call: Fields, tools: Tools) => hostedNames.has(String(call["name"])) && !tools.has(nameOf(call))
+    (call: Fields, tools: Tools) => hostedNames.has(nameOf(call)) && !tools.has(nameOf(call))
   ],
   ["shell_call", ({ environment }: Fields) => isRecord(environment) && environment["type"] === "container_reference"],
   ["tool_search_call", ({ execution }: Fields) => execution === "server"]
