@@ -27,6 +27,7 @@ import * as Exchange from "./internal/exchange.ts"
 import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
+import * as HttpSpan from "./internal/httpSpan.ts"
 import * as Watchdog from "./internal/watchdog.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -98,33 +99,37 @@ export const make = (
     const timeouts = yield* Timeouts.make(options)
     const fetchOptions = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
 
-    const post = (body: Uint8Array, headers: Endpoint.Credentials["headers"]) =>
-      HttpClientRequest.post(endpoint.httpUrl, {
-        headers: { ...headers, accept: "text/event-stream" },
-        body: HttpBody.uint8Array(body, "application/json")
-      }).pipe(
-        client.execute,
-        // Spans of the client show headers.
-        Effect.locallyWith(Headers.currentRedactedNames, (names) => [...names, ...Object.keys(headers)]),
+    const send = (request: HttpClientRequest.HttpClientRequest) =>
+      client.execute(request).pipe(
+        // For a client that prints its requests.
+        Effect.locallyWith(Headers.currentRedactedNames, (names) => [...names, ...Object.keys(request.headers)]),
         Effect.mapInputContext((context: Context.Context<Scope.Scope>) =>
           Context.add(context, FetchHttpClient.RequestInit, {
             ...Option.getOrUndefined(fetchOptions),
             ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
             redirect: "manual"
           })
-        )
+        ),
+        Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response))
+      )
+
+    const post = (body: Uint8Array, { headers, scrub }: Endpoint.Credentials) =>
+      HttpSpan.withSpan(
+        HttpClientRequest.post(endpoint.httpUrl, {
+          headers: { ...headers, accept: "text/event-stream" },
+          body: HttpBody.uint8Array(body, "application/json")
+        }),
+        scrub,
+        (request) => Effect.mapError(send(request), (error) => HttpFailure.fromUnanswered(error, scrub))
       )
 
     const open: Responses.Service["open"] = (request) =>
       Effect.gen(function*() {
         const body = yield* encode(request)
         const asked = yield* Clock.currentTimeMillis
-        const { headers, scrub } = yield* endpoint.credentials
-        const answer = yield* post(body, headers).pipe(
-          Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response)),
-          Effect.mapError((error) => HttpFailure.fromUnanswered(error, scrub)),
-          Watchdog.beforeFirstEvent(timeouts)
-        )
+        const credentials = yield* endpoint.credentials
+        const { scrub } = credentials
+        const answer = yield* Watchdog.beforeFirstEvent(timeouts)(post(body, credentials))
         if (answer.status < 200 || answer.status > 299) {
           return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, scrub))
         }
@@ -164,11 +169,16 @@ export const make = (
           queued: Duration.zero,
           firstEvent: Duration.millis((yield* Clock.currentTimeMillis) - asked),
           recoveries: [],
+          scrub,
           events: exchange.events,
           forEach: exchange.forEach,
           result: exchange.result
         } satisfies Responses.OpenResponse
-      }).pipe(inOwnScope)
+      }).pipe(
+        inOwnScope,
+        // A Stream runs in a fiber of its own, whose failure is handled here and would be logged as it is, with the request.
+        Effect.withUnhandledErrorLogLevel(Option.none())
+      )
 
     return { open }
   })

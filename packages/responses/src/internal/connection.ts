@@ -10,8 +10,10 @@ import type { Timeouts } from "../Timeouts.ts"
 import type { Alarm } from "./alarm.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
+import * as ForeignError from "./foreignError.ts"
 import * as Liveness from "./liveness.ts"
 import * as Router from "./router.ts"
+import * as Scrub from "./scrub.ts"
 import * as Watchdog from "./watchdog.ts"
 import * as wireError from "./wireError.ts"
 
@@ -40,6 +42,8 @@ export interface Connection {
   readonly ready: (lane: string) => Effect.Effect<void>
   /** Sends a `response.create` frame. What keeps it from being sent is the failure of its exchange. */
   readonly request: (options: RequestOptions) => Requested
+  /** Takes the secrets that it was opened with out of a text. */
+  readonly scrub: (text: string) => string
 }
 
 export interface RequestOptions {
@@ -133,11 +137,11 @@ export const open = (
     /** Nobody waits for it, so only what says something about the connection itself matters. */
     const whileIdle = (event: ResponseEvent.ServerEvent) => {
       if (!ResponseEvent.isFailure(event)) return
-      const error = wireError.fromFrame(event, { delivery: "unsent" })
+      const error = wireError.fromFrame(Scrub.json(event, scrub) as ResponseEvent.FailureEvent, { delivery: "unsent" })
       finish(
         error._tag === "ConnectionError"
           ? (delivery) => wireError.withDelivery(error, delivery)
-          : lost(scrub(`The server gave up the idle connection: ${error.description}`))
+          : lost(`The server gave up the idle connection: ${error.description}`)
       )
     }
 
@@ -161,7 +165,8 @@ export const open = (
     }
 
     /** What the server goes on to send of this response must not get into the next one: the connection is of no more use. */
-    const onMalformed = (description: string, data: string) => {
+    const onMalformed = (problem: string, data: string) => {
+      const description = scrub(problem)
       const frame = scrub(data.slice(0, 2000)).slice(0, 200)
       failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
       giveUp(lost(`The server sent ${description}`))
@@ -180,7 +185,7 @@ export const open = (
           onEvent(event, data.length)
         } catch (cause) {
           // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
-          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${String(cause)})`, data)
         }
       },
       onSign: hear,
@@ -223,7 +228,7 @@ export const open = (
           return end === undefined ? onSent() : exchange.fail(end)
         }
         // A socket that takes nothing any more may not have said so yet.
-        finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
+        finish(lost(`The request could not be sent: ${scrub(error.message)}`, ForeignError.plain(error, scrub)))
         writing.delete(exchange)
         exchange.fail(() => (end ?? closed)("unsent"))
       })
@@ -284,6 +289,7 @@ export const open = (
           const before = router.onLane(lane)
           return before === undefined ? liveness.check(silence) : drained(before)
         }),
-      request
+      request,
+      scrub
     }
   })

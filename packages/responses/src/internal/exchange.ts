@@ -115,10 +115,12 @@ export const make = (options: Options): Exchange => {
     if (end !== undefined) return
     if (ResponseEvent.isFailure(event)) {
       finished = true
+      const { previousResponseId, scrub } = options
       const error = wireError.fromFrame(scrubbed(event), {
         delivery,
         hasBegun: id !== undefined,
-        previousResponseId: options.previousResponseId
+        // The server chose it, in the response before.
+        previousResponseId: previousResponseId === undefined ? undefined : scrub(previousResponseId)
       })
       return finish({ _tag: "Failed", error })
     }

@@ -59,7 +59,7 @@ export const fromUnanswered = (error: HttpClientError.HttpClientError, scrub: Sc
     reason: unsent ? "Unreachable" : "Lost",
     delivery: unsent ? "unsent" : "unacknowledged",
     description: `${unsent ? "The server cannot be reached" : "The connection was lost"}: ${scrub(reason.message)}`,
-    code: reason.code
+    code: reason.code === undefined ? undefined : scrub(reason.code)
   })
 }
 
@@ -98,7 +98,9 @@ export const fromRefusal = (
       Effect.orElseSucceed(() => ""),
       Effect.map((body) =>
         wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body, scrub }, {
-          previousResponseId: request.previous_response_id ?? undefined
+          previousResponseId: Predicate.isNotNullable(request.previous_response_id)
+            ? scrub(request.previous_response_id)
+            : undefined
         })
       )
     )

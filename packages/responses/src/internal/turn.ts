@@ -173,7 +173,8 @@ const makeServe = (options: Options) => {
         bytesSaved,
         events: exchange.events,
         forEach: exchange.forEach,
-        result: exchange.result
+        result: exchange.result,
+        scrub: connection.scrub
       }))
     }
 
