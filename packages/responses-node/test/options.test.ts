@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Http from "node:http"
 import * as Https from "node:https"
+import { inspect } from "node:util"
 import * as NodeConnector from "../src/NodeConnector.ts"
 import * as NodeResponses from "../src/NodeResponses.ts"
 import * as NodeResponsesHttp from "../src/NodeResponsesHttp.ts"
@@ -138,7 +139,7 @@ describe("an agent that fails is a typed failure, with nothing sent", () => {
     }))
 
   for (const reason of [undefined, null, "no", 1, {}, new Error("")]) {
-    it.scopedLive(`when it reports ${String(reason)} in place of a reason`, () =>
+    it.scopedLive(`when it reports ${inspect(reason, { compact: true }).slice(0, 9)} in place of a reason`, () =>
       Effect.gen(function*() {
         const baseUrl = yield* Hostile.make({})
         for (const make of all) {

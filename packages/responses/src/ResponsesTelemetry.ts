@@ -250,7 +250,7 @@ export const annotateOpen = (
 export const annotateEnd = (
   span: Tracer.Span,
   response: Response,
-  scrub?: Scrub | undefined
+  scrub?: Scrub
 ): void =>
   annotate(span, {
     "gen_ai.response.model": word(response.model, scrub),

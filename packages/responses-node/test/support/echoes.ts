@@ -87,7 +87,7 @@ const malformed = (key: string): ReadonlyArray<string> => [
 /** Refusals with the key in all that they have. */
 const refusals = (key: string): ReadonlyArray<string> =>
   [...statuses, ...redirects].flatMap((status, index) =>
-    errorHeaders(key).filter((_, which) => which === index % 3 || status.startsWith("4")).map((headers) =>
+    errorHeaders(key).filter((_, which) => which === index % 3 || status.startsWith("401")).map((headers) =>
       Hostile.http(`${status} ${key}`, headers, json({ error: everywhere(key) }))
     )
   )
@@ -140,7 +140,7 @@ export const groups: ReadonlyArray<Group> = [
   {
     name: "the refusal that makes HTTP serve, which is refused too",
     transport: "both",
-    answers: (key) => each(refusals(key), (answer) => ({ upgrade: answer, post: answer }))
+    answers: (key) => each(refusals(key).slice(-6), (answer) => ({ upgrade: answer, post: answer }))
   },
   {
     name: "an answer to the upgrade that is no HTTP",
@@ -185,16 +185,15 @@ export const groups: ReadonlyArray<Group> = [
     name: "the id, the model and the status of a response, which is continued",
     transport: "socket",
     turns: 2,
-    answers: (key) => [
-      {
-        turns: [
-          [json(created(key)), json(completed(key, chosen(key)))],
-          [json({ type: "error", error: { code: "previous_response_not_found" } })],
-          [json(created("r")), json(completed("r"))]
-        ]
-      },
-      { turns: [[json(created(key)), json(completed(key))], [json({ type: "error", error: everywhere(key) })]] }
-    ]
+    answers: (key) => {
+      const first = [json(created(key)), json(completed(key, { status: "completed", model: key }))]
+      const forgotten = json({ type: "error", status: 400, error: { code: "previous_response_not_found" } })
+      return [
+        { turns: [first, [forgotten], [json(created("r")), json(completed("r"))]] },
+        { turns: [first, [json({ type: "error", error: everywhere(key) })]] },
+        { turns: [[json(created(key)), json(completed(key, chosen(key)))]] }
+      ]
+    }
   },
   {
     name: "a frame on a connection that nobody uses",

@@ -39,15 +39,15 @@ export type Transport = keyof typeof transports
 /** As many turns of one conversation, and what they tell besides the output, which is the caller's. */
 export const ask = (witness: Witness.Witness, turns = 1) =>
   Effect.gen(function*() {
-    let input: ReadonlyArray<ResponseItem.ResponseItem> = []
+    const input: Array<ResponseItem.ResponseItem> = []
     for (let index = 0; index < turns; index++) {
-      input = [...input, ResponseItem.user("Hi")]
+      input.push(ResponseItem.user("Hi"))
       const output = yield* Effect.scoped(Effect.gen(function*() {
         const response = yield* Responses.open({ model: "m", input })
         witness.see("response", [response.recoveries, response.reason])
         return (yield* Responses.collect(response)).output
       }))
-      input = [...input, ...output]
+      input.push(...output)
     }
   })
 

@@ -36,7 +36,9 @@ const annotateAnswer = (span: Tracer.Span, answer: HttpClientResponse.HttpClient
   if (requestId !== undefined) span.attribute("http.response.header.x-request-id", scrub(requestId))
 }
 
-/** The client's own span is off. What a program has set for the spans of HTTP clients, and for their headers, holds. */
+const withoutClientSpan = Effect.locally(HttpClient.currentTracerDisabledWhen, constTrue)
+
+/** What a program has set for the spans of HTTP clients, and for their headers, holds. */
 export const withSpan = <E, R>(
   request: HttpClientRequest.HttpClientRequest,
   scrub: Scrub,
@@ -45,13 +47,11 @@ export const withSpan = <E, R>(
   ) => Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    const untraced = (asked: HttpClientRequest.HttpClientRequest) =>
-      Effect.locally(send(asked), HttpClient.currentTracerDisabledWhen, constTrue)
     if (
       !fiber.getFiberRef(FiberRef.currentTracerEnabled) ||
       fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)(request)
     ) {
-      return untraced(request)
+      return withoutClientSpan(send(request))
     }
     const name = Context.get(fiber.currentContext, HttpClient.SpanNameGenerator)(request)
     const made = Effect.makeSpan(name, {
@@ -64,7 +64,7 @@ export const withSpan = <E, R>(
         const asked = fiber.getFiberRef(HttpClient.currentTracerPropagation)
           ? HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
           : request
-        return restore(untraced(asked)).pipe(
+        return restore(withoutClientSpan(send(asked))).pipe(
           Effect.withParentSpan(span),
           Effect.tap((answer) => Effect.sync(() => annotateAnswer(span, answer, scrub))),
           Effect.onExit((exit) => Effect.map(Clock.currentTimeNanos, (now) => span.end(now, Exit.asVoid(exit))))
