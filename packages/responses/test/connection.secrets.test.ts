@@ -6,6 +6,7 @@ import type { Listener } from "../src/Connector.ts"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as Alarm from "../src/internal/alarm.ts"
 import * as Connection from "../src/internal/connection.ts"
+import type { ConnectionError } from "../src/ResponsesError.ts"
 import * as Timeouts from "../src/Timeouts.ts"
 
 const key = "sk-very-secret"
@@ -16,7 +17,9 @@ interface Failing extends Error {
 
 const failing: Failing = Object.assign(new Error(`write failed for ${key}`), { rawPacket: Buffer.from(key) })
 
-const ends: ReadonlyArray<readonly [how: string, end: (listener: Listener) => void, reason: string]> = [
+const ends: ReadonlyArray<
+  readonly [how: string, end: (listener: Listener) => void, reason: ConnectionError["reason"]]
+> = [
   ...["websocket_connection_limit_reached", "other", key].map((code) =>
     [
       `an error frame with the code ${code.replace(key, "that is the key")}`,
