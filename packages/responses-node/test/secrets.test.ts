@@ -106,13 +106,11 @@ for (const [of, key] of keys) {
       Effect.gen(function*() {
         class Failing extends Http.Agent {
           addRequest(request: Http.ClientRequest, options: object) {
-            const error = Object.assign(new Error(`No proxy for ${String(request.getHeader("authorization"))}`), {
-              code: key,
-              options,
-              cause: { request, message: key }
-            })
-            if ("async" in this) return void setImmediate(() => request.emit("error", error))
-            throw error
+            const error = new Error(`No proxy for ${String(request.getHeader("authorization"))}`)
+            Object.assign(error, { code: key, options })
+            if (!("async" in this)) throw error
+            Object.assign(error, { cause: { request, message: key } })
+            setImmediate(() => request.emit("error", error))
           }
         }
         for (const transport of ["socket", "http", "both"] as const) {
