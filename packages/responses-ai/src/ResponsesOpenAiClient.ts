@@ -14,6 +14,7 @@ import { ResponsesSocket } from "effect-responses/ResponsesSocket"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -79,8 +80,12 @@ const open = (
 const defaultsOf = ({ model }: ResponseRequest): Effect.Effect<Events.Defaults> =>
   Effect.map(Clock.currentTimeMillis, (now) => ({ model: model ?? "", createdAt: Math.floor(now / 1000) }))
 
-const logUnknown: NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> = (event) =>
-  Effect.logDebug("An event that @effect/ai-openai does not know", event).pipe(
+/** By its type only: the rest is content. */
+const logUnknown = (
+  { scrub = identity }: Responses.OpenResponse
+): NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> =>
+(event) =>
+  Effect.logDebug("An event that @effect/ai-openai does not know", scrub(event.type)).pipe(
     Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
   )
 
@@ -95,17 +100,17 @@ const streamOf = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const method = "createResponseStream"
-  const { onUnknownEvent = logUnknown } = config
   const request = toRequest(options, config)
   const defaults = yield* defaultsOf(request)
-  const { events } = yield* open(service, request, config, method)
-  return events.pipe(
+  const response = yield* open(service, request, config, method)
+  const { onUnknownEvent = logUnknown(response) } = config
+  return response.events.pipe(
     Stream.mapError((error) => fromResponsesError(error, method)),
     Stream.buffer({ capacity: "unbounded" }),
     Stream.mapChunksEffect((chunk) =>
       Effect.as(
         Effect.forEach(Chunk.filter(chunk, Events.isUnknown), onUnknownEvent, { discard: true }),
-        Chunk.map(chunk, (event) => Events.toStreamEvent(event, defaults))
+        Chunk.map(chunk, (event) => Events.toStreamEvent(Events.shown(event, response.scrub), defaults))
       )
     )
   )
@@ -118,7 +123,7 @@ const responseOf = Effect.fnUntraced(
     const defaults = yield* defaultsOf(request)
     const response = yield* open(service, request, config, method)
     const final = yield* Effect.mapError(Responses.collect(response), (error) => fromResponsesError(error, method))
-    return Events.toResponse(final, defaults)
+    return Events.toResponse(final, defaults, response.scrub)
   },
   Effect.scoped
 )
