@@ -15,6 +15,7 @@ import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -22,7 +23,6 @@ import * as Stream from "effect/Stream"
 import * as ReadAhead from "./internal/readAhead.ts"
 import * as Reader from "./internal/reader.ts"
 import * as Schemas from "./internal/schemas.ts"
-import * as WellFormed from "./internal/wellFormed.ts"
 import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
 import { fromResponsesError } from "./ResponsesAiError.ts"
 
@@ -79,19 +79,23 @@ const open = (
     Effect.tap((response) => config.onOpen?.(response) ?? Effect.void)
   )
 
-const readerOf = ({ model, tools }: ResponseRequest): Effect.Effect<Reader.Options> =>
+const readerOf = (
+  { model, tools }: ResponseRequest,
+  { scrub }: Responses.OpenResponse
+): Effect.Effect<Reader.Options> =>
   Effect.map(Clock.currentTimeMillis, (now) => ({
     model: model ?? "",
     createdAt: Math.floor(now / 1000),
+    scrub,
     tools: new Set((tools ?? []).flatMap((tool) => "name" in tool ? [String(tool.name)] : []))
   }))
 
-const logUnknown: NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> = (event) =>
-  // A logger may throw at what is nested too deep to be written.
-  Effect.logDebug(
-    "An event that @effect/ai-openai does not know",
-    WellFormed.isShallow(event) ? event : event.type
-  ).pipe(
+/** By its type only: the rest is content. */
+const logUnknown = (
+  { scrub = identity }: Responses.OpenResponse
+): NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> =>
+(event) =>
+  Effect.logDebug("An event that @effect/ai-openai does not know", scrub(event.type)).pipe(
     Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
   )
 
@@ -109,11 +113,12 @@ const streamOf = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const method = "createResponseStream"
-  const { maxUnreadSize = defaultMaxUnreadSize, onUnknownEvent = logUnknown } = config
+  const { maxUnreadSize = defaultMaxUnreadSize } = config
   const request = toRequest(options, config)
-  const read = Reader.make(yield* readerOf(request))
   const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
   const response = yield* Scope.extend(open(service, request, config, method), scope)
+  const { onUnknownEvent = logUnknown(response) } = config
+  const read = Reader.make(yield* readerOf(request, response))
   const events = yield* ReadAhead.make(response, maxUnreadSize, (exit) => Scope.close(scope, exit))
   return events.pipe(
     Stream.mapError((error) => fromResponsesError(error, method)),
@@ -130,10 +135,9 @@ const responseOf = Effect.fnUntraced(
   function*(service: Responses.Service, options: Options, config: ResponsesAiConfig.Service) {
     const method = "createResponse"
     const request = toRequest(options, config)
-    const reader = yield* readerOf(request)
     const response = yield* open(service, request, config, method)
     const final = yield* Effect.mapError(Responses.collect(response), (error) => fromResponsesError(error, method))
-    return Reader.response(final, reader)
+    return Reader.response(final, yield* readerOf(request, response))
   },
   Effect.scoped
 )

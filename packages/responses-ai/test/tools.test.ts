@@ -82,9 +82,9 @@ describe("a call without arguments", () => {
     const defaults = { model: "m", createdAt: 1 }
     const response = (output: unknown) => ({ id: "r", output }) as unknown as Responses.FinalResponse
     for (const args of ["", null, undefined, "null"]) {
-      assert.deepStrictEqual<unknown>(Events.toResponse(response([call(args)]), defaults).output, [none])
+      assert.deepStrictEqual<unknown>(Events.toResponse(response([call(args)]), defaults, undefined).output, [none])
     }
-    assert.deepStrictEqual(Events.toResponse(response(undefined), defaults).output, [])
+    assert.deepStrictEqual(Events.toResponse(response(undefined), defaults, undefined).output, [])
     const begun = { type: "response.output_item.added", output_index: 0, item: call("") }
     const event: object = Events.toStreamEvent(begun as unknown as ResponseEvent.ResponseEvent, defaults)
     assert.deepInclude(event, { item: call("") })

@@ -3,23 +3,27 @@
  *
  * @since 0.1.0
  */
-import { type Connect, Connector, refused, type Socket } from "effect-responses/Connector"
-import { ConnectionError } from "effect-responses/ResponsesError"
+import { type Connect, Connector, refused, type Socket, unreachable } from "effect-responses/Connector"
+import type { ConnectionError } from "effect-responses/ResponsesError"
+import * as Timeouts from "effect-responses/Timeouts"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { constants } from "node:buffer"
 import type * as Http from "node:http"
 import * as WS from "ws"
+import * as Agent from "./internal/agent.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** For a proxy, or a certificate authority of one's own. */
+  /** For a proxy, or a certificate authority of one's own: one for `https:` where the server's URL is `https:` or `wss:`. */
   readonly agent?: Http.Agent | undefined
-  /** The largest message taken from a server, in bytes. Default: 128 MiB */
+  /** The largest message taken from a server, in bytes. Default: 64 MiB, which an image of some megabytes fits */
   readonly maxPayload?: number | undefined
   /** How long a server may take to agree to a close. Default: 1 second */
   readonly closeTimeout?: Duration.DurationInput | undefined
@@ -30,13 +34,18 @@ const maxRefusalBody = 64 * 1024
 /** In milliseconds. */
 const refusalBodyTimeout = 2000
 
-const unreachable = (cause: Error): ConnectionError =>
-  new ConnectionError({
-    reason: "Unreachable",
-    delivery: "unsent",
-    description: `The server could not be reached: ${cause.message || cause.name}`,
-    cause
-  })
+const defaultMaxPayload = 64 * 1024 * 1024
+
+/** A timer of Node's that is set to more fires at once. In milliseconds. */
+const longestTimer = 2 ** 31 - 1
+
+/** `ws` takes no limit for none, and what is longer than a string can be for one: both would end the process. */
+const checkMaxPayload = (bytes: number): Effect.Effect<number, ConfigError.ConfigError> =>
+  Number.isInteger(bytes) && bytes > 0 && bytes <= constants.MAX_STRING_LENGTH
+    ? Effect.succeed(bytes)
+    : Effect.fail(
+      ConfigError.InvalidData(["maxPayload"], `is not a number of bytes from 1 to ${constants.MAX_STRING_LENGTH}`)
+    )
 
 type OnAnswer = (request: Http.ClientRequest, response: Http.IncomingMessage) => void
 
@@ -70,7 +79,7 @@ const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effec
       resume(opening)
     }
     const onOpen = () => settle(Effect.void)
-    const onError = (error: Error) => settle(Effect.fail(unreachable(error)))
+    const onError = (cause: unknown) => settle(Effect.fail(unreachable({ cause, scrub })))
     const onAnswer = onRefused(ws, scrub, (error) => settle(Effect.fail(error)))
     ws.on("open", onOpen).on("error", onError).on("unexpected-response", onAnswer)
   })
@@ -91,58 +100,64 @@ const close = (ws: WS.WebSocket): Effect.Effect<void> =>
     ws.close(1000)
   })
 
+type Settings = WS.ClientOptions & { readonly closeTimeout: number }
+
+const connectWith = (settings: Settings): Connect => (target, listener) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const ws = yield* Effect.try({
+        try: () => new WS.WebSocket(target.url, { ...settings, headers: { ...target.headers } }),
+        catch: (cause) => unreachable({ cause, scrub: target.scrub })
+      })
+      // For the socket's whole life: without a listener a late error would end the process.
+      let failure: Error | undefined
+      ws.on("error", (error) => {
+        failure = error
+      })
+      ws.on("message", (data: Buffer, isBinary) => listener.onMessage(isBinary ? data : data.toString()))
+      ws.on("ping", listener.onSign)
+      ws.on("pong", listener.onSign)
+      ws.once(
+        "close",
+        (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
+      )
+      yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
+      // Not `Effect.addFinalizer`, whose fiber forgets an interruption that arrives while this waits.
+      yield* Scope.addFinalizer(yield* Effect.scope, Effect.uninterruptible(close(ws)))
+      const socket: Socket = {
+        send: send(ws),
+        // What cannot be sent any more is told by the close.
+        ping: () => ws.ping(undefined, undefined, () => {}),
+        pause: () => ws.pause(),
+        resume: () => ws.resume()
+      }
+      return socket
+    })
+  )
+
 /**
+ * Fails with a `ConfigError` that names the option.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options = {}): Connect => {
-  const closeTimeout = Duration.toMillis(options.closeTimeout ?? "1 second")
-  return (target, listener) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const ws = yield* Effect.try({
-          try: () => {
-            const settings: WS.ClientOptions & { readonly closeTimeout: number } = {
-              headers: { ...target.headers },
-              followRedirects: false,
-              perMessageDeflate: false,
-              maxPayload: options.maxPayload ?? 128 * 1024 * 1024,
-              closeTimeout,
-              ...(options.agent === undefined ? {} : { agent: options.agent })
-            }
-            return new WS.WebSocket(target.url, settings)
-          },
-          catch: (cause) => unreachable(cause instanceof Error ? cause : new Error(String(cause)))
-        })
-        // For the socket's whole life: without a listener a late error would end the process.
-        let failure: Error | undefined
-        ws.on("error", (error) => {
-          failure = error
-        })
-        ws.on("message", (data: Buffer, isBinary) => listener.onMessage(isBinary ? data : data.toString()))
-        ws.on("ping", listener.onSign)
-        ws.on("pong", listener.onSign)
-        ws.once(
-          "close",
-          (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
-        )
-        yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
-        // Not `Effect.addFinalizer`, whose fiber forgets an interruption that arrives while this waits.
-        yield* Scope.addFinalizer(yield* Effect.scope, Effect.uninterruptible(close(ws)))
-        const socket: Socket = {
-          send: send(ws),
-          // What cannot be sent any more is told by the close.
-          ping: () => ws.ping(undefined, undefined, () => {}),
-          pause: () => ws.pause(),
-          resume: () => ws.resume()
-        }
-        return socket
-      })
-    )
-}
+export const make = (options: Options = {}): Effect.Effect<Connect, ConfigError.ConfigError> =>
+  Effect.gen(function*() {
+    const agent = yield* Agent.check(options.agent)
+    const maxPayload = yield* checkMaxPayload(options.maxPayload ?? defaultMaxPayload)
+    const closeTimeout = yield* Timeouts.positive("closeTimeout", options.closeTimeout ?? "1 second")
+    return connectWith({
+      followRedirects: false,
+      perMessageDeflate: false,
+      maxPayload,
+      closeTimeout: Math.min(Duration.toMillis(closeTimeout), longestTimer),
+      ...(agent === undefined ? {} : { agent })
+    })
+  })
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Connector> => Layer.succeed(Connector, make(options))
+export const layer = (options?: Options): Layer.Layer<Connector, ConfigError.ConfigError> =>
+  Layer.effect(Connector, make(options))

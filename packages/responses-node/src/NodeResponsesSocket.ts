@@ -10,6 +10,7 @@ import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Agent from "./internal/agent.ts"
 import * as NodeConnector from "./NodeConnector.ts"
 
 /**
@@ -25,7 +26,12 @@ export interface Options extends ResponsesSocket.Options, NodeConnector.Options 
 export interface ConfigOptions extends ResponsesSocket.ConfigOptions, NodeConnector.Options {}
 
 const makeContext = (options: Options) =>
-  Effect.provideService(ResponsesSocket.makeContext(options), Connector, NodeConnector.make(options))
+  Effect.gen(function*() {
+    const { socketUrl } = yield* Endpoint.urls(options)
+    yield* Agent.check(options.agent, socketUrl)
+    const connect = yield* NodeConnector.make(options)
+    return yield* Effect.provideService(ResponsesSocket.makeContext(options), Connector, connect)
+  })
 
 /**
  * @since 0.1.0

@@ -6,8 +6,10 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as ForeignError from "./internal/foreignError.ts"
+import { reasonOf } from "./internal/foreignError.ts"
 import * as wireError from "./internal/wireError.ts"
-import type { ConnectionError } from "./ResponsesError.ts"
+import { ConnectionError } from "./ResponsesError.ts"
 
 /**
  * @since 0.1.0
@@ -18,7 +20,7 @@ export interface Target {
   readonly url: string
   /** Names in lower case. They hold the key: never log them. */
   readonly headers: Readonly<Record<string, string>>
-  /** Takes the key out of what a server says, before it gets into an error. */
+  /** Takes the key, also parts of it, out of what a server says. Apply it to the whole text, before it is cut. */
   readonly scrub: (text: string) => string
 }
 
@@ -87,3 +89,23 @@ export const refused: (answer: {
   /** The target's, so that the error shows no key. */
   readonly scrub?: ((text: string) => string) | undefined
 }) => ConnectionError = wireError.fromRefusal
+
+/**
+ * The error for a server that could not be reached, by what the platform threw or reported. Of that only words and numbers
+ * are kept: it may hold the bytes of an answer, or the request with its headers.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const unreachable = (
+  { cause, scrub }: { readonly cause: unknown; readonly scrub: (text: string) => string }
+): ConnectionError => {
+  const { code, message } = reasonOf(cause)
+  return new ConnectionError({
+    reason: "Unreachable",
+    delivery: "unsent",
+    description: `The server could not be reached: ${scrub(message)}`,
+    code: code === undefined ? undefined : scrub(code),
+    cause: ForeignError.plain(cause, scrub)
+  })
+}

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import * as HttpHeader from "./internal/httpHeader.ts"
+import { makeScrub } from "./internal/secrets.ts"
 import * as ServerUrl from "./internal/serverUrl.ts"
 import * as Profile from "./Profile.ts"
 import { ConnectionError } from "./ResponsesError.ts"
@@ -82,8 +83,9 @@ export interface Credentials {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   /**
-   * Takes the secrets among the headers out of a text that came from outside and may quote them. Shorter than 8
-   * characters is a placeholder (`none`, `EMPTY`) that would only make the text unreadable.
+   * Takes the secrets of the headers and of the URL's query out of a text that came from outside and may quote them:
+   * whole, percent-encoded, escaped as in JSON, and any 12 consecutive characters of them. A secret of less than 8
+   * characters is a placeholder (`none`, `EMPTY`) and stays.
    */
   readonly scrub: (text: string) => string
 }
@@ -132,7 +134,15 @@ export const fromConfig = <O extends FromConfig & Pick<Options, "profile">>(
     (read) => ({ ...rest, ...read })
   )
 
-const urlsOf = (profile: Profile.Profile, baseUrl: string | undefined) => {
+/**
+ * Where requests go, for a platform that has to know it before there is a connection.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const urls = (
+  { baseUrl, profile = Profile.openAi }: Pick<Options, "baseUrl" | "profile">
+): Effect.Effect<Pick<Endpoint, "httpUrl" | "socketUrl">, ConfigError.ConfigError> => {
   if (baseUrl !== undefined) return ServerUrl.parse("baseUrl", baseUrl)
   return profile.baseUrl === undefined
     ? Effect.fail(ConfigError.MissingData(["baseUrl"], `is needed with the profile ${JSON.stringify(profile.name)}`))
@@ -157,13 +167,25 @@ const keyOf = (
     : Effect.map(checkKey(apiKey), Effect.succeed)
 }
 
-/** A secret is quoted with the word before it (`Bearer …`) or without. The longest goes first: it may hold a shorter one. */
-const makeScrub = (secrets: ReadonlyArray<string>): Credentials["scrub"] => {
-  const quoted = secrets
-    .flatMap((secret) => [secret.trim(), secret.trim().replace(/^[a-z][\w-]* +/i, "")])
-    .filter(({ length }) => length >= 8)
-    .toSorted((left, right) => right.length - left.length)
-  return (text) => quoted.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, "<redacted>"), text)
+/** Headers and parts of a query that are secrets by their name. */
+const isSecret = (name: string): boolean =>
+  /authorization|cookie|credential|key|token|secret|password|signature|^(sig|code)$/i.test(name)
+
+/** The user and password of HTTP's basic authentication, which a server reads in plain text. */
+const basic = (value: string): ReadonlyArray<string> => {
+  const encoded = /^basic +(\S+)$/i.exec(value)?.[1]
+  try {
+    const decoded = encoded === undefined ? "" : atob(encoded)
+    return [decoded, decoded.slice(decoded.indexOf(":") + 1)]
+  } catch {
+    return []
+  }
+}
+
+/** A server may quote the value of a header with the word before the secret (`Bearer …`) or without. */
+const quotable = (secret: string): ReadonlyArray<string> => {
+  const value = secret.trim()
+  return [value, value.replace(/^[a-z][\w-]* +/i, ""), ...basic(value)]
 }
 
 const toConnectionError = (error: ConfigError.ConfigError) =>
@@ -196,7 +218,10 @@ const computeCredentials = Effect.fnUntraced(function*(
   const secrets: Array<string> = []
   const set = (name: string, value: string) => {
     headers[name] = value
-    if (name === keyHeader || /authorization|cookie|key|token|secret/.test(name)) secrets.push(value)
+    if (name === keyHeader || isSecret(name)) secrets.push(value)
+  }
+  for (const [name, value] of new URL(url).searchParams) {
+    if (isSecret(name)) secrets.push(value)
   }
 
   for (const [name, value] of Object.entries(profile.headers)) set(name.toLowerCase(), value)
@@ -217,7 +242,7 @@ const computeCredentials = Effect.fnUntraced(function*(
   if (options.baseUrl === undefined && keyed.has(profile.baseUrl) && headers[keyHeader] === undefined) {
     return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(url).host}`))
   }
-  return { key, headers, scrub: makeScrub(secrets) } satisfies Credentials
+  return { key, headers, scrub: makeScrub(secrets.flatMap(quotable)) } satisfies Credentials
 })
 
 /**
@@ -229,14 +254,15 @@ const computeCredentials = Effect.fnUntraced(function*(
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
   const profile = yield* Profile.validate(options.profile ?? Profile.openAi)
-  const urls = yield* urlsOf(profile, options.baseUrl)
+  const { httpUrl, socketUrl } = yield* urls(options)
   const currentKey = yield* keyOf(options.apiKey)
   const canRotate = Effect.isEffect(options.apiKey)
   const canChange = canRotate || Effect.isEffect(options.headers)
-  const compute = computeCredentials(options, profile, urls.httpUrl, currentKey).pipe(canChange ? inTime : identity)
+  const compute = computeCredentials(options, profile, httpUrl, currentKey).pipe(canChange ? inTime : identity)
   const first = yield* compute
   const endpoint: Endpoint = {
-    ...urls,
+    httpUrl,
+    socketUrl,
     profile,
     // Where they cannot change, nothing is kept of how they are made. A function shows no key to whoever prints it.
     credentials: canChange ? Effect.mapError(compute, toConnectionError) : Effect.sync(() => first),

@@ -7,7 +7,7 @@ import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -47,6 +47,11 @@ export interface OpenResponse extends ResponsesTelemetry.Sending {
   readonly forEach: (onEvent: (event: ResponseEvent.ResponseEvent) => void) => Effect.Effect<void, ResponsesError>
   /** The response as it stands at its end, `undefined` until that has come. */
   readonly result: () => FinalResponse | undefined
+  /**
+   * Takes the secrets that the request was sent with out of a text of the server's. What the server said as an event is
+   * as the server sent it: use this before `id`, or a field of an event, is logged. Absent: there were no secrets.
+   */
+  readonly scrub?: ((text: string) => string) | undefined
 }
 
 /**
@@ -79,12 +84,13 @@ const openIn = (
   request: ResponseRequest
 ): Effect.Effect<OpenResponse, ResponsesError, Responses> =>
   Effect.clockWith((clock) => {
-    let result: OpenResponse["result"] | undefined
+    let opened: OpenResponse | undefined
     const end = (span: Tracer.Span) => (exit: Exit.Exit<unknown, unknown>) =>
       Effect.sync(() => {
-        const final = result?.()
-        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final)
-        span.end(clock.unsafeCurrentTimeNanos(), exit)
+        const final = opened?.result()
+        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final, opened?.scrub)
+        // Without the value, which is the caller's content.
+        span.end(clock.unsafeCurrentTimeNanos(), Exit.asVoid(exit))
       })
     const made = Effect.makeSpan(ResponsesTelemetry.spanName, {
       kind: "client",
@@ -98,7 +104,7 @@ const openIn = (
     return Effect.flatMap(begun, (span) => {
       const open = Effect.flatMap(Responses, (responses) =>
         Effect.flatMap(responses.open(request), (response) => {
-          result = response.result
+          opened = response
           ResponsesTelemetry.annotateOpen(span, response)
           return Effect.as(ResponsesTelemetry.count(response), response)
         }))

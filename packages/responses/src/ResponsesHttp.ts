@@ -26,6 +26,7 @@ import * as Exchange from "./internal/exchange.ts"
 import * as Finalizer from "./internal/finalizer.ts"
 import * as HttpEvents from "./internal/httpEvents.ts"
 import * as HttpFailure from "./internal/httpFailure.ts"
+import * as HttpSpan from "./internal/httpSpan.ts"
 import * as Limits from "./internal/limits.ts"
 import * as Time from "./internal/time.ts"
 import * as Timers from "./internal/timers.ts"
@@ -110,21 +111,28 @@ export const make = (
     )
     const fetchOptions = yield* Effect.serviceOption(FetchHttpClient.RequestInit)
 
-    const post = (body: Uint8Array, headers: Endpoint.Credentials["headers"]) =>
-      HttpClientRequest.post(endpoint.httpUrl, {
-        headers: { ...headers, accept: "text/event-stream" },
-        body: HttpBody.uint8Array(body, "application/json")
-      }).pipe(
-        client.execute,
-        // Spans of the client show headers.
-        Effect.locallyWith(Headers.currentRedactedNames, (names) => [...names, ...Object.keys(headers)]),
+    const send = (request: HttpClientRequest.HttpClientRequest) =>
+      client.execute(request).pipe(
+        // For a client that prints its requests.
+        Effect.locallyWith(Headers.currentRedactedNames, (names) => [...names, ...Object.keys(request.headers)]),
         Effect.mapInputContext((context: Context.Context<Scope.Scope>) =>
           Context.add(context, FetchHttpClient.RequestInit, {
             ...Option.getOrUndefined(fetchOptions),
             ...Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit)),
             redirect: "manual"
           })
-        )
+        ),
+        Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response))
+      )
+
+    const post = (body: Uint8Array, { headers, scrub }: Endpoint.Credentials) =>
+      HttpSpan.withSpan(
+        HttpClientRequest.post(endpoint.httpUrl, {
+          headers: { ...headers, accept: "text/event-stream" },
+          body: HttpBody.uint8Array(body, "application/json")
+        }),
+        scrub,
+        (request) => Effect.mapError(send(request), (error) => HttpFailure.fromUnanswered(error, scrub))
       )
 
     const open: Responses.Service["open"] = (request) =>
@@ -133,12 +141,9 @@ export const make = (
         const timers = yield* Timers.make
         const asked = timers.time.now()
         const answering = Time.stopwatch(timers.time.clock)
-        const { headers, scrub } = yield* endpoint.credentials
-        const answer = yield* post(body, headers).pipe(
-          Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response)),
-          Effect.mapError((error) => HttpFailure.fromUnanswered(error, scrub)),
-          Watchdog.beforeFirstEvent(timeouts)
-        )
+        const credentials = yield* endpoint.credentials
+        const { scrub } = credentials
+        const answer = yield* Watchdog.beforeFirstEvent(timeouts)(post(body, credentials))
         if (answer.status < 200 || answer.status > 299) {
           return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, scrub))
         }
@@ -181,7 +186,11 @@ export const make = (
           recoveries: [],
           ...Exchange.reading(exchange)
         } satisfies Responses.OpenResponse
-      }).pipe(inOwnScope)
+      }).pipe(
+        inOwnScope,
+        // A Stream runs in a fiber of its own, whose failure is handled here and would be logged as it is, with the request.
+        Effect.withUnhandledErrorLogLevel(Option.none())
+      )
 
     return { open }
   })

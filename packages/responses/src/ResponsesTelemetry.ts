@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
+import { identity } from "effect/Function"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
@@ -195,8 +196,11 @@ const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown
   }
 }
 
-/** A server may put anything where a word is due, and megabytes of it. */
-const word = (value: unknown): string | undefined => Predicate.isString(value) ? value.slice(0, 256) : undefined
+type Scrub = (text: string) => string
+
+/** A server may put anything where a word is due: a secret that it was sent, or megabytes. */
+const word = (value: unknown, scrub: Scrub = identity): string | undefined =>
+  Predicate.isString(value) ? scrub(value).slice(0, 256) : undefined
 
 const number = (value: unknown): number | undefined =>
   Predicate.isNumber(value) && Number.isFinite(value) ? value : undefined
@@ -216,14 +220,17 @@ export const requestAttributes = (request: ResponseRequest): Readonly<Record<str
 })
 
 /**
- * Puts what is known when a response has begun on its span.
+ * Puts what is known when a response has begun on its span. `scrub` takes secrets out of what the server chose.
  *
  * @since 0.1.0
  * @category spans
  */
-export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly id: string | undefined }): void =>
+export const annotateOpen = (
+  span: Tracer.Span,
+  response: Sending & { readonly id: string | undefined; readonly scrub?: Scrub | undefined }
+): void =>
   annotate(span, {
-    "gen_ai.response.id": word(response.id),
+    "gen_ai.response.id": word(response.id, response.scrub),
     "responses.transport": response.transport,
     "responses.input": response.input,
     "responses.input.reason": response.reason?._tag,
@@ -237,16 +244,20 @@ export const annotateOpen = (span: Tracer.Span, response: Sending & { readonly i
   })
 
 /**
- * Puts what is known when a response has ended on its span.
+ * Puts what is known when a response has ended on its span. `scrub` takes secrets out of what the server chose.
  *
  * @since 0.1.0
  * @category spans
  */
-export const annotateEnd = (span: Tracer.Span, response: Response): void =>
+export const annotateEnd = (
+  span: Tracer.Span,
+  response: Response,
+  scrub?: Scrub
+): void =>
   annotate(span, {
-    "gen_ai.response.id": word(response.id),
-    "gen_ai.response.model": word(response.model),
-    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason) ?? word(response.status),
+    "gen_ai.response.id": word(response.id, scrub),
+    "gen_ai.response.model": word(response.model, scrub),
+    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason, scrub) ?? word(response.status, scrub),
     "gen_ai.usage.input_tokens": number(response.usage?.input_tokens),
     "gen_ai.usage.output_tokens": number(response.usage?.output_tokens)
   })

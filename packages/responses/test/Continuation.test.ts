@@ -262,7 +262,6 @@ describe("plan", () => {
       ["images", user({ type: "input_image", image_url: "a" }), user({ type: "input_image", image_url: "b" })],
       ["details", user({ type: "input_image", detail: "low" }), user({ type: "input_image", detail: "auto" })],
       ["a null and nothing inside arguments", call("c", "{\"a\":null}"), call("c", "{}")],
-      ["arguments that are blank and a null", call("c", ""), call("c", "null")],
       ["empty inputs", { type: "custom_tool_call", call_id: "c", name: "n", input: "" }, {
         type: "custom_tool_call",
         call_id: "c",

@@ -356,6 +356,8 @@ describe("Endpoint", () => {
   })
 
   describe("scrubbing", () => {
+    const letters = "abcdefghijklmnopqrstuvwxyz"
+    const long = Redacted.make(`sk-${letters}`)
     const table: ReadonlyArray<readonly [string, Endpoint.Options, text: string, expected: string]> = [
       ["the key, wherever it stands", { apiKey }, `Bad ${key}: ${key}`, "Bad <redacted>: <redacted>"],
       ["the key, with its prefix", { apiKey }, `Bearer ${key}`, "Bearer <redacted>"],
@@ -430,7 +432,37 @@ describe("Endpoint", () => {
         `${key}-and-more`,
         "<redacted>"
       ],
-      ["a text without secrets not at all", { apiKey }, "sk-other", "sk-other"]
+      ["a text without secrets not at all", { apiKey }, "sk-other", "sk-other"],
+      ["a percent-encoded key", { apiKey: Redacted.make("se+cret/key=") }, "?k=se%2Bcret%2Fkey%3D", "?k=<redacted>"],
+      ["the same in lower case", { apiKey: Redacted.make("se+cret/key=") }, "?k=se%2bcret%2fkey%3d", "?k=<redacted>"],
+      [
+        "a key escaped as in JSON",
+        { apiKey: Redacted.make("se/cret/key") },
+        "{\"k\":\"se\\/cret\\/key",
+        "{\"k\":\"<redacted>"
+      ],
+      [
+        "a key with a quote escaped as in JSON",
+        { apiKey, headers: { cookie: "a=\"secret\"" } },
+        "{\"k\":\"a=\\\"secret\\\"\"}",
+        "{\"k\":\"<redacted>\"}"
+      ],
+      [
+        "a part of the URL's query that is named like a secret",
+        { apiKey, baseUrl: "https://a.test/v1?api-version=2026-01-01-preview&Key=abcdefgh" },
+        "/v1?api-version=2026-01-01-preview&Key=abcdefgh",
+        "/v1?api-version=2026-01-01-preview&Key=<redacted>"
+      ],
+      [
+        "a user and password, as the server reads them",
+        { headers: { authorization: `Basic ${btoa("somebody:pass word")}` } },
+        `not somebody:pass word, not pass word, not ${btoa("somebody:pass word")}`,
+        "not <redacted>, not <redacted>, not <redacted>"
+      ],
+      ["the beginning of a key that was cut", { apiKey: long }, `Bad sk-${letters.slice(0, 9)}`, "Bad <redacted>"],
+      ["the end of a key that was cut", { apiKey: long }, `${letters.slice(14)} is bad`, "<redacted> is bad"],
+      ["the middle of a key", { apiKey: long }, `...${letters.slice(5, 20)}...`, "...<redacted>..."],
+      ["less than 12 characters of a key not at all", { apiKey: long }, `sk-${letters.slice(0, 8)}`, "sk-abcdefgh"]
     ]
     for (const [name, options, text, expected] of table) {
       it.effect(`takes out ${name}`, () =>
@@ -438,6 +470,34 @@ describe("Endpoint", () => {
           assert.strictEqual(yield* scrubbed(options, text), expected)
         }))
     }
+
+    const anyKey = FastCheck.string({
+      unit: FastCheck.constantFrom(..."abcXYZ019+/=_-".split("")),
+      minLength: 16,
+      maxLength: 80
+    })
+    const anyPiece = FastCheck.tuple(FastCheck.nat(80), FastCheck.nat(80), FastCheck.string({ maxLength: 30 }))
+    it.effect.prop(
+      "leaves no 12 characters of any key in any text, and all else as it is",
+      [anyKey, FastCheck.array(anyPiece, { maxLength: 8 }), FastCheck.constantFrom("", " ".repeat(9000))],
+      ([secret, pieces, ahead]) =>
+        Effect.gen(function*() {
+          const endpoint = yield* Endpoint.make({ apiKey: Redacted.make(secret) })
+          const { scrub } = yield* endpoint.credentials
+          const text = ahead + pieces.map(([from, to, between]) => secret.slice(from, to) + between).join("")
+          const shown = scrub(text)
+          const parts = new Set(Array.from({ length: secret.length - 11 }, (_, at) => secret.slice(at, at + 12)))
+          const partsIn = (text: string) =>
+            Array.from({ length: Math.max(0, text.length - 11) }, (_, at) => at).filter((at) =>
+              parts.has(text.slice(at, at + 12))
+            )
+          assert.deepStrictEqual(partsIn(shown), [])
+          const hidden = new Set(partsIn(text).flatMap((start) => Array.from({ length: 12 }, (_, at) => start + at)))
+          const kept = text.split("").filter((_, at) => !hidden.has(at)).join("")
+          assert.strictEqual(shown.replaceAll("<redacted>", ""), kept.replaceAll("<redacted>", ""))
+        }),
+      { fastCheck: { numRuns: 60 } }
+    )
   })
 
   describe("from the environment", () => {

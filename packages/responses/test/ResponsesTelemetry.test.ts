@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import type { ResponseEvent } from "../src/ResponseEvent.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
+import * as OpenResponse from "./support/openResponse.ts"
 
 const request = { model: "gpt-5.5", input: "hi", max_output_tokens: 7 }
 
@@ -148,5 +152,54 @@ describe("the span of a response", () => {
       const [span] = yield* traced(Effect.provide(Responses.create(request), failing))
       assert(span !== undefined && span.status._tag === "Ended")
       assert.strictEqual(span.status.exit._tag, "Failure")
+    }))
+
+  it.effect("ends without the response, which is the caller's content", () =>
+    Effect.gen(function*() {
+      const [span] = yield* traced(
+        Effect.provide(Responses.create(request), ResponsesTest.layer([ResponsesTest.text("Hi")]))
+      )
+      assert(span !== undefined && span.status._tag === "Ended")
+      assert.deepStrictEqual(span.status.exit, Exit.void)
+    }))
+
+  it.effect("shows words and numbers of the server's without secrets, and nothing else in their place", () =>
+    Effect.gen(function*() {
+      const secret = "sk-very-secret"
+      const answered = (response: object): Responses.OpenResponse => ({
+        ...OpenResponse.make(
+          "http",
+          Stream.fromIterable<ResponseEvent>([
+            { type: "response.completed", response: { id: secret, output: [], ...response } }
+          ])
+        ),
+        id: `resp_${secret}`,
+        scrub: (text) => text.replaceAll(secret, "<redacted>")
+      })
+      const shown = (response: object) =>
+        Effect.map(
+          traced(Effect.provideService(Responses.create(request), Responses.Responses, {
+            open: () => Effect.succeed(answered(response))
+          })),
+          ([span]) => Object.fromEntries(span?.attributes ?? [])
+        )
+      assert.deepInclude(yield* shown({ model: `m-${secret}`, status: secret }), {
+        "gen_ai.response.id": "resp_<redacted>",
+        "gen_ai.response.model": "m-<redacted>",
+        "gen_ai.response.finish_reasons": "<redacted>"
+      })
+      assert.doesNotHaveAnyKeys(
+        yield* shown({
+          model: { secret },
+          incomplete_details: { reason: { secret } },
+          usage: { input_tokens: secret, output_tokens: [secret] }
+        }),
+        [
+          "gen_ai.response.model",
+          "gen_ai.response.finish_reasons",
+          "gen_ai.usage.input_tokens",
+          "gen_ai.usage.output_tokens"
+        ]
+      )
     }))
 })

@@ -105,9 +105,29 @@ export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defa
   return Either.getOrElse(decode(whole), () => readable(whole, defaults) as unknown as ResponseStreamEvent)
 }
 
+export type Scrub = ((text: string) => string) | undefined
+
+/** `@effect/ai` puts the id and the model on its spans. */
+const withoutSecrets = <R extends ResponseEvent.Response>(response: R, scrub: NonNullable<Scrub>): R => {
+  const id = scrub(response.id)
+  const model = Predicate.isString(response.model) ? scrub(response.model) : response.model
+  return id === response.id && model === response.model ? response : { ...response, id, model }
+}
+
+/** The event with the secrets of the request taken out of the response's id and model, where a server put them. */
+export const shown = (event: ResponseEvent.ResponseEvent, scrub: Scrub): ResponseEvent.ResponseEvent => {
+  if (scrub === undefined || !("response" in event) || !isResponse(event.response)) return event
+  const response = withoutSecrets(event.response, scrub)
+  return response === event.response ? event : { ...event, response }
+}
+
+const isResponse = (value: unknown): value is ResponseEvent.Response =>
+  Predicate.isRecord(value) && Predicate.isString(value["id"])
+
 const decodeResponse = decoder<Generated.Response>(Generated.Response as Schema.Schema<Generated.Response, unknown>)
 
-export const toResponse = (response: FinalResponse, defaults: Defaults): Generated.Response => {
+export const toResponse = (final: FinalResponse, defaults: Defaults, scrub: Scrub): Generated.Response => {
+  const response = scrub === undefined ? final : withoutSecrets(final, scrub)
   const whole = { ...response, output: Array.isArray(response.output) ? response.output.map(withArguments) : [] }
   return Either.getOrElse(
     decodeResponse(whole),

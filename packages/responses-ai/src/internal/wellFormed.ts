@@ -34,7 +34,7 @@ const isDeeper = (value: unknown, levels: number): boolean =>
   (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)))
 
 /** Whether a value can be written as JSON wherever on the stack that is done. */
-export const isShallow = (value: unknown): boolean => !isDeeper(value, maxDepth)
+const isShallow = (value: unknown): boolean => !isDeeper(value, maxDepth)
 
 /** Without the fields that are nested too deep. */
 const shallow = (value: Json): Json =>
@@ -123,11 +123,11 @@ const itemFields: ReadonlyMap<unknown, ReturnType<typeof fields>> = new Map([
 
 const anyItem = fields({ id })
 
-const item = (value: Json, tools: ToolNames): Json =>
-  (itemFields.get(value["type"]) ?? anyItem)(shallow(value), tools)
+const item = (value: Json, tools: ToolNames): Json => (itemFields.get(value["type"]) ?? anyItem)(shallow(value), tools)
 
 /** Looked up in a plain object, too. */
-const reason: Fix = (value) => Predicate.isString(value) && isInherited(value) ? "unknown" : optionalText(value, new Set())
+const reason: Fix = (value) =>
+  Predicate.isString(value) && isInherited(value) ? "unknown" : optionalText(value, new Set())
 
 const anyResponse = fields({
   created_at: time,

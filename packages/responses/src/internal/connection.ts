@@ -9,6 +9,7 @@ import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } f
 import type { Timeouts } from "../Timeouts.ts"
 import * as Exchange from "./exchange.ts"
 import * as Finalizer from "./finalizer.ts"
+import * as ForeignError from "./foreignError.ts"
 import * as Liveness from "./liveness.ts"
 import * as Router from "./router.ts"
 import * as Scrub from "./scrub.ts"
@@ -167,7 +168,8 @@ export const open = (
     }
 
     /** Closes the connection: the rest of the response could get into the next one. */
-    const onMalformed = (description: string, data: string) => {
+    const onMalformed = (problem: string, data: string) => {
+      const description = scrub(problem)
       const frame = Scrub.beginning(scrub(data), 200)
       failAll((delivery) => new MalformedEvent({ description, frame, delivery }))
       giveUp(lost(`The server sent ${description}`))
@@ -186,7 +188,7 @@ export const open = (
           onEvent(event, data.length)
         } catch (cause) {
           // Nothing that a server sends may end the process; what it sends may be too deep for what works on it.
-          onMalformed(`${event.type ?? "an error"} that cannot be handled (${scrub(String(cause))})`, data)
+          onMalformed(`${event.type ?? "an error"} that cannot be handled (${String(cause)})`, data)
         }
       },
       onSign: hear,
@@ -229,7 +231,7 @@ export const open = (
           return end === undefined ? onSent() : exchange.fail(end)
         }
         // A socket that takes nothing any more may not have said so yet.
-        finish(lost(`The request could not be sent: ${scrub(error.message)}`, error))
+        finish(lost(`The request could not be sent: ${scrub(error.message)}`, ForeignError.plain(error, scrub)))
         writing.delete(exchange)
         exchange.fail(() => (end ?? closed)("unsent"))
       })

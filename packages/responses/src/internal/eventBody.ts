@@ -32,7 +32,8 @@ const insteadOfEvents = (type: string, text: string): string | undefined => {
 }
 
 export const make = (contentType: string | undefined, exchange: Exchange): EventBody => {
-  const type = (contentType ?? "text/event-stream").split(";", 1).join().trim().toLowerCase()
+  // The key is taken out before the case of its letters is lost.
+  const type = exchange.scrub(contentType ?? "text/event-stream").split(";", 1).join().trim().toLowerCase()
   const decoder = new TextDecoder()
   let failure: MalformedEvent | undefined
   let hasBegun = false

@@ -41,6 +41,8 @@ export interface Answer extends Witnesses.Whole {
 }
 
 export interface Exchange {
+  /** Takes the secrets of the request out of a text. */
+  readonly scrub: Options["scrub"]
   /** `size` in characters. */
   readonly offer: (event: ResponseEvent.ServerEvent, size: number) => void
   /** Ends the exchange from this side. Has no effect after the end. */
@@ -122,11 +124,13 @@ class ExchangeImpl implements Exchange {
   private final: Answer | undefined
   /** `undefined` once nothing is kept of it any more. */
   private output: Output.Output | undefined = Output.make()
+  readonly scrub: Options["scrub"]
   private readonly options: Options
   private wake: (() => void) | undefined
 
   constructor(options: Options) {
     this.options = options
+    this.scrub = options.scrub
   }
 
   offer(event: ResponseEvent.ServerEvent, size: number): void {
@@ -248,11 +252,13 @@ class ExchangeImpl implements Exchange {
   }
 
   private failed(event: ResponseEvent.FailureEvent): void {
+    const { previousResponseId, scrub } = this.options
     const error = wireError.fromFrame(event, {
-      scrub: this.options.scrub,
+      scrub,
       delivery: this.delivery(),
       hasBegun: this.hasBegun(),
-      previousResponseId: this.options.previousResponseId
+      // The server chose it, in the response before.
+      previousResponseId: previousResponseId === undefined ? undefined : scrub(previousResponseId)
     })
     this.finish({ _tag: "Failed", error }, true)
   }
@@ -341,7 +347,8 @@ class ExchangeImpl implements Exchange {
 export const make = (options: Options): Exchange => new ExchangeImpl(options)
 
 /** What the caller of `open` gets of an exchange. */
-export const reading = (exchange: Exchange): Pick<OpenResponse, "events" | "forEach" | "result"> => ({
+export const reading = (exchange: Exchange): Pick<OpenResponse, "events" | "forEach" | "result" | "scrub"> => ({
+  scrub: exchange.scrub,
   events: exchange.events,
   forEach: (onEvent) => exchange.forEach(onEvent),
   result: () => exchange.result()

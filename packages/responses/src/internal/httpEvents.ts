@@ -9,7 +9,7 @@ import type { Credentials } from "../Endpoint.ts"
 import { ConnectionError, type Delivery, MalformedEvent, type ResponsesError } from "../ResponsesError.ts"
 import * as EventBody from "./eventBody.ts"
 import type { Exchange } from "./exchange.ts"
-import { reasonOf } from "./httpFailure.ts"
+import { reasonOf } from "./foreignError.ts"
 import type { Time } from "./time.ts"
 
 type Scrub = Credentials["scrub"]

@@ -10,6 +10,7 @@ import * as ResponseEvent from "../ResponseEvent.ts"
 import type { ResponseRequest } from "../ResponseRequest.ts"
 import { ConnectionError, type ResponsesError } from "../ResponsesError.ts"
 import * as EventStream from "./eventStream.ts"
+import { type Reason, reasonOf } from "./foreignError.ts"
 import * as SseDialect from "./sseDialect.ts"
 import * as wireError from "./wireError.ts"
 
@@ -19,28 +20,6 @@ export const maxErrorSize = 64 * 1024
 const errorTimeout = Duration.seconds(10)
 
 type Scrub = Credentials["scrub"]
-
-interface Reason {
-  readonly code: string | undefined
-  readonly syscall: string | undefined
-  readonly message: string
-}
-
-/** Clients wrap what happened: the innermost error, or the first of several, names it. */
-export const reasonOf = (error: unknown, depth = 0): Reason => {
-  const { cause, code, errors, message, syscall } = (Predicate.isObject(error) ? error : {}) as {
-    readonly [field: string]: unknown
-  }
-  const inner = Array.isArray(errors) && errors.length > 0 ? errors[0] : cause
-  if (Predicate.isObject(inner) && depth < 8) return reasonOf(inner, depth + 1)
-  if (Predicate.isString(error)) return { code: undefined, syscall: undefined, message: error }
-  const name = Predicate.isString(code) ? code : undefined
-  return {
-    code: name,
-    syscall: Predicate.isString(syscall) ? syscall : undefined,
-    message: Predicate.isString(message) && message.trim() !== "" ? message.trim() : name ?? "no reason is known"
-  }
-}
 
 /** Failures of finding, reaching and trusting the server, which all come before the first byte of a request. */
 const connecting =
@@ -62,7 +41,7 @@ export const fromUnanswered = (error: HttpClientError.HttpClientError, scrub: Sc
     reason: unsent ? "Unreachable" : "Lost",
     delivery: unsent ? "unsent" : "unacknowledged",
     description: `${unsent ? "The server cannot be reached" : "The connection was lost"}: ${scrub(reason.message)}`,
-    code: reason.code
+    code: reason.code === undefined ? undefined : scrub(reason.code)
   })
 }
 
@@ -116,7 +95,9 @@ export const fromRefusal = (
       Effect.orElseSucceed(() => ""),
       Effect.map((body) =>
         wireError.fromHttpAnswer({ status: answer.status, headers: answer.headers, body: errorOf(body), scrub }, {
-          previousResponseId: request.previous_response_id ?? undefined
+          previousResponseId: Predicate.isNotNullable(request.previous_response_id)
+            ? scrub(request.previous_response_id)
+            : undefined
         })
       )
     )

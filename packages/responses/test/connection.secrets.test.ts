@@ -1,0 +1,95 @@
+/** What ends a connection is told to the next request on it, without the secrets that the server repeats. */
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Redacted } from "effect"
+import { inspect } from "node:util"
+import type { Listener } from "../src/Connector.ts"
+import * as Endpoint from "../src/Endpoint.ts"
+import * as Connection from "../src/internal/connection.ts"
+import * as Timers from "../src/internal/timers.ts"
+import type { ConnectionError } from "../src/ResponsesError.ts"
+import * as Timeouts from "../src/Timeouts.ts"
+
+const key = "sk-very-secret"
+
+interface Failing extends Error {
+  readonly rawPacket: Buffer
+}
+
+const failing: Failing = Object.assign(new Error(`write failed for ${key}`), { rawPacket: Buffer.from(key) })
+
+const ends: ReadonlyArray<
+  readonly [how: string, end: (listener: Listener) => void, reason: ConnectionError["reason"]]
+> = [
+  ...["websocket_connection_limit_reached", "other", key].map((code) =>
+    [
+      `an error frame with the code ${code.replace(key, "that is the key")}`,
+      ({ onMessage }: Listener) =>
+        onMessage(
+          JSON.stringify({ type: "error", error: { code, message: `Bearer ${key}`, request_id: key, [key]: key } })
+        ),
+      code === "websocket_connection_limit_reached" ? "Expired" : "Lost"
+    ] as const
+  ),
+  ["a close with a reason", ({ onClose }) => onClose({ code: 1012, reason: `gone with ${key}` }), "Lost"],
+  ["a message that is no event", ({ onMessage }) => onMessage(`{"${key}`), "Lost"]
+]
+
+describe("a connection that ended while idle", () => {
+  const open = Effect.gen(function*() {
+    let told: Listener | undefined
+    const endpoint = yield* Endpoint.make({ apiKey: Redacted.make(key) })
+    const connection = yield* Connection.open(
+      (_, listener) => {
+        told = listener
+        return Effect.succeed({
+          send: (text, done) => {
+            done(failing)
+            return text.length
+          },
+          ping: () => {},
+          pause: () => {},
+          resume: () => {}
+        })
+      },
+      endpoint,
+      {
+        ping: Duration.infinity,
+        pingTimeout: Duration.seconds(10),
+        timeouts: Timeouts.defaults,
+        maxOutputSize: Infinity,
+        timers: yield* Timers.make,
+        onDead: () => {}
+      }
+    )
+    assert(told !== undefined)
+    return { connection, listener: told }
+  })
+
+  const ask = (connection: Connection.Connection) =>
+    Effect.flip(
+      connection.request({ frame: "{}", lane: "", previousResponseId: undefined, granted: 0, onEnd: () => {} })
+        .exchange.started
+    )
+
+  for (const [how, end, reason] of ends) {
+    it.scoped(`by ${how}`, () =>
+      Effect.gen(function*() {
+        const { connection, listener } = yield* open
+        end(listener)
+        assert.isFalse(connection.isOpen())
+        const error = yield* ask(connection)
+        assert.deepInclude(error, { _tag: "ConnectionError", reason, delivery: "unsent" })
+        assert.notInclude(error.message + inspect(error, { depth: Infinity, showHidden: true }), key)
+      }))
+  }
+
+  it.scoped("as a request could not be written: its cause has words, and nothing else that the platform gave", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* open
+      const error = yield* ask(connection)
+      assert(error._tag === "ConnectionError" && error.cause instanceof Error)
+      assert.strictEqual(error.cause.message, "write failed for <redacted>")
+      assert.notProperty(error.cause, "rawPacket")
+      assert.notInclude(inspect(error, { depth: Infinity, showHidden: true }), key)
+    }))
+})
