@@ -170,7 +170,7 @@ describe("the span of a response", () => {
         ...OpenResponse.make(
           "http",
           Stream.fromIterable<ResponseEvent>([
-            { type: "response.completed", response: { id: secret, output: [], ...response } }
+            { type: "response.completed", response: { id: `resp_${secret}`, output: [], ...response } }
           ])
         ),
         id: `resp_${secret}`,
