@@ -121,7 +121,7 @@ describe("over whatever a server sends", () => {
         if (name.startsWith("a chat")) return
         const after = yield* LanguageModel.generateText({ prompt: "And?" })
         assert.strictEqual(after.text, "And on")
-      }).pipe(Effect.provide(handlers), Effect.provide(over(frames))), { fastCheck: { numRuns: 40 } })
+      }).pipe(Effect.provide(handlers), Effect.provide(over(frames))), { fastCheck: { numRuns: 20 } })
   }
 })
 
