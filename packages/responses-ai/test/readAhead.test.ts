@@ -56,6 +56,15 @@ describe("a stream whose consumer asks the model in between", () => {
       assert.strictEqual(text, "x".repeat(2000))
     }).pipe(Effect.provide(over(script))))
 
+  it.effect("is not too large where its consumer keeps up", () =>
+    Effect.gen(function*() {
+      const stream = LanguageModel.streamText({ prompt: "Hi" }).pipe(
+        ResponsesAiConfig.withStreamOverrides({ maxUnreadSize: 20_000 })
+      )
+      const length = yield* Stream.runFold(stream, 0, (sum, part) => part.type === "text-delta" ? sum + 1 : sum)
+      assert.strictEqual(length, 2000)
+    }).pipe(Effect.provide(over(script))))
+
   it.effect("fails where more is unread than may be, after what came before, and the other call is answered", () =>
     Effect.gen(function*() {
       const { answers, error, text } = yield* read(20_000)

@@ -205,6 +205,8 @@ const cases: Readonly<Record<string, readonly [frames: ReadonlyArray<string>, ou
   ],
   "a message nested too deep": [withItem(messageWith(deep)), { text: "Hello" }],
   "a type that is an object": [withItem("{\"type\":{\"toString\":1}}"), { text: "Hello" }],
+  "a type of a tool that is an object": [withFields("\"tools\":[{\"type\":{\"toString\":1}}]"), { text: "Hello" }],
+  "a type of a part that is an object": [withItem(messageWith("[{\"type\":{\"toString\":1}}]")), { text: "Hello" }],
   "an item that is named as every object's prototype": [
     withItem("{\"type\":\"reasoning\",\"id\":\"__proto__\",\"summary\":[]}"),
     { text: "Hello" }

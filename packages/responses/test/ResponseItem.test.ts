@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Either, Schema } from "effect"
 import * as ResponseItem from "../src/ResponseItem.ts"
 
 describe("text", () => {
@@ -24,4 +25,12 @@ describe("text", () => {
   it.each(table)("of %j is %j", (item, text) => {
     assert.strictEqual(ResponseItem.text(item as ResponseItem.ResponseItem), text)
   })
+})
+
+it("the schema says why it refuses what is nested too deep to be written", () => {
+  const decoded = Schema.decodeUnknownEither(ResponseItem.ResponseItem)(
+    JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`)
+  )
+  assert(Either.isLeft(decoded))
+  assert.include(decoded.left.message, "Expected an item")
 })

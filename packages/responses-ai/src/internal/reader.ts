@@ -29,7 +29,10 @@ export const make = (options: Options): Read => {
     }
     if (readable.type === "response.output_item.done" && readable.item.type === "reasoning") {
       // The language model throws at an end without a beginning.
-      if (!reasoning.delete(readable.item.id)) into.push({ ...readable, type: "response.output_item.added" })
+      const { item, output_index, sequence_number } = readable
+      if (!reasoning.delete(item.id)) {
+        into.push({ type: "response.output_item.added", item, output_index, sequence_number })
+      }
     }
     into.push(readable)
   }

@@ -171,7 +171,7 @@ const junk: ReadonlyArray<unknown> = [
   {},
   [null, 1, "x", {}, [[]], [null]],
   [{ type: "output_text" }, { type: "refusal" }, { type: "summary_text" }, { type: "url_citation" }],
-  { toString: 1, valueOf: null, toJSON: "x", length: -1, then: true },
+  { toString: 1, valueOf: null, toJSON: "x", length: -1 },
   { [proto]: { type: "message", content: 1 }, constructor: { prototype: 1 } },
   ...raw.keys()
 ]
@@ -180,7 +180,7 @@ type Mutation = readonly [at: number, kind: "replaced" | "missing" | "renamed", 
 
 const mutation: FastCheck.Arbitrary<Mutation> = FastCheck.tuple(
   FastCheck.nat(),
-  FastCheck.constantFrom<Mutation[1][]>("replaced", "replaced", "replaced", "missing", "renamed"),
+  FastCheck.constantFrom<Array<Mutation[1]>>("replaced", "replaced", "replaced", "missing", "renamed"),
   FastCheck.constantFrom(...junk)
 )
 
