@@ -168,8 +168,12 @@ const answers =
 const total: Table = {
   Connector: {
     refused: ({ event, frame }) => {
-      const headers = isRecord(event) ? event["headers"] : {}
-      const error = Connector.refused({ status: 429, headers: headers ?? {}, body: frame })
+      const headers: unknown = isRecord(event) ? event["headers"] : undefined
+      const error = Connector.refused({
+        status: 429,
+        headers: isRecord(headers) ? headers as Readonly<Record<string, string>> : {},
+        body: frame
+      })
       isText(error.message)
       ResponsesFetch.toAnswer(error)
     }
