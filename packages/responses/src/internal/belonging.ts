@@ -48,6 +48,12 @@ const ifUnannounced = when(({ announces }) => announces === "nothing")
 /** Some servers give all responses one id and begin each with `in_progress`. From any other server it is a late frame. */
 const ifBeginning = when(({ announces, hasOneId }) => announces !== "created" && hasOneId)
 
+/**
+ * The same servers may send nothing but the end, as for a warm-up. A second end of the response before, which is sent at
+ * once, comes while the lane is free.
+ */
+const ifSameAgain = when(({ announces, hasOneId }) => announces === "nothing" && hasOneId)
+
 const unlessStranger = when(({ hasStranger }) => !hasStranger)
 
 const ifIdsVary = when(({ idsVary }) => idsVary)
@@ -76,7 +82,7 @@ export const table: { readonly [R in Running]: { readonly [K in Kind]: Row } } =
     created: row("its", "its", "its", "its"),
     progress: row("its", "its", ifBeginning, "its"),
     output: row(ifUnannounced, "its", "dropped", "its"),
-    end: row(ifUnannounced, "its", "dropped", ifUnannounced),
+    end: row(ifUnannounced, "its", ifSameAgain, ifUnannounced),
     failed: row("its", "its", "dropped", "its"),
     error: row("its", "its", "dropped", "its"),
     done: dropped,
