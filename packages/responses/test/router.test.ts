@@ -173,15 +173,15 @@ describe("with one request on the lane", () => {
   /** A server that gives all its responses one id begins the next one with it, unless it sends `created`. */
   const oneId = "1111"
 
-  const waitingUnannounced: Expected = { ...waiting, progress: oneId, output: "11.1", end: oneId }
+  const waitingUnannounced: Expected = { ...waiting, progress: oneId, output: "11.1", end: oneId, failed: oneId, error: oneId }
 
   const named: Expected = {
     created: "11..",
     progress: "11.1",
     output: "11..",
     end: "11..",
-    failed: "11..",
-    error: "11..",
+    failed: "11.1",
+    error: "11.1",
     done: ".1..",
     other: "11.."
   }

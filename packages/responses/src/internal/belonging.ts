@@ -49,8 +49,8 @@ const ifUnannounced = when(({ announces }) => announces === "nothing")
 const ifBeginning = when(({ announces, hasOneId }) => announces !== "created" && hasOneId)
 
 /**
- * The same servers may send nothing but the end, as for a warm-up. A second end of the response before, which is sent at
- * once, comes while the lane is free.
+ * The same servers may send nothing but an end, as for a warm-up, or a failure. A second end of the response before is sent
+ * at once, while the lane is free.
  */
 const ifSameAgain = when(({ announces, hasOneId }) => announces === "nothing" && hasOneId)
 
@@ -83,8 +83,8 @@ export const table: { readonly [R in Running]: { readonly [K in Kind]: Row } } =
     progress: row("its", "its", ifBeginning, "its"),
     output: row(ifUnannounced, "its", "dropped", "its"),
     end: row(ifUnannounced, "its", ifSameAgain, ifUnannounced),
-    failed: row("its", "its", "dropped", "its"),
-    error: row("its", "its", "dropped", "its"),
+    failed: row("its", "its", ifSameAgain, "its"),
+    error: row("its", "its", ifSameAgain, "its"),
     done: dropped,
     other: row("its", "its", "dropped", "its")
   },
@@ -104,8 +104,9 @@ export const table: { readonly [R in Running]: { readonly [K in Kind]: Row } } =
     progress: row("its", "its", "dropped", renames),
     output: row(unlessStranger, "its", "dropped", ifIdsVary),
     end: row("its", "its", "dropped", ifIdsVary),
-    failed: row("its", "its", "dropped", ifIdsVary),
-    error: row("its", "its", "dropped", ifIdsVary),
+    // Gateways make up an id for a failure of their own. To fail too early is safer than to wait for an end in vain.
+    failed: row("its", "its", "dropped", unlessStranger),
+    error: row("its", "its", "dropped", unlessStranger),
     done: row("dropped", "its", "dropped", ifIdsVary),
     other: row(unlessStranger, "its", "dropped", ifIdsVary)
   }
