@@ -173,7 +173,14 @@ describe("with one request on the lane", () => {
   /** A server that gives all its responses one id begins the next one with it, unless it sends `created`. */
   const oneId = "1111"
 
-  const waitingUnannounced: Expected = { ...waiting, progress: oneId, output: "11.1", end: oneId, failed: oneId, error: oneId }
+  const waitingUnannounced: Expected = {
+    ...waiting,
+    progress: oneId,
+    output: "11.1",
+    end: oneId,
+    failed: oneId,
+    error: oneId
+  }
 
   const named: Expected = {
     created: "11..",
