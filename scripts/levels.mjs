@@ -23,6 +23,7 @@ const L0 = [
   "internal/calls",
   "internal/chainFields",
   "internal/chainRefusal",
+  "internal/deepJson",
   "internal/errorTable",
   "internal/eventStream",
   "internal/finalizer",

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as AiError from "@effect/ai/AiError"
 import type * as ResponseEvent from "effect-responses/ResponseEvent"
 import type { OpenResponse } from "effect-responses/Responses"
 import * as Context from "effect/Context"
@@ -36,8 +37,16 @@ export interface Service {
   readonly warmUp?: boolean | undefined
   /** Run when the server has begun to answer: which transport serves, what was sent, what was repaired. */
   readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
-  /** Run for each event that `@effect/ai-openai` has no type for, before it is passed on. Default: a debug log */
+  /**
+   * Run for each event that `@effect/ai-openai` has no type for or cannot read, before it is passed on. Default: a debug
+   * log
+   */
   readonly onUnknownEvent?: ((event: ResponseEvent.ResponseEvent) => Effect.Effect<void>) | undefined
+  /**
+   * How much of a streamed response is read ahead of its consumer, in characters of the events' JSON, about. A stream with
+   * more that was not taken fails, and the response is given up. Default: 67,108,864 (64 Mi)
+   */
+  readonly maxUnreadSize?: number | undefined
 }
 
 /**
@@ -105,10 +114,20 @@ export const withStreamOverrides: {
     )
 )
 
+const notWarmedUp = (description: string) =>
+  new AiError.MalformedInput({ module: "ResponsesAiConfig", method: "warmUp", description })
+
+const unnamed = new AiError.MalformedOutput({
+  module: "ResponsesAiConfig",
+  method: "warmUp",
+  description: "The server has prepared a response and has not named it: nothing can be continued from it"
+})
+
 /**
  * Has the server prepare what a call would ask, without an answer, and gives the id of the prepared response. A call with
  * the same prompt, or a longer one, then sends only what is new. Do not warm up through a `Chat`: it would put the prompt
- * into its history.
+ * into its history. Fails with `MalformedInput` if the effect asks for no response over `Responses`, and with
+ * `MalformedOutput` if the server has not named the response.
  *
  * @example
  * ```ts
@@ -128,16 +147,17 @@ export const withStreamOverrides: {
  * @since 0.1.0
  * @category configuration
  */
-export const warmUp = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<string, E, R> =>
+export const warmUp = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<string, E | AiError.AiError, R> =>
   Effect.flatMap(ResponsesAiConfig.getOrUndefined, (config) => {
-    let id: string | undefined
+    let opened: OpenResponse | undefined
     const onOpen = (response: OpenResponse) => {
-      id = response.id
+      opened = response
       return config?.onOpen?.(response) ?? Effect.void
     }
-    return withOverrides(self, { warmUp: true, onOpen }).pipe(
-      Effect.flatMap(() =>
-        id === undefined ? Effect.dieMessage("ResponsesAiConfig.warmUp: no response was asked for") : Effect.succeed(id)
-      )
-    )
+    return Effect.flatMap(withOverrides(self, { warmUp: true, onOpen }), (): Effect.Effect<string, AiError.AiError> => {
+      if (opened === undefined) return Effect.fail(notWarmedUp("No response was asked for: give a call of the model"))
+      // Some servers name the response at its end only, or anew in each event: the last name is what is continued from.
+      const id = opened.result()?.id ?? opened.id
+      return id === undefined ? Effect.fail(unnamed) : Effect.succeed(id)
+    })
   })

@@ -14,12 +14,14 @@ import { ResponsesSocket } from "effect-responses/ResponsesSocket"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Events from "./internal/events.ts"
+import * as ReadAhead from "./internal/readAhead.ts"
+import * as Reader from "./internal/reader.ts"
 import * as Schemas from "./internal/schemas.ts"
 import * as ResponsesAiConfig from "./ResponsesAiConfig.ts"
 import { fromResponsesError } from "./ResponsesAiError.ts"
@@ -77,8 +79,16 @@ const open = (
     Effect.tap((response) => config.onOpen?.(response) ?? Effect.void)
   )
 
-const defaultsOf = ({ model }: ResponseRequest): Effect.Effect<Events.Defaults> =>
-  Effect.map(Clock.currentTimeMillis, (now) => ({ model: model ?? "", createdAt: Math.floor(now / 1000) }))
+const readerOf = (
+  { model, tools }: ResponseRequest,
+  { scrub }: Responses.OpenResponse
+): Effect.Effect<Reader.Options> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({
+    model: model ?? "",
+    createdAt: Math.floor(now / 1000),
+    scrub,
+    tools: new Set((tools ?? []).flatMap((tool) => "name" in tool ? [String(tool.name)] : []))
+  }))
 
 /** By its type only: the rest is content. */
 const logUnknown = (
@@ -89,7 +99,10 @@ const logUnknown = (
     Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
   )
 
-/** Reads ahead of its consumer, who may call the model again before the rest is taken: that call waits for this one. */
+/** 64 Mi characters, as much as a transport keeps of the output of one response. */
+const defaultMaxUnreadSize = 64 * 1024 * 1024
+
+/** The response has a scope of its own: it is over when it was read, and not when its consumer has taken all of it. */
 const streamOf = Effect.fnUntraced(function*(
   service: Responses.Service,
   options: Options,
@@ -100,17 +113,19 @@ const streamOf = Effect.fnUntraced(function*(
   Scope.Scope
 > {
   const method = "createResponseStream"
+  const { maxUnreadSize = defaultMaxUnreadSize } = config
   const request = toRequest(options, config)
-  const defaults = yield* defaultsOf(request)
-  const response = yield* open(service, request, config, method)
+  const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+  const response = yield* Scope.extend(open(service, request, config, method), scope)
   const { onUnknownEvent = logUnknown(response) } = config
-  return response.events.pipe(
+  const read = Reader.make(yield* readerOf(request, response))
+  const events = yield* ReadAhead.make(response, maxUnreadSize, (exit) => Scope.close(scope, exit))
+  return events.pipe(
     Stream.mapError((error) => fromResponsesError(error, method)),
-    Stream.buffer({ capacity: "unbounded" }),
     Stream.mapChunksEffect((chunk) =>
       Effect.as(
-        Effect.forEach(Chunk.filter(chunk, Events.isUnknown), onUnknownEvent, { discard: true }),
-        Chunk.map(chunk, (event) => Events.toStreamEvent(Events.shown(event, response.scrub), defaults))
+        Effect.forEach(Chunk.filter(chunk, Reader.isUnknown), onUnknownEvent, { discard: true }),
+        read(chunk)
       )
     )
   )
@@ -120,10 +135,9 @@ const responseOf = Effect.fnUntraced(
   function*(service: Responses.Service, options: Options, config: ResponsesAiConfig.Service) {
     const method = "createResponse"
     const request = toRequest(options, config)
-    const defaults = yield* defaultsOf(request)
     const response = yield* open(service, request, config, method)
     const final = yield* Effect.mapError(Responses.collect(response), (error) => fromResponsesError(error, method))
-    return Events.toResponse(final, defaults, response.scrub)
+    return Reader.response(final, yield* readerOf(request, response))
   },
   Effect.scoped
 )

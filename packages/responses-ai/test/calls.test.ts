@@ -10,10 +10,14 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { assert, describe, it } from "@effect/vitest"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
+import * as Responses from "effect-responses/Responses"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import * as ResponsesTest from "effect-responses/ResponsesTest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Stream from "effect/Stream"
 import * as ResponsesAiConfig from "../src/ResponsesAiConfig.ts"
 import * as ResponsesOpenAiClient from "../src/ResponsesOpenAiClient.ts"
@@ -28,6 +32,25 @@ const mock = (script: ResponseScript.Script) =>
     Ways.model,
     Layer.provideMerge(ResponsesOpenAiClient.layerWithoutHttp, ResponsesTest.layer(script))
   )
+
+/** A response without events, and its names at its beginning and its end. */
+const named = (begun: string | undefined, ended: string | undefined) =>
+  Layer.succeed(Responses.Responses, {
+    open: () =>
+      Effect.succeed<Responses.OpenResponse>({
+        id: begun,
+        transport: "websocket",
+        input: "full",
+        bytesSent: 1,
+        bytesSaved: 0,
+        queued: Duration.zero,
+        firstEvent: Duration.zero,
+        recoveries: [],
+        events: Stream.empty,
+        forEach: () => Effect.void,
+        result: () => ended === undefined ? undefined : { id: ended, output: [] }
+      })
+  })
 
 const ask = LanguageModel.generateText({ prompt: "Hi" })
 
@@ -140,6 +163,33 @@ describe("warmUp", () => {
       assert.strictEqual((yield* Effect.flip(ResponsesAiConfig.warmUp(ask)))._tag, "HttpResponseError")
       assert.deepStrictEqual(yield* Ways.sent, [])
     }).pipe(Effect.provide(server)))
+
+  it.effect("asks for no response, and says so", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(ResponsesAiConfig.warmUp(Effect.void))
+      assert.strictEqual(error._tag, "MalformedInput")
+      assert.include(error.description, "No response was asked for")
+    }))
+
+  const ids: ReadonlyArray<readonly [begun: string | undefined, ended: string | undefined, id: string | undefined]> = [
+    ["resp_1", "resp_1", "resp_1"],
+    [undefined, "resp_1", "resp_1"],
+    ["resp_1", "resp_2", "resp_2"],
+    ["resp_1", undefined, "resp_1"],
+    [undefined, undefined, undefined]
+  ]
+  for (const [begun, ended, id] of ids) {
+    it.effect(`of a response that began as ${begun} and ended as ${ended} gives ${id ?? "a failure"}`, () =>
+      Effect.gen(function*() {
+        const warmUp = ResponsesAiConfig.warmUp(Stream.runDrain(LanguageModel.streamText({ prompt: "Hi" })))
+        if (id !== undefined) return assert.strictEqual(yield* warmUp, id)
+        const error = yield* Effect.flip(warmUp)
+        assert.strictEqual(error._tag, "MalformedOutput")
+      }).pipe(Effect.provide(Layer.provideMerge(
+        Ways.model,
+        Layer.provide(ResponsesOpenAiClient.layerWithoutHttp, named(begun, ended))
+      ))))
+  }
 })
 
 describe("the options of @effect/ai-openai", () => {
@@ -225,4 +275,30 @@ describe("onUnknownEvent", () => {
     }).pipe(Effect.provide(mock([
       ResponseScript.turn([ResponseScript.raw([{ type: "codex.rate_limits", used: 3 }]), ResponseScript.text("Hello")])
     ]))))
+
+  it.effect("sees an annotation that the language model could not be told of", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const parts = yield* LanguageModel.streamText({ prompt: "Hi" }).pipe(
+        ResponsesAiConfig.withStreamOverrides({ onUnknownEvent: (event) => Effect.sync(() => seen.push(event)) }),
+        Stream.runCollect
+      )
+      assert.deepStrictEqual(seen, [unreadable])
+      assert.strictEqual([...parts].at(-1)?.type, "finish")
+    }).pipe(
+      Effect.provide(mock([ResponseScript.turn([ResponseScript.raw([unreadable]), ResponseScript.text("Hello")])]))
+    ))
+
+  it.effect("is a debug log by itself, and what is nested too deep does not break a logger of JSON", () =>
+    Effect.gen(function*() {
+      const stream = Stream.runDrain(LanguageModel.streamText({ prompt: "Hi" }))
+      yield* stream.pipe(Effect.provide(Logger.json), Logger.withMinimumLogLevel(LogLevel.Debug))
+    }).pipe(Effect.provide(mock([ResponseScript.turn([
+      ResponseScript.raw([
+        `{"type":"response.of_tomorrow","response_id":"r","deep":${"[".repeat(20_000)}${"]".repeat(20_000)}}`
+      ]),
+      ResponseScript.text("Hello")
+    ])]))))
 })
+
+const unreadable = { type: "response.output_text.annotation.added", item_id: "msg_1", annotation: null }

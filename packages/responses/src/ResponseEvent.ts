@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as FrameLimit from "./internal/frameLimit.ts"
-import { type ContentPart, ResponseItem, type UnknownType } from "./ResponseItem.ts"
+import { type ContentPart, ResponseItem, type UnknownPart, type UnknownType } from "./ResponseItem.ts"
 import { type Delivery, MalformedEvent } from "./ResponsesError.ts"
 
 /**
@@ -36,8 +36,11 @@ export interface Response {
   readonly id: string
   readonly status?: "in_progress" | "queued" | "completed" | "incomplete" | "failed" | "cancelled" | undefined
   readonly model?: string | undefined
-  /** Some servers leave it out even at the end: `Responses.create` puts it together then. */
-  readonly output?: ReadonlyArray<ResponseItem> | undefined
+  /**
+   * As the server sent it, `null` and entries that are no objects included. Some servers leave it out even at the end:
+   * `Responses.create` puts it together then.
+   */
+  readonly output?: ReadonlyArray<ResponseItem> | null | undefined
   readonly usage?: Usage | null | undefined
   readonly error?:
     | { readonly code?: string | null | undefined; readonly message?: string | undefined }
@@ -57,7 +60,8 @@ export const Response: Schema.Schema<Response> = Schema.declare(
   (value): value is Response =>
     Predicate.isRecord(value) && Predicate.isString(value["id"]) && value["id"] !== "" &&
     (Predicate.isNullable(value["output"]) || Array.isArray(value["output"])),
-  { identifier: "Response" }
+  // The default message holds the value, and to write one that is nested too deep throws.
+  { identifier: "Response", message: () => "Expected a response: an object with an id, and no output but a list" }
 )
 
 /** Where in the output an event belongs. */
@@ -70,10 +74,11 @@ const place = {
 
 const Part: Schema.Schema<ContentPart> = Schema.declare((value): value is ContentPart => Predicate.isRecord(value))
 
-const SummaryPart: Schema.Schema<{ readonly type: "summary_text"; readonly text: string }> = Schema.Struct({
-  type: Schema.Literal("summary_text"),
-  text: Schema.String
-})
+/** As lenient as for other parts: nothing but its owner depends on it. */
+const SummaryPart: Schema.Schema<{ readonly type: "summary_text"; readonly text: string } | UnknownPart> = Schema
+  .declare((value): value is { readonly type: "summary_text"; readonly text: string } | UnknownPart =>
+    Predicate.isRecord(value)
+  )
 
 const text = { ...place, text: Schema.String }
 const delta = { ...place, delta: Schema.String }
@@ -256,9 +261,11 @@ export const isUnknown = (event: ResponseEvent): event is UnknownEvent => !Objec
  */
 export const responseId = (event: ServerEvent): string | undefined => {
   const { response, response_id } = event as { readonly response?: unknown; readonly response_id?: unknown }
-  if (Predicate.isRecord(response) && Predicate.isString(response["id"])) return response["id"]
-  return Predicate.isString(response_id) ? response_id : undefined
+  return (Predicate.isRecord(response) ? idOf(response["id"]) : undefined) ?? idOf(response_id)
 }
+
+/** An empty id names nothing. */
+const idOf = (value: unknown): string | undefined => Predicate.isString(value) && value !== "" ? value : undefined
 
 /**
  * The full schema of the known events and, last, of any object with a `type`. Decoding with it keeps what it does not
@@ -271,7 +278,7 @@ export const ResponseEvent: Schema.Schema<ResponseEvent> = Schema.declare(
   (value): value is ResponseEvent =>
     Predicate.isRecord(value) && Predicate.isString(value["type"]) &&
     !isFailure(value as ServerEvent) && missing(value as { readonly type: string }) === undefined,
-  { identifier: "ResponseEvent" }
+  { identifier: "ResponseEvent", message: () => "Expected an event of a response" }
 )
 
 interface Check {

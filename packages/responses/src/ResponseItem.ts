@@ -216,7 +216,8 @@ export type ResponseItem =
  */
 export const ResponseItem: Schema.Schema<ResponseItem> = Schema.declare(
   (value): value is ResponseItem => Predicate.isRecord(value),
-  { identifier: "ResponseItem" }
+  // The default message holds the value, and to write one that is nested too deep throws.
+  { identifier: "ResponseItem", message: () => "Expected an item: an object" }
 )
 
 /**
@@ -257,16 +258,24 @@ export const functionCallOutput = (
 export const unknown = (item: { readonly type: string; readonly [field: string]: unknown }): UnknownItem =>
   item as unknown as UnknownItem
 
+/** The fields are the server's, whatever their types say. */
+const textOfPart = (part: unknown): string => {
+  if (!Predicate.isRecord(part)) return ""
+  const { refusal, text, type } = part
+  const words = type === "output_text" ? text : type === "refusal" ? refusal : ""
+  return Predicate.isString(words) ? words : ""
+}
+
 /**
- * The text of an assistant's message, refusals included; empty for every other item.
+ * The text of an assistant's message, refusals included. Empty for every other item, and for a message whose content is
+ * missing or is neither text nor a list. Parts without text count nothing.
  *
  * @since 0.1.0
  * @category getters
  */
 export const text = (item: ResponseItem): string => {
-  if (item.type !== undefined && item.type !== "message") return ""
-  const { content } = item
-  if (typeof content === "string") return content
-  return content.map((part) => part.type === "output_text" ? part.text : part.type === "refusal" ? part.refusal : "")
-    .join("")
+  if (!Predicate.isRecord(item) || (item.type !== undefined && item.type !== "message")) return ""
+  const content: unknown = item.content
+  if (Predicate.isString(content)) return content
+  return Array.isArray(content) ? content.map(textOfPart).join("") : ""
 }

@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as DeepJson from "./internal/deepJson.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as HttpAnswer from "./internal/httpAnswer.ts"
 import * as TextStream from "./internal/textStream.ts"
@@ -56,7 +57,10 @@ export const toAnswer: (error: ResponsesError) => Answer | undefined = HttpAnswe
 
 const eventStream = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" }
 
-const sse = (event: { readonly type: string }): string => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+/** A line break in a type would end the line, and begin another field or another event. */
+const eventLine = (type: string): string => type.includes("\n") || type.includes("\r") ? "" : `event: ${type}\n`
+
+const sse = (event: { readonly type: string }): string => `${eventLine(event.type)}data: ${DeepJson.write(event)}\n\n`
 
 type FetchInput = Parameters<typeof globalThis.fetch>[0]
 type FetchInit = Parameters<typeof globalThis.fetch>[1]
@@ -89,9 +93,8 @@ const networkError = (isAnswered: boolean, cause: unknown) =>
 
 /** The answer to a request that failed before its first event; `undefined` where there is no answer to be had. */
 const refusal = (error: ResponsesError): globalThis.Response | undefined => {
-  if (error._tag === "ResponseFailed" && HttpAnswer.isResponseFailed(error.frame)) {
-    return new globalThis.Response(sse(error.frame), { headers: eventStream })
-  }
+  const frame = HttpAnswer.frameOf(error)
+  if (frame !== undefined) return new globalThis.Response(sse(frame), { headers: eventStream })
   const answer = toAnswer(error) ?? (error._tag === "ConnectionError" ? undefined : HttpAnswer.withoutStatus(error))
   return answer && new globalThis.Response(answer.body, answer)
 }
@@ -144,7 +147,8 @@ const serve = (
         Effect.suspend(() => {
           let text = ""
           for (const event of chunk) {
-            sequenceNumber = event.sequence_number ?? sequenceNumber + 1
+            const { sequence_number: given } = event
+            sequenceNumber = Number.isSafeInteger(given) ? Number(given) : sequenceNumber + 1
             text += sse(event)
           }
           return body.write(text) ? Effect.void : Effect.fail(unread(maxUnreadSize))
@@ -153,8 +157,9 @@ const serve = (
 
     const onFailure = (error: ResponsesError) => {
       if (isAnswered && error._tag !== "ConnectionError") {
-        body.write(sse(HttpAnswer.toEvent(error, sequenceNumber + 1)))
-        return body.end()
+        const last = sse(HttpAnswer.toEvent(error, sequenceNumber + 1))
+        // Without it the body would end as if it were whole.
+        return body.write(last) ? body.end() : fail(networkError(isAnswered, unread(maxUnreadSize)))
       }
       const answer = isAnswered ? undefined : refusal(error)
       if (answer === undefined) return fail(networkError(isAnswered, error))

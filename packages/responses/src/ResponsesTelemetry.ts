@@ -198,11 +198,12 @@ const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown
 
 type Scrub = (text: string) => string
 
-/** A server may put anything where a word is due, a secret that it was sent too. */
+/** A server may put anything where a word is due: a secret that it was sent, or megabytes. */
 const word = (value: unknown, scrub: Scrub = identity): string | undefined =>
-  Predicate.isString(value) ? scrub(value) : undefined
+  Predicate.isString(value) ? scrub(value).slice(0, 256) : undefined
 
-const number = (value: unknown): number | undefined => Predicate.isNumber(value) ? value : undefined
+const number = (value: unknown): number | undefined =>
+  Predicate.isNumber(value) && Number.isFinite(value) ? value : undefined
 
 /**
  * @since 0.1.0
@@ -256,7 +257,7 @@ export const annotateEnd = (
   annotate(span, {
     "gen_ai.response.id": word(response.id, scrub),
     "gen_ai.response.model": word(response.model, scrub),
-    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason ?? response.status, scrub),
+    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason, scrub) ?? word(response.status, scrub),
     "gen_ai.usage.input_tokens": number(response.usage?.input_tokens),
     "gen_ai.usage.output_tokens": number(response.usage?.output_tokens)
   })

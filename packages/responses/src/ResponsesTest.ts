@@ -4,12 +4,14 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as DeepJson from "./internal/deepJson.ts"
 import * as Exchange from "./internal/exchange.ts"
 import * as FairSemaphore from "./internal/fairSemaphore.ts"
 import * as Time from "./internal/time.ts"
@@ -58,12 +60,20 @@ const expired = {
   param: null
 }
 
+/** A fiber that ended without a word would leave the program waiting for ever. */
+const failed = (exchange: Exchange.Exchange) => (cause: Cause.Cause<never>): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (Cause.isInterruptedOnly(cause)) return
+    const description = `a frame that cannot be handled (${String(Cause.squash(cause))})`
+    exchange.fail((delivery) => new MalformedEvent({ description, frame: "", delivery }))
+  })
+
 /** Does what a connection does with the steps of a server. */
 const play = (exchange: Exchange.Exchange) => (step: ResponseScript.Step): Effect.Effect<void> =>
   Effect.suspend(() => {
     switch (step._tag) {
       case "Send": {
-        const frame = typeof step.frame === "string" ? step.frame : JSON.stringify(step.frame)
+        const frame = typeof step.frame === "string" ? step.frame : DeepJson.write(step.frame)
         Either.match(ResponseEvent.decode(frame, "unacknowledged"), {
           onLeft: ({ description, frame }) =>
             exchange.fail((delivery) => new MalformedEvent({ description, frame, delivery })),
@@ -148,7 +158,11 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
           release()
         })
       )
-      yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(Effect.interruptible, Effect.forkScoped)
+      yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(
+        Effect.catchAllCause(failed(exchange)),
+        Effect.interruptible,
+        Effect.forkScoped
+      )
       const id = yield* Effect.tapError(exchange.started, () =>
         Effect.sync(() => {
           left = false

@@ -58,6 +58,9 @@ describe("ResponseEvent", () => {
       { type: "response.output_text.delta", delta: "a", stream_id: "lane", sequence_number: 3 },
       { type: "response.output_item.done", item: { type: "an_item_of_tomorrow", x: 1 } },
       { type: "response.output_text.annotation.added", annotation: { type: "url_citation" } },
+      { type: "response.reasoning_summary_part.added", part: { type: "summary_text" } },
+      { type: "response.reasoning_summary_part.done", part: { type: "summary_of_tomorrow", text: null } },
+      { type: "response.completed", response: { ...response, output: [null, 1] } },
       { type: "response.of_tomorrow", x: [1, { y: null }] },
       { type: "keepalive" },
       { type: "codex.rate_limits", limits: {} },
@@ -148,6 +151,8 @@ describe("ResponseEvent", () => {
       [{ type: "response.done", response, response_id: "resp_2" }, "resp_1"],
       [{ type: "response.done", response: "resp_1" }, undefined],
       [{ type: "response.done", response: { id: 1 }, response_id: 2 }, undefined],
+      [{ type: "response.done", response: { id: "" }, response_id: "" }, undefined],
+      [{ type: "response.done", response: { id: "" }, response_id: "resp_2" }, "resp_2"],
       [delta, undefined]
     ]
     for (const [value, id] of ids) {
@@ -173,6 +178,15 @@ describe("ResponseEvent", () => {
       }]
     ) {
       assert.isFalse(is(value))
+    }
+  })
+
+  it("the schemas say why they refuse what is nested too deep to be written", () => {
+    const deep: unknown = JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`)
+    for (const schema of [ResponseEvent.ResponseEvent, ResponseEvent.Response]) {
+      const decoded = Schema.decodeUnknownEither(schema as Schema.Schema<unknown>)(deep)
+      assert(Either.isLeft(decoded))
+      assert.include(decoded.left.message, "Expected")
     }
   })
 

@@ -255,6 +255,52 @@ describe("a failure before the first event", () => {
       assert.strictEqual(headers.get("x-request-id"), "req_7")
     }))
 
+  const unusual: ReadonlyArray<
+    readonly [
+      what: string,
+      given: { readonly status: number; readonly requestId?: string; readonly retryAfter?: Duration.Duration },
+      headers: Readonly<Record<string, string | null>>
+    ]
+  > = [
+    ["an id with a line break", { status: 429, requestId: "req\r\nx-other: 1" }, {
+      "x-request-id": null,
+      "x-other": null
+    }],
+    ["an id in another script", { status: 429, requestId: "запрос" }, { "x-request-id": null }],
+    ["a wait without an end", { status: 429, retryAfter: Duration.infinity }, { "retry-after": null }],
+    ["a wait of a fraction", { status: 429, retryAfter: Duration.millis(0.5) }, { "retry-after-ms": "1" }],
+    ["a status that is none", { status: 700, requestId: "req_7" }, { "x-request-id": "req_7" }],
+    ["a status that has no body", { status: 204 }, { "content-type": "application/json" }],
+    ["a status of another kind", { status: 429.5 }, { "content-type": "application/json" }]
+  ]
+  for (const [what, given, expected] of unusual) {
+    it.scoped(`is an answer, with ${what}`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* transport(Effect.fail(failed(given)))
+        const fetch = yield* make(service)
+        const { headers, status } = yield* promise(() => post(fetch))
+        assert.strictEqual(status, given.status === 429 ? 429 : 500)
+        for (const [name, value] of Object.entries(expected)) assert.strictEqual(headers.get(name), value)
+      }))
+  }
+
+  const cycle: { self?: unknown; readonly type: string } = { type: "response.failed" }
+  cycle.self = cycle
+  for (
+    const [what, frame] of Object.entries({ "a BigInt in it": { ...responseFailed, big: 1n }, "itself in it": cycle })
+  ) {
+    it.scoped(`a response.failed that cannot be written, with ${what}, is told as any other failure`, () =>
+      Effect.gen(function*() {
+        const { service } = yield* transport(Effect.fail(failed({ frame, status: 500 })))
+        const fetch = yield* make(service)
+        const answer = yield* promise(() => post(fetch))
+        assert.strictEqual(answer.status, 500)
+        assert.deepInclude((yield* promise(() => answer.json())) as object, {
+          error: { message: "Slow down", type: null, param: null, code: null }
+        })
+      }))
+  }
+
   it.scoped("a response.failed is an event, as over HTTP", () =>
     Effect.gen(function*() {
       const { service } = yield* transport(Effect.fail(failed({ frame: responseFailed, status: 500 })))
@@ -293,6 +339,18 @@ describe("a failure after events", () => {
       return yield* promise(() => post(fetch))
     })
 
+  it.scoped("is not lost where the body may not grow any more: it breaks off", () =>
+    Effect.gen(function*() {
+      const { service } = yield* transport(
+        Effect.succeed(opened(Stream.concat(Stream.make(created, delta), Stream.fail(failed({ status: 429 })))))
+      )
+      const fetch = yield* make(service, { maxUnreadSize: 300 })
+      const answer = yield* promise(() => post(fetch))
+      const thrown = yield* Effect.flip(promise(() => answer.text()))
+      assert(thrown instanceof TypeError)
+      assert.include(String(thrown.cause), "maxUnreadSize")
+    }))
+
   it.scoped("said by the server, is the last event", () =>
     Effect.gen(function*() {
       const answer = yield* after(failed({ status: 429, code: "rate_limit_exceeded", type: "rate_limit_error" }))
@@ -314,6 +372,43 @@ describe("a failure after events", () => {
       assert.strictEqual(thrown.message, "terminated")
       assert.strictEqual(thrown.cause, error)
     }))
+})
+
+describe("an event", () => {
+  const event = (json: string): ResponseEvent => JSON.parse(json)
+  const over = (...events: ReadonlyArray<ResponseEvent>) =>
+    Effect.gen(function*() {
+      const all = Stream.concat(Stream.fromIterable(events), Stream.fail(failed({ status: 429 })))
+      const { service } = yield* transport(Effect.succeed(opened(all)))
+      const fetch = yield* make(service)
+      const answer = yield* promise(() => post(fetch))
+      return yield* promise(() => answer.text())
+    })
+
+  it.scoped("nested 20,000 levels deep goes through as it came", () =>
+    Effect.gen(function*() {
+      const json = `{"type":"response.of_tomorrow","deep":${"[".repeat(20_000)}${"]".repeat(20_000)}}`
+      const text = yield* over(created, event(json), delta)
+      assert.isTrue(text.includes(`\n\nevent: response.of_tomorrow\ndata: ${json}\n\n`))
+      assert.include(text, "response.output_text.delta")
+    }))
+
+  for (const lineBreak of ["\\n", "\\r", "\\r\\n", "\\n\\n"]) {
+    it.scoped(`with ${lineBreak} in its type is one message`, () =>
+      Effect.gen(function*() {
+        const json = `{"type":"a${lineBreak}data: {}${lineBreak}"}`
+        const text = yield* over(event(json))
+        assert.isTrue(text.startsWith(`data: ${json}\n\nevent: error\n`))
+      }))
+  }
+
+  for (const [number, next] of [["5", 6], ["\"5\"", 1], ["null", 1], ["1e999", 1], ["0.5", 1], ["[]", 1]] as const) {
+    it.scoped(`with the number ${number} has ${next} after it`, () =>
+      Effect.gen(function*() {
+        const text = yield* over(event(`{"type":"keepalive","sequence_number":${number}}`))
+        assert.strictEqual(parse(text).at(-1)?.["sequence_number"], next)
+      }))
+  }
 })
 
 describe("an AbortSignal", () => {

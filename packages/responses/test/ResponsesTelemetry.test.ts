@@ -120,6 +120,32 @@ describe("the span of a response", () => {
       assert.isTrue(Option.isNone(span.parent))
     }))
 
+  const ends: ReadonlyArray<readonly [response: object, attributes: Readonly<Record<string, unknown>>]> = [
+    [{ usage: { input_tokens: 3, output_tokens: 0 }, model: "m", status: "completed" }, {
+      "gen_ai.usage.input_tokens": 3,
+      "gen_ai.usage.output_tokens": 0,
+      "gen_ai.response.model": "m",
+      "gen_ai.response.finish_reasons": "completed"
+    }],
+    [{ usage: { input_tokens: "3", output_tokens: Infinity } }, {}],
+    [{ usage: { input_tokens: null, output_tokens: [1] } }, {}],
+    [{ usage: "many" }, {}],
+    [{ usage: null, model: { name: "m" }, status: 3, incomplete_details: "length" }, {}],
+    [{ incomplete_details: { reason: {} }, status: "incomplete" }, { "gen_ai.response.finish_reasons": "incomplete" }],
+    [{ incomplete_details: { reason: "max_output_tokens" }, status: "incomplete" }, {
+      "gen_ai.response.finish_reasons": "max_output_tokens"
+    }],
+    [{ model: "m".repeat(1_000_000) }, { "gen_ai.response.model": "m".repeat(256) }]
+  ]
+  for (const [response, expected] of ends) {
+    it(`has of ${JSON.stringify(response).slice(0, 80)} what it can hold`, () => {
+      const attributes = new Map<string, unknown>()
+      const span = { attribute: (name: string, value: unknown) => attributes.set(name, value) }
+      ResponsesTelemetry.annotateEnd(span as unknown as Tracer.Span, { id: "resp_1", ...response })
+      assert.deepStrictEqual(Object.fromEntries(attributes), { "gen_ai.response.id": "resp_1", ...expected })
+    })
+  }
+
   it.effect("ends with the failure of the response", () =>
     Effect.gen(function*() {
       const failing = ResponsesTest.layer([ResponsesTest.error({ status: 400, code: "bad", message: "no" })])
@@ -144,7 +170,7 @@ describe("the span of a response", () => {
         ...OpenResponse.make(
           "http",
           Stream.fromIterable<ResponseEvent>([
-            { type: "response.completed", response: { id: secret, output: [], ...response } }
+            { type: "response.completed", response: { id: `resp_${secret}`, output: [], ...response } }
           ])
         ),
         id: `resp_${secret}`,

@@ -51,6 +51,18 @@ describe("ResponsesTest", () => {
     })
   )
 
+  const cycle: { self?: unknown; readonly type: string } = { type: "response.of_tomorrow" }
+  cycle.self = cycle
+
+  run(
+    [T.turn([T.raw([cycle]), T.text("Hello")]), T.text("Hello")],
+    "a frame that cannot be written fails the request, and the next one is served",
+    Effect.gen(function*() {
+      assert.deepInclude(yield* error(request), { _tag: "MalformedEvent", delivery: "unacknowledged" })
+      assert.strictEqual(yield* text(request), "Hello")
+    })
+  )
+
   run(
     [T.turn([T.raw([{ type: "keepalive" }, { type: "codex.rate_limits" }]), T.text("x"), T.completed, T.raw(["{"])])],
     "opens with the first event that names the response and keeps what came before; what trails the end is nobody's",

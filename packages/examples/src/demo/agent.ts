@@ -3,6 +3,7 @@ import { ResponseEvent, ResponseItem, type ResponseRequest, Responses, type Resp
 import { Context } from "effect-responses-server"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Request } from "./task.ts"
 import * as tools from "./tools.ts"
@@ -40,12 +41,15 @@ class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly message: string }
 /** A model that never stops calling tools is stopped here. */
 const maxTurns = 100
 
+const isNamed = (item: Item): item is ResponseItem.FunctionCall =>
+  item.type === "function_call" && Predicate.isString(item.name)
+
 const progressOf = (event: ResponseEvent.ResponseEvent): Progress | undefined => {
   switch (event.type) {
     case "response.reasoning_summary_text.delta":
       return { _tag: "Thought", delta: event.delta }
     case "response.output_item.added":
-      return event.item.type === "function_call" ? { _tag: "Called", name: event.item.name } : undefined
+      return isNamed(event.item) ? { _tag: "Called", name: event.item.name } : undefined
     case "response.function_call_arguments.delta":
       return { _tag: "Argument", delta: event.delta }
     case "response.output_text.delta":
@@ -55,7 +59,9 @@ const progressOf = (event: ResponseEvent.ResponseEvent): Progress | undefined =>
   }
 }
 
-const isCall = (item: Item): item is ResponseItem.FunctionCall => item.type === "function_call"
+/** No call that lacks what a call needs can be run. */
+const isCall = (item: Item): item is ResponseItem.FunctionCall =>
+  isNamed(item) && Predicate.isString(item.call_id) && Predicate.isString(item.arguments)
 
 interface Answer {
   readonly sending: ResponsesTelemetry.Sending

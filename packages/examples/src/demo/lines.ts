@@ -65,6 +65,9 @@ export const sending = (number: number, sent: ResponsesTelemetry.Sending): Reado
 
 export const waiting = (number: number): string => `${String(number).padStart(columns.number)}  …`
 
+/** A model may call with anything, and an object is not always text. */
+const shown = (value: unknown): string => typeof value === "object" && value !== null ? "…" : String(value)
+
 /** As it was called in a program, for the eye: `search_logs(checkout, error, 16)`. */
 const called = ({ arguments: json, name }: Turn["calls"][number]): string => {
   let args: unknown
@@ -73,7 +76,7 @@ const called = ({ arguments: json, name }: Turn["calls"][number]): string => {
   } catch {
     args = [json]
   }
-  return `${name}(${Object.values(Object(args)).map(String).join(", ")})`
+  return `${name}(${Object.values(Object(args)).map(shown).join(", ")})`
 }
 
 export const calls = (turn: Turn): ReadonlyArray<Segment> => [[turn.calls.map(called).join("  ")]]

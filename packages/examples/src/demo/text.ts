@@ -53,7 +53,7 @@ export const wrap = (text: string, width: number): ReadonlyArray<string> =>
       }
       const pieces = word.match(new RegExp(`.{1,${Math.max(1, width)}}`, "gu")) ?? [""]
       if (last === "") lines.pop()
-      lines.push(...pieces)
+      for (const piece of pieces) lines.push(piece)
     }
     return lines
   })

@@ -4,6 +4,7 @@ import { ResponseStreamEvent } from "@effect/ai-openai/OpenAiClient"
 import type * as ResponseEvent from "effect-responses/ResponseEvent"
 import type { FinalResponse } from "effect-responses/Responses"
 import * as Either from "effect/Either"
+import { identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
@@ -18,10 +19,16 @@ export interface Defaults {
 
 type Decode = (event: unknown) => Either.Either<ResponseStreamEvent, unknown>
 
+/** Schemas throw where the type of a variant is an object that has a `toString` of its own. */
+const decoder = <A>(schema: Schema.Schema<A, unknown>) => {
+  const decode = Schema.decodeUnknownEither<A, unknown>(schema)
+  return (value: unknown): Either.Either<A, unknown> => Either.flatMap(Either.try(() => decode(value)), identity)
+}
+
 const decoders: ReadonlyMap<string, Decode> = new Map(
   ResponseStreamEvent.members.map((member): [string, Decode] => [
     member.fields.type.literals[0],
-    Schema.decodeUnknownEither<ResponseStreamEvent, unknown>(member as Schema.Schema<ResponseStreamEvent, unknown>)
+    decoder<ResponseStreamEvent>(member as Schema.Schema<ResponseStreamEvent, unknown>)
   ])
 )
 
@@ -98,7 +105,7 @@ export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defa
   return Either.getOrElse(decode(whole), () => readable(whole, defaults) as unknown as ResponseStreamEvent)
 }
 
-type Scrub = ((text: string) => string) | undefined
+export type Scrub = ((text: string) => string) | undefined
 
 /** `@effect/ai` puts the id and the model on its spans. */
 const withoutSecrets = <R extends ResponseEvent.Response>(response: R, scrub: NonNullable<Scrub>): R => {
@@ -117,7 +124,7 @@ export const shown = (event: ResponseEvent.ResponseEvent, scrub: Scrub): Respons
 const isResponse = (value: unknown): value is ResponseEvent.Response =>
   Predicate.isRecord(value) && Predicate.isString(value["id"])
 
-const decodeResponse = Schema.decodeUnknownEither(Generated.Response)
+const decodeResponse = decoder<Generated.Response>(Generated.Response as Schema.Schema<Generated.Response, unknown>)
 
 export const toResponse = (final: FinalResponse, defaults: Defaults, scrub: Scrub): Generated.Response => {
   const response = scrub === undefined ? final : withoutSecrets(final, scrub)

@@ -1,5 +1,6 @@
 /** Failures as HTTP would have brought them: as an answer with a status, or as the last event of a stream. */
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import type { ResponseFailed, ResponsesError } from "../ResponsesError.ts"
 
 export interface Answer {
@@ -22,18 +23,30 @@ const problem = ({ code, description, param, type }: Details) => ({
 
 const jsonHeaders = { "content-type": "application/json" }
 
+/** Printable ASCII: `Response` throws on what no header may hold, and a request id is whatever the server calls one. */
+const isHeaderText = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
+
+/** Whole milliseconds, `undefined` for a wait without an end. */
+const millisOf = (wait: Duration.Duration | undefined): number | undefined =>
+  wait !== undefined && Duration.isFinite(wait) ? Math.ceil(Duration.toMillis(wait)) : undefined
+
+/** What `Response` takes, and what stands for a failure. */
+const isStatus = (status: number | undefined): status is number =>
+  Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
+
 const answer = (status: number, details: Details): Answer => {
-  const { requestId, retryAfter, retryable } = details
+  const { requestId, retryable } = details
+  const retryAfter = millisOf(details.retryAfter)
   return {
     status,
     headers: {
       ...jsonHeaders,
       // Without it an SDK judges by the status alone: it would repeat a request whose quota is spent.
       ...retryable === undefined ? {} : { "x-should-retry": String(retryable) },
-      ...requestId === undefined ? {} : { "x-request-id": requestId },
+      ...requestId === undefined || !isHeaderText(requestId) ? {} : { "x-request-id": requestId },
       ...retryAfter === undefined ? {} : {
-        "retry-after": String(Math.ceil(Duration.toSeconds(retryAfter))),
-        "retry-after-ms": String(Duration.toMillis(retryAfter))
+        "retry-after": String(Math.ceil(retryAfter / 1000)),
+        "retry-after-ms": String(retryAfter)
       }
     },
     body: JSON.stringify({ error: problem(details) })
@@ -71,25 +84,41 @@ export const fromError = (error: ResponsesError): Answer | undefined => {
     case "InvalidRequest":
       return answer(400, details)
     case "PreviousResponseNotFound":
-      return answer(error.status ?? 400, details)
+      return answer(isStatus(error.status) ? error.status : 400, details)
     case "ResponseFailed":
-      return error.status === undefined ? undefined : answer(error.status, details)
+      return isStatus(error.status) ? answer(error.status, details) : undefined
     case "ConnectionError":
       // Any other status of a refused upgrade says nothing about the request itself.
-      return error.reason === "Refused" && error.status !== undefined && error.status >= 400
-        ? answer(error.status, details)
-        : undefined
+      return error.reason === "Refused" && isStatus(error.status) ? answer(error.status, details) : undefined
     case "MalformedEvent":
       return undefined
   }
 }
 
-export const isResponseFailed = (frame: unknown): frame is { readonly type: "response.failed" } =>
-  typeof frame === "object" && frame !== null && "type" in frame && frame.type === "response.failed"
+interface Event {
+  readonly type: string
+}
 
-/** Both shapes in which servers send it, as clients look for the one or the other. */
-export const toEvent = (error: ResponsesError, sequence_number: number): { readonly type: string } => {
-  if (error._tag === "ResponseFailed" && isResponseFailed(error.frame)) return error.frame
+const isWritable = (value: unknown): boolean => {
+  try {
+    return JSON.stringify(value) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** The `response.failed` that the failure came with, if there was one and it can be sent on. */
+export const frameOf = (error: ResponsesError): Event | undefined => {
+  const frame: unknown = error._tag === "ResponseFailed" ? error.frame : undefined
+  return Predicate.isRecord(frame) && frame["type"] === "response.failed" && isWritable(frame)
+    ? { ...frame, type: frame["type"] }
+    : undefined
+}
+
+/** The last event of a stream. An error in both shapes in which servers send it, as clients look for the one or the other. */
+export const toEvent = (error: ResponsesError, sequence_number: number): Event => {
+  const frame = frameOf(error)
+  if (frame !== undefined) return frame
   const { type, ...details } = problem(detailsOf(error))
   const event = { type: "error", sequence_number, ...details, error: { type: type ?? "server_error", ...details } }
   return event

@@ -9,8 +9,11 @@ type Fields = Readonly<Record<string, unknown>>
  */
 export type Tools = ReadonlyMap<string, boolean>
 
+/** What is no text names nothing. It may have a `toString` of its own, which is no function. */
+const textOf = (value: unknown): string => Predicate.isString(value) ? value : ""
+
 const nameOf = ({ name, namespace }: Fields): string =>
-  Predicate.isString(namespace) && namespace !== "" ? `${namespace}.${String(name)}` : String(name)
+  Predicate.isString(namespace) && namespace !== "" ? `${namespace}.${textOf(name)}` : textOf(name)
 
 const isRecord = (value: unknown): value is Fields => Predicate.isRecord(value)
 
@@ -51,7 +54,7 @@ const hostedNames: ReadonlySet<string> = new Set([
 const hostedIf: ReadonlyMap<string, (call: Fields, tools: Tools) => boolean> = new Map([
   [
     "custom_tool_call",
-    (call: Fields, tools: Tools) => hostedNames.has(String(call["name"])) && !tools.has(nameOf(call))
+    (call: Fields, tools: Tools) => hostedNames.has(textOf(call["name"])) && !tools.has(nameOf(call))
   ],
   ["shell_call", ({ environment }: Fields) => isRecord(environment) && environment["type"] === "container_reference"],
   ["tool_search_call", ({ execution }: Fields) => execution === "server"]

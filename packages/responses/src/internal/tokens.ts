@@ -1,40 +1,57 @@
 /** Tokens, made up: four characters each. */
+import * as Predicate from "effect/Predicate"
 import type { ContentPart, ResponseItem } from "../ResponseItem.ts"
+import * as DeepJson from "./deepJson.ts"
 
 /** What an image or a file counts, whatever is in it. */
 const attachment = 340
 
-const characters = (content: string | ReadonlyArray<ContentPart>): number => {
-  if (typeof content === "string") return content.length
-  return content.reduce((sum, part) => {
-    switch (part.type) {
-      case "input_text":
-      case "output_text":
-        return sum + part.text.length
-      case "refusal":
-        return sum + part.refusal.length
-      default:
-        return sum + attachment
-    }
-  }, 0)
+type Fields = Readonly<Record<string, unknown>>
+
+const length = (text: unknown): number => Predicate.isString(text) ? text.length : 0
+
+const listOf = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+const partCharacters = (part: unknown): number => {
+  if (!Predicate.isRecord(part)) return attachment
+  switch (part["type"]) {
+    case "input_text":
+    case "output_text":
+      return length(part["text"])
+    case "refusal":
+      return length(part["refusal"])
+    default:
+      return attachment
+  }
 }
 
+const sum = (values: ReadonlyArray<unknown>, count: (value: unknown) => number): number =>
+  values.reduce((sum: number, value) => sum + count(value), 0)
+
+const characters = (content: unknown): number =>
+  Predicate.isString(content) ? content.length : sum(listOf(content), partCharacters)
+
+/** Items are what some server sent and a caller echoed, so no field is taken to be there. */
 const itemCharacters = (item: ResponseItem): number => {
-  switch (item.type) {
+  const fields: Fields = { ...item }
+  switch (fields["type"]) {
     case undefined:
     case "message":
-      return characters(item.content)
+      return characters(fields["content"])
     case "function_call":
-      return item.name.length + item.arguments.length
+      return length(fields["name"]) + length(fields["arguments"])
     case "custom_tool_call":
-      return item.name.length + item.input.length
+      return length(fields["name"]) + length(fields["input"])
     case "function_call_output":
     case "custom_tool_call_output":
-      return characters(item.output)
+      return characters(fields["output"])
     case "reasoning":
-      return [...item.summary, ...item.content ?? []].reduce((sum, { text }) => sum + text.length, 0)
+      return sum(
+        [...listOf(fields["summary"]), ...listOf(fields["content"])],
+        (part) => Predicate.isRecord(part) ? length(part["text"]) : 0
+      )
     default:
-      return JSON.stringify(item).length
+      return DeepJson.write(fields).length
   }
 }
 
