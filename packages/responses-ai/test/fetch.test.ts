@@ -3,8 +3,9 @@ import { createOpenAI } from "@ai-sdk/openai"
 import { assert, describe, it } from "@effect/vitest"
 import { AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages"
 import { ChatOpenAI } from "@langchain/openai"
-import { jsonSchema, stepCountIs, streamText, tool } from "ai"
+import { jsonSchema, type ModelMessage, stepCountIs, streamText, tool } from "ai"
 import * as NodeResponses from "effect-responses-node/NodeResponses"
+import type * as Dialect from "effect-responses-server/Dialect"
 import type { RecordedRequest } from "effect-responses-server/Observation"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as ResponseScript from "effect-responses/ResponseScript"
@@ -24,11 +25,12 @@ interface Client {
 /** What a program has over each of the two, and the requests that the server got. */
 const run = <A>(
   script: ResponseScript.Script,
-  program: (client: Client, server: ResponsesServer.Service) => Promise<A>
+  program: (client: Client, server: ResponsesServer.Service) => Promise<A>,
+  dialect: Dialect.Dialect = {}
 ) => {
   const over = (ours: boolean) =>
     Effect.gen(function*() {
-      const server = yield* ResponsesServer.make({ apiKey: Ways.apiKey, script, idPrefix: "" })
+      const server = yield* ResponsesServer.make({ apiKey: Ways.apiKey, script, dialect, idPrefix: "" })
       const responses = NodeResponses.layer({ apiKey: Ways.apiKey, baseUrl: server.url, reconnect: Schedule.stop })
       const fetch = ours ? ResponsesFetch.make() : Effect.succeed(globalThis.fetch)
       return yield* Effect.flatMap(fetch, (fetch) =>
@@ -203,12 +205,53 @@ describe("ai, with @ai-sdk/openai", () => {
       ])
     }))
 
-  it.effect("with its references to stored items, too", () =>
-    Effect.gen(function*() {
-      const { ours } = yield* run(script, (client) => Promise.resolve(stream(client, { store: true }).text))
-      assert.strictEqual(ours.result, "It is 21 degrees.")
-      assert.isTrue(ours.requests.every(({ transport }) => transport === "websocket"))
-    }))
+  const look = (city: string) =>
+    turn([
+      reasoning(`Look at ${city}`, { encrypted: `cipher ${city}` }),
+      toolCall({ name: "weather", arguments: { city } })
+    ])
+
+  for (
+    const [name, store, dialect] of [
+      ["encrypted reasoning", false, {}],
+      ["reasoning that the server encrypts anew at the end", false, { encryptsAnew: true }],
+      ["references to stored items", true, {}],
+      ["references to stored items, encrypted anew", true, { encryptsAnew: true }]
+    ] as const
+  ) {
+    it.effect(`with ${name}: every turn after the first sends only what is new`, () =>
+      Effect.gen(function*() {
+        const turns = [look("Oslo"), look("Rome"), text("Rome."), look("Bern"), text("Bern.")]
+        const { http, ours } = yield* run(turns, async (client) => {
+          const model = createOpenAI(client).responses("gpt-5.5")
+          const messages: Array<ModelMessage> = []
+          const texts: Array<string> = []
+          for (const content of ["Where is it warmer?", "And in Bern?"]) {
+            messages.push({ role: "user", content })
+            const result = streamText({
+              model,
+              messages,
+              tools: { weather },
+              stopWhen: stepCountIs(4),
+              maxRetries: 0,
+              providerOptions: { openai: { store, include: ["reasoning.encrypted_content"] } }
+            })
+            texts.push(await result.text)
+            messages.push(...(await result.response).messages)
+          }
+          return texts
+        }, dialect)
+        assert.deepStrictEqual(ours.result, ["Rome.", "Bern."])
+        assert.deepStrictEqual(ours.result, http.result)
+        assert.deepStrictEqual(shape(ours.requests), [
+          ["websocket", null, ["user"]],
+          ["websocket", "resp_1", ["function_call_output"]],
+          ["websocket", "resp_2", ["function_call_output"]],
+          ["websocket", "resp_3", ["user"]],
+          ["websocket", "resp_4", ["function_call_output"]]
+        ])
+      }))
+  }
 
   it.effect("aborted in the middle, leaves nothing behind", () =>
     Effect.gen(function*() {

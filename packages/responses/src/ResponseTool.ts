@@ -287,7 +287,9 @@ const handle = <R>(
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off
   Effect.mapError(tool.handle(call), (error) =>
     error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
-      Effect.flatMap((value) => toOutput(call, value))
+      Effect.flatMap((value) =>
+        toOutput(call, value)
+      )
     )
 
 /**

@@ -47,7 +47,7 @@ describe("a frame has too many values", () => {
     assert.isFalse(hasTooManyValues(`{"text":"${"x,".repeat(maxMarks)}\\`))
   })
 
-  it("it is refused before it is parsed, with a reason", () => {
+  it("is refused before it is parsed, with a reason", () => {
     assert.include(ResponseEvent.read(`[${"{},".repeat(maxMarks)}0]`), "values")
   })
 })

@@ -173,15 +173,22 @@ describe("with one request on the lane", () => {
   /** A server that gives all its responses one id begins the next one with it, unless it sends `created`. */
   const oneId = "1111"
 
-  const waitingUnannounced: Expected = { ...waiting, progress: oneId, output: "11.1", end: "11.1" }
+  const waitingUnannounced: Expected = {
+    ...waiting,
+    progress: oneId,
+    output: "11.1",
+    end: oneId,
+    failed: oneId,
+    error: oneId
+  }
 
   const named: Expected = {
     created: "11..",
     progress: "11.1",
     output: "11..",
     end: "11..",
-    failed: "11..",
-    error: "11..",
+    failed: "11.1",
+    error: "11.1",
     done: ".1..",
     other: "11.."
   }
@@ -314,6 +321,10 @@ describe("a server of its own kind", () => {
 
   it("with one id for all responses, which begin with their output", () => {
     assert.deepStrictEqual(turns(delta(), delta(), event("response.completed", "x")), [true, true, true])
+  })
+
+  it("with one id for all responses, of which it sends nothing but the ends", () => {
+    assert.deepStrictEqual(turns(event("response.completed", "x")), [true, true, true])
   })
 
   it("with another id in each event of a response", () => {

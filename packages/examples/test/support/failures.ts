@@ -187,8 +187,8 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     run: situation({ script: () => turn([long, drop({ after: 5 })]) })
   },
   {
-    happens: "The server forgot the response that was continued",
-    does: "Sends everything, once, on the same connection",
+    happens: "The server forgot the response that was continued, or refuses to continue from it",
+    does: "Sends everything, once; after two refusals in a row everything travels for a while",
     sees: "Events, `ResentInFull`",
     delivery: "",
     ran: 2,
@@ -233,6 +233,26 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     delivery: "`unacknowledged`",
     ran: 1,
     run: situation({ script: () => silence(), options: { firstEventTimeout: "20 millis" } })
+  },
+  {
+    happens: "The socket opens, but three requests in a row have no answer",
+    does: "The next request goes over HTTP; after each interval one request tries the socket again",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 4,
+    run: situation({
+      script: (_, { index }) => index < 3 ? silence() : text("Hello"),
+      options: { firstEventTimeout: "20 millis" },
+      act: () => Effect.zipRight(Effect.replicateEffect(Effect.ignore(ask()), 3), ask())
+    })
+  },
+  {
+    happens: "The response puts out more than `maxOutputSize`",
+    does: "Gives the connection up",
+    sees: "`ConnectionError` `Overrun`",
+    delivery: "`partial`",
+    ran: 1,
+    run: situation({ script: () => long, options: { maxOutputSize: 300 } })
   },
   {
     happens: "No event, no ping, nothing within `stallTimeout`",

@@ -261,6 +261,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     profile: hasOneId ? { ...Profile.openAi, uniqueIds: false, lanes: false } : Profile.openAi,
     baseUrl: server.url,
     reconnect: Schedule.stop,
+    firstEventTimeout: "20 seconds",
     // HTTP serves for no longer than it must: this is about the socket.
     probe: { first: 0 },
     recycle: course.restless ? Schedule.spaced("3 millis") : Schedule.stop,
@@ -353,7 +354,11 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
       Effect.gen(function*() {
         dialogue.asked = dialogue.history.length
         const { response, sent, wrong } = yield* ask(settle(dialogue), dialogue.history, where).pipe(
-          Effect.retry({ times: 3 })
+          // No fault of a course silences the server: a response that is not recognised must not pass for one.
+          Effect.retry({
+            times: 3,
+            while: (error) => error._tag !== "ConnectionError" || error.reason !== "FirstEventTimeout"
+          })
         )
         if (wrong !== undefined) return wrong
         dialogue.history = [...dialogue.history, ...echoed(response.output, sent, echo)]

@@ -24,8 +24,9 @@ const textFields = (value: unknown): Record<string, string> =>
 const fromErrorFrame = (frame: Json): HttpServerResponse.HttpServerResponse => {
   const { headers: nestedHeaders, ...nested } = record(frame["error"])
   const { code, headers, message, param, status, status_code } = frame
-  const error = Predicate.isRecord(frame["error"]) ? nested : { message, type: "invalid_request_error", param, code }
   const found = [status, status_code].find(Predicate.isNumber) ?? 500
+  const type = found < 500 ? "invalid_request_error" : "server_error"
+  const error = Predicate.isRecord(frame["error"]) ? nested : { message, type, param, code }
   return HttpServerResponse.unsafeJson({ error }, {
     status: found,
     headers: { ...textFields(headers), ...textFields(nestedHeaders) }

@@ -8,7 +8,7 @@ const namePattern = /^[a-zA-Z0-9_-]+$/
 
 const maxName = 64
 
-export const name = (value: string, param: string): Found => {
+const name = (value: string, param: string): Found => {
   const refuse = (code: string, what: string) => invalid(code, `Invalid '${param}': ${what}`, param)
   if (value === "") {
     return refuse(

@@ -48,6 +48,12 @@ const ifUnannounced = when(({ announces }) => announces === "nothing")
 /** Some servers give all responses one id and begin each with `in_progress`. From any other server it is a late frame. */
 const ifBeginning = when(({ announces, hasOneId }) => announces !== "created" && hasOneId)
 
+/**
+ * The same servers may send nothing but an end, as for a warm-up, or a failure. A second end of the response before is sent
+ * at once, while the lane is free.
+ */
+const ifSameAgain = when(({ announces, hasOneId }) => announces === "nothing" && hasOneId)
+
 const unlessStranger = when(({ hasStranger }) => !hasStranger)
 
 const ifIdsVary = when(({ idsVary }) => idsVary)
@@ -76,9 +82,9 @@ export const table: { readonly [R in Running]: { readonly [K in Kind]: Row } } =
     created: row("its", "its", "its", "its"),
     progress: row("its", "its", ifBeginning, "its"),
     output: row(ifUnannounced, "its", "dropped", "its"),
-    end: row(ifUnannounced, "its", "dropped", ifUnannounced),
-    failed: row("its", "its", "dropped", "its"),
-    error: row("its", "its", "dropped", "its"),
+    end: row(ifUnannounced, "its", ifSameAgain, ifUnannounced),
+    failed: row("its", "its", ifSameAgain, "its"),
+    error: row("its", "its", ifSameAgain, "its"),
     done: dropped,
     other: row("its", "its", "dropped", "its")
   },
@@ -98,8 +104,9 @@ export const table: { readonly [R in Running]: { readonly [K in Kind]: Row } } =
     progress: row("its", "its", "dropped", renames),
     output: row(unlessStranger, "its", "dropped", ifIdsVary),
     end: row("its", "its", "dropped", ifIdsVary),
-    failed: row("its", "its", "dropped", ifIdsVary),
-    error: row("its", "its", "dropped", ifIdsVary),
+    // Gateways make up an id for a failure of their own. To fail too early is safer than to wait for an end in vain.
+    failed: row("its", "its", "dropped", unlessStranger),
+    error: row("its", "its", "dropped", unlessStranger),
     done: row("dropped", "its", "dropped", ifIdsVary),
     other: row(unlessStranger, "its", "dropped", ifIdsVary)
   }

@@ -46,7 +46,7 @@ export const fromUnanswered = (error: HttpClientError.HttpClientError, scrub: Sc
 }
 
 /** As much of a body as is wanted. */
-export const readText = (
+const readText = (
   answer: HttpClientResponse.HttpClientResponse,
   limit: number
 ): Effect.Effect<string, HttpClientError.HttpClientError> =>

@@ -237,7 +237,7 @@ const ruled = new Set([
 ])
 
 /** Equal for two items if they mean the same to the model. */
-export const meaning = (item: Json): string => {
+const meaning = (item: Json): string => {
   const { id: _id, status: _status, ...rest } = item
   switch (item["type"]) {
     case undefined:

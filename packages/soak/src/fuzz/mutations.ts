@@ -127,9 +127,7 @@ export const mutate = (
     case "late": {
       // Where `created` is not sent, a late beginning is one: the second response may have the id of the first.
       const begins = kind.beginning[0] === "response.created" ? "response.created" : "response.in_progress"
-      const late = before.filter((frame) =>
-        frame["type"] !== begins && (kind.ids === "each" || !hasId(frame))
-      )
+      const late = before.filter((frame) => frame["type"] !== begins && (kind.ids === "each" || !hasId(frame)))
       const count = 1 + dice.below(3)
       const isBeforeBeginning = at < 1
       return tellsLate(kind) && turnBefore !== undefined
