@@ -211,6 +211,23 @@ const cases: Readonly<Record<string, readonly [frames: ReadonlyArray<string>, ou
     withItem("{\"type\":\"reasoning\",\"id\":\"__proto__\",\"summary\":[]}"),
     { text: "Hello" }
   ],
+  "an annotation nested too deep": [
+    withEvents(
+      annotated(`{"type":"url_citation","url":"https://example.com","title":"An example","deep":${deep}}`),
+      annotated(`{"type":"of_tomorrow","deep":${deep}}`)
+    ),
+    { text: "Hello" }
+  ],
+  ...Object.fromEntries(
+    // Around the limit: what is in an item or in a response may be one level less deep than the whole.
+    [510, 511, 512, 513, 514, 528, 529, 530, 531, 544, 545, 546].flatMap((levels) => {
+      const nested = `${"[".repeat(levels)}${"]".repeat(levels)}`
+      return [
+        [`an item nested ${levels} levels deep`, [withItem(`{"type":"x","deep":${nested}}`), { text: "Hello" }]],
+        [`a response nested ${levels} levels deep`, [withFields(`"metadata":${nested}`), { text: "Hello" }]]
+      ] as const
+    })
+  ),
   "a call of what every object has": [withItem(callOf("constructor", "{}")), { fails: "MalformedOutput" }],
   "a call without a name": [withItem("{\"type\":\"function_call\",\"arguments\":\"{}\"}"), {
     fails: "MalformedOutput"

@@ -184,7 +184,7 @@ describe("the span of a response", () => {
           ([span]) => Object.fromEntries(span?.attributes ?? [])
         )
       assert.deepInclude(yield* shown({ model: `m-${secret}`, status: secret }), {
-        "gen_ai.response.id": "<redacted>",
+        "gen_ai.response.id": "resp_<redacted>",
         "gen_ai.response.model": "m-<redacted>",
         "gen_ai.response.finish_reasons": "<redacted>"
       })

@@ -36,11 +36,14 @@ const isDeeper = (value: unknown, levels: number): boolean =>
 /** Whether a value can be written as JSON wherever on the stack that is done. */
 const isShallow = (value: unknown): boolean => !isDeeper(value, maxDepth)
 
-/** Without the fields that are nested too deep. */
-const shallow = (value: Json): Json =>
-  Object.values(value).every(isShallow)
-    ? value
-    : Object.fromEntries(Object.entries(value).filter(([, inner]) => isShallow(inner)))
+/** What a part, an item, a list of items, a response and an event add to the depth of what is in them, and some more. */
+const around = 16
+
+/** Without the fields that are nested too deep. Those that hold what was made shallow before are not. */
+const shallow = (value: Json, levels: number): Json =>
+  Object.values(value).some((inner) => isDeeper(inner, levels))
+    ? Object.fromEntries(Object.entries(value).filter(([, inner]) => !isDeeper(inner, levels)))
+    : value
 
 /** What every object has: the language model and toolkits look names up in plain objects. */
 const isInherited = (name: string): boolean => name in Object.prototype
@@ -71,7 +74,7 @@ const list = (fix: (value: Json, tools: ToolNames) => Json | undefined): Fix => 
 }
 
 const isReadableAnnotation = (annotation: unknown): annotation is Json => {
-  if (!Predicate.isRecord(annotation)) return false
+  if (!Predicate.isRecord(annotation) || !isShallow(annotation)) return false
   const { file_id, filename, title, type, url } = annotation
   switch (type) {
     case "file_citation":
@@ -123,7 +126,8 @@ const itemFields: ReadonlyMap<unknown, ReturnType<typeof fields>> = new Map([
 
 const anyItem = fields({ id })
 
-const item = (value: Json, tools: ToolNames): Json => (itemFields.get(value["type"]) ?? anyItem)(shallow(value), tools)
+const item = (value: Json, tools: ToolNames): Json =>
+  (itemFields.get(value["type"]) ?? anyItem)(shallow(value, maxDepth), tools)
 
 /** Looked up in a plain object, too. */
 const reason: Fix = (value) =>
@@ -147,7 +151,7 @@ const anyResponse = fields({
 })
 
 /** Its items are shallow by then, so that one that is too deep does not take the others with it. */
-const whole = (value: Json, tools: ToolNames): Json => shallow(anyResponse(value, tools))
+const whole = (value: Json, tools: ToolNames): Json => shallow(anyResponse(value, tools), maxDepth + around)
 
 export const response = (response: FinalResponse, tools: ToolNames): FinalResponse =>
   whole(response, tools) as unknown as FinalResponse
@@ -185,5 +189,5 @@ export const isUnreadable = (event: ResponseEvent.ResponseEvent): boolean =>
 export const event = (event: ResponseEvent.ResponseEvent, tools: ToolNames): ResponseEvent.ResponseEvent => {
   if (isPlainDelta(event)) return event
   const fixed = (eventFields.get(event.type) ?? anyEvent)({ ...event }, tools)
-  return shallow(fixed) as unknown as ResponseEvent.ResponseEvent
+  return shallow(fixed, maxDepth + 2 * around) as unknown as ResponseEvent.ResponseEvent
 }
