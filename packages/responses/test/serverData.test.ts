@@ -506,10 +506,10 @@ describe("a fetch that is answered with anything", () => {
             const answer = await fetch("https://api.openai.com/v1/responses", { method: "POST", body })
             return { status: answer.status, text: await answer.text() }
           },
-          catch: (error) => error
+          catch: (thrown) => ({ thrown })
         })
         const first = yield* Effect.either(ask)
-        if (Either.isLeft(first)) assert.instanceOf(first.left, TypeError)
+        if (Either.isLeft(first)) assert.instanceOf(first.left.thrown, TypeError)
         else if (first.right.status !== 200) assert.isDefined(JSON.parse(first.right.text).error.message)
         else {
           const found = messages(first.right.text)
