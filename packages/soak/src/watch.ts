@@ -67,6 +67,8 @@ const fail = (turn: Open, cause: Cause.Cause<ResponsesError>) => {
 
 const observe = (turn: Open, event: ResponseEvent.ResponseEvent) => {
   turn.events.push(seen(event))
+  // A response that began with output gets its name later.
+  turn.responseId ??= ResponseEvent.responseId(event)
   if (!ResponseEvent.isEnd(event)) return
   turn.outcome = {
     _tag: "Ended",

@@ -243,7 +243,11 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     run: situation({
       script: (_, { index }) => index < 3 ? silence() : text("Hello"),
       options: { firstEventTimeout: "20 millis" },
-      act: () => Effect.zipRight(Effect.replicateEffect(Effect.ignore(ask()), 3), ask())
+      act: (server) =>
+        Effect.replicateEffect(Effect.ignore(ask()), 3).pipe(
+          Effect.zipRight(server.waitFor("ResponseEnded", 3)),
+          Effect.zipRight(ask())
+        )
     })
   },
   {
