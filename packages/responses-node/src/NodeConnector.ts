@@ -23,7 +23,7 @@ import * as Agent from "./internal/agent.ts"
 export interface Options {
   /** For a proxy, or a certificate authority of one's own: one for `https:` where the server's URL is `https:` or `wss:`. */
   readonly agent?: Http.Agent | undefined
-  /** The largest message taken from a server, in bytes. Default: 64 MiB, which an image of some megabytes fits */
+  /** The largest message taken from a server, in bytes. Default: 48 MiB, which an image of some megabytes fits */
   readonly maxPayload?: number | undefined
   /** How long a server may take to agree to a close. Default: 1 second */
   readonly closeTimeout?: Duration.DurationInput | undefined
@@ -34,7 +34,7 @@ const maxRefusalBody = 64 * 1024
 /** In milliseconds. */
 const refusalBodyTimeout = 2000
 
-const defaultMaxPayload = 64 * 1024 * 1024
+const defaultMaxPayload = 48 * 1024 * 1024
 
 /** A timer of Node's that is set to more fires at once. In milliseconds. */
 const longestTimer = 2 ** 31 - 1
