@@ -228,7 +228,7 @@ export const make = <A, I, RSchema, E, R>(options: {
 export const custom = <E, R>(options: {
   readonly name: string
   readonly description?: string | undefined
-  /** A grammar that the input keeps to, as the vendor's API has it. Default: any text */
+  /** A grammar for the input, in the form that the API takes. Default: any text */
   readonly format?: object | undefined
   readonly handler: (input: string, call: Call) => Effect.Effect<unknown, E, R>
 }): ResponseTool<E, R> => {

@@ -7,8 +7,8 @@ import type * as Http from "node:http"
 const invalid = (problem: string) => Either.left(ConfigError.InvalidData(["agent"], problem))
 
 /**
- * Node's own agents have their protocol as a property of their own. Those of `agent-base` (`https-proxy-agent`, …) serve
- * both protocols, and their inherited getter answers according to who asks.
+ * Node's own agents store their protocol as an own property. Agents made with `agent-base` (`https-proxy-agent`, …) serve both
+ * protocols. They inherit a getter whose result depends on the call stack, so only an own property is read.
  */
 const protocolOf = (agent: object): unknown => Object.getOwnPropertyDescriptor(agent, "protocol")?.value
 

@@ -160,7 +160,7 @@ export const open = (
     }
 
     const checkSize = (exchange: Exchange.Exchange) => {
-      // The server goes on sending what nobody keeps.
+      // The server still sends output that no reader is left for.
       if (exchange.hasEnded()) return giveUp(lost("The server put out more than is kept of one response"))
       if (!exchange.hasBegun() && exchange.size() > Exchange.maxBeforeBeginning) {
         onMalformed("events of no response", "")

@@ -81,7 +81,7 @@ const readTooLate = "The events of a response were read after its scope was clos
 /** In characters: some thousand small events, or one image. */
 const highWaterMark = 1 << 20
 
-/** What is held for a response that has not begun, in characters: nobody can take it yet. */
+/** The limit, in characters, of the events that are held until a response begins. The caller cannot read them before. */
 export const maxBeforeBeginning = 16 * highWaterMark
 
 /** Above the largest ordinary answer: 128,000 tokens one by one are 29 Mi characters, images some more. */
@@ -144,7 +144,7 @@ class ExchangeImpl implements Exchange {
     if (this.output !== undefined && this.output.size() > this.options.maxOutputSize) return this.overrun()
     if (this.caller._tag === "Sink") return this.caller.call(event)
     this.keep(event, size)
-    // The beginning of a response may be what is still to come, so the network is not held up before it.
+    // The socket is not paused before the response begins: its first event may still be unread.
     if (this.unread >= highWaterMark && this.life === begun) this.options.onPressure(true)
     this.wake?.()
   }

@@ -17,7 +17,7 @@ const maxText = 10_485_760
 /** Half of a pair has no encoding: a JSON parser refuses the whole request. */
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, "\uFFFD")
 
-/** For words of the library's own, which nobody can mend. */
+/** Shortens and repairs an error text that this library wrote, so that the API takes it. */
 export const fit = (text: string): string => wellFormed(text).slice(0, maxText)
 
 const fromText = (text: string): Either.Either<string, Problem> =>

@@ -30,7 +30,7 @@ export interface Options {
   readonly maxFrameBytes: number
   /** Without them `stream_id` is not sent. */
   readonly lanes: boolean
-  /** Whether a connection may take new requests; absent: any. */
+  /** Tells which connections may take new requests. `undefined`: every open connection may. */
   readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError> | undefined
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
@@ -205,7 +205,7 @@ const makeServe = (options: Options) => {
 
     const repaired = Effect.catchIf(attempt, isRepeated, (error) => {
       recoveries.push({ _tag: "Reconnected", error })
-      // That the second one did not run does not say that the first one did not.
+      // An unsent retry does not prove that the first attempt never ran.
       return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
     })
 
