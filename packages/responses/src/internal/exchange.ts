@@ -280,7 +280,7 @@ class ExchangeImpl implements Exchange {
 
   /** The owner is told first, so that the lane is free when the caller reacts to the end. */
   private finish(end: End, byServer: boolean, last?: ResponseEvent.EndEvent): void {
-    this.life = { _tag: "Ended", end, byServer, hadBegun: this.hasBegun() || end._tag === "Done" }
+    this.life = { _tag: "Ended", end, byServer, hadBegun: this.hasBegun() }
     this.output = undefined
     try {
       this.options.onEnd?.(this.life.hadBegun)
