@@ -1,135 +1,74 @@
 /**
- * Who may import whom, for dependency-cruiser (`pnpm levels`).
+ * Who may import whom, for dependency-cruiser (`pnpm levels`). Type-only imports count.
  *
- * `packages/responses/src` has levels. A file imports from its own level or a lower one, never upward and never in a
- * circle. Type-only imports count. A new file is named here before it passes.
+ * The inside of `packages/responses/src` has wings, one folder each. A wing imports itself and the wings named here.
  */
+const wings = {
+  /** What Effect lacks. Knows nothing of the protocol. */
+  effect: [],
+  /** Frames, errors and secrets, as servers write them. */
+  wire: [],
+  /** What an item, a field and a history mean: the parts of the delta rule. */
+  compare: [],
+  /** Whether HTTP takes over. */
+  fallback: [],
+  /** Answers of the `fetch` adapter. */
+  fetch: [],
+  /** Turns of a model as data, made into frames. */
+  script: ["wire"],
+  /** Schemas, arguments and outputs of tools. */
+  tool: ["wire"],
+  /** What a `Conversation` keeps, and whose turn it is. */
+  conversation: ["effect", "wire"],
+  /** One request and its answer, over any transport. */
+  exchange: ["effect", "wire"],
+  /** A response over HTTP. */
+  http: ["effect", "wire", "exchange"],
+  /** The connections, and who is served where. */
+  socket: ["effect", "wire", "compare", "exchange"]
+}
 
-/** Names are paths below `packages/responses/src`, without `.ts`. */
-const L0 = [
-  "Continuation",
-  "Profile",
-  "ResponseEvent",
-  "ResponseFault",
-  "ResponseItem",
-  "ResponseRequest",
-  "ResponseScript",
-  "ResponseSteps",
-  "ResponseTool",
-  "ResponseTurn",
-  "ResponsesError",
-  "internal/badFrames",
-  "internal/belonging",
-  "internal/calls",
-  "internal/chainFields",
-  "internal/chainRefusal",
-  "internal/deepJson",
-  "internal/errorTable",
-  "internal/eventStream",
-  "internal/finalizer",
-  "internal/foreignError",
-  "internal/frameLimit",
-  "internal/heap",
-  "internal/history",
-  "internal/httpAnswer",
-  "internal/httpHeader",
-  "internal/inputShape",
-  "internal/itemDraft",
-  "internal/itemFrames",
-  "internal/itemMatch",
-  "internal/itemMeaning",
-  "internal/itemParts",
-  "internal/jsonLines",
-  "internal/jsonSchema",
-  "internal/jsonText",
-  "internal/kept",
-  "internal/limits",
-  "internal/meaning",
-  "internal/nesting",
-  "internal/outage",
-  "internal/output",
-  "internal/pendingCalls",
-  "internal/random",
-  "internal/refusals",
-  "internal/responseFrames",
-  "internal/retryDelay",
-  "internal/scrub",
-  "internal/secrets",
-  "internal/serverUrl",
-  "internal/sseDialect",
-  "internal/strictSchema",
-  "internal/textStream",
-  "internal/time",
-  "internal/timeline",
-  "internal/timers",
-  "internal/tokens",
-  "internal/toolArguments",
-  "internal/toolOutput",
-  "internal/toolSchema",
-  "internal/utf8",
-  "internal/wireError",
-  "internal/witnesses",
-  "internal/writable"
+/** Public modules that put wings together. No wing imports them, and they do not import each other. */
+const assembled = [
+  "Conversation",
+  "ResponsesFallback",
+  "ResponsesFetch",
+  "ResponsesHttp",
+  "ResponsesSocket",
+  "ResponsesTest"
 ]
-const L1 = ["Responses", "ResponsesFallback", "ResponsesTelemetry", "Connector", "Endpoint", "Timeouts"]
-const L2 = {
-  internals: [
-    "internal/fairSemaphore",
-    "internal/exchange",
-    "internal/liveness",
-    "internal/rewarm",
-    "internal/router",
-    "internal/watchdog",
-    "internal/connection",
-    "internal/httpFailure",
-    "internal/httpSpan",
-    "internal/eventBody",
-    "internal/httpEvents",
-    "internal/heads",
-    "internal/lease",
-    "internal/turn"
-  ],
-  transports: ["ResponsesSocket", "ResponsesHttp", "ResponsesTest"]
-}
-const L3 = ["internal/turns", "internal/wholeAnswer", "Conversation", "ResponsesFetch"]
-
-/** In each order, a group imports nothing from a group that stands further right. */
-const orders = {
-  levels: [L0, L1, [...L2.internals, ...L2.transports], L3, ["index"]],
-  "internals-below-transports": [L2.internals, L2.transports],
-  "exchange-connection-lease-turn": [
-    ["internal/exchange"],
-    ["internal/connection"],
-    ["internal/lease", "internal/heads"],
-    ["internal/turn"]
-  ]
-}
 
 const src = "^packages/responses/src/"
-const files = (/** @type {Array<string>} */ names) => `${src}(?:${names.join("|")})[.]ts$`
-const placed = files(orders.levels.flat())
+const inside = `${src}internal/`
+const folders = (/** @type {ReadonlyArray<string>} */ names) => `${inside}(?:${names.join("|")})/`
 const npm = (/** @type {Array<string>} */ names) => `/node_modules/(?:${names.join("|")})/`
 
-const upward = Object.entries(orders).flatMap(([name, groups]) =>
-  groups.slice(0, -1).map((group, index) => ({
-    name,
-    comment: "Imports point to the same level or a lower one.",
-    severity: "error",
-    from: { path: files(group) },
-    to: { path: files(groups.slice(index + 1).flat()) }
-  }))
-)
+const betweenWings = Object.entries(wings).map(([wing, below]) => ({
+  name: `wing-${wing}`,
+  comment: `${wing}/ imports of the inside: ${[wing, ...below].join(", ")}.`,
+  severity: "error",
+  from: { path: folders([wing]) },
+  to: { path: inside, pathNot: folders([wing, ...below]) }
+}))
 
 export default {
   forbidden: [
-    ...upward,
+    ...betweenWings,
     {
-      name: "give-it-a-level",
-      comment: "Name the file in scripts/levels.mjs.",
+      name: "in-a-wing",
+      comment: "A file of the inside belongs into one of the folders that scripts/levels.mjs names.",
       severity: "error",
       from: {},
       // The number is the largest allowed, so that it holds for every file.
-      module: { path: src, pathNot: placed, numberOfDependentsLessThan: 100 }
+      module: { path: inside, pathNot: folders(Object.keys(wings)), numberOfDependentsLessThan: 100 }
+    },
+    {
+      name: "assembled-on-top",
+      comment:
+        "What puts the wings together is imported by users, index.ts and sister packages, and by nothing below it.",
+      severity: "error",
+      from: { path: src, pathNot: `${src}index[.]ts$` },
+      to: { path: `${src}(?:${assembled.join("|")})[.]ts$` }
     },
     {
       name: "no-cycle",

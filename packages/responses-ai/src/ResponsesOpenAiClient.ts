@@ -81,21 +81,21 @@ const open = (
 
 const readerOf = (
   { model, tools }: ResponseRequest,
-  { scrub }: Responses.OpenResponse
+  { redact }: Responses.OpenResponse
 ): Effect.Effect<Reader.Options> =>
   Effect.map(Clock.currentTimeMillis, (now) => ({
     model: model ?? "",
     createdAt: Math.floor(now / 1000),
-    scrub,
+    redact,
     tools: new Set((tools ?? []).flatMap((tool) => "name" in tool ? [String(tool.name)] : []))
   }))
 
 /** By its type only: the rest is content. */
 const logUnknown = (
-  { scrub = identity }: Responses.OpenResponse
+  { redact = identity }: Responses.OpenResponse
 ): NonNullable<ResponsesAiConfig.Service["onUnknownEvent"]> =>
 (event) =>
-  Effect.logDebug("An event that @effect/ai-openai does not know", scrub(event.type)).pipe(
+  Effect.logDebug("An event that @effect/ai-openai does not know", redact(event.type)).pipe(
     Effect.annotateLogs({ package: "effect-responses-ai", module: "ResponsesOpenAiClient" })
   )
 

@@ -37,7 +37,7 @@ const service: Responses.Service = {
       events: Stream.fromIterable(events),
       forEach: (onEvent) => Effect.sync(() => events.forEach(onEvent)),
       result: () => response,
-      scrub: (text) => text.replaceAll(key, "<redacted>")
+      redact: (text) => text.replaceAll(key, "<redacted>")
     })
 }
 

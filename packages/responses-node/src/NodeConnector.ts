@@ -51,11 +51,11 @@ type OnAnswer = (request: Http.ClientRequest, response: Http.IncomingMessage) =>
 
 /** Listening for `unexpected-response` makes the failed upgrade ours to end. */
 const onRefused =
-  (ws: WS.WebSocket, scrub: (text: string) => string, fail: (error: ConnectionError) => void): OnAnswer =>
+  (ws: WS.WebSocket, redact: (text: string) => string, fail: (error: ConnectionError) => void): OnAnswer =>
   (_request, response) => {
     let body = ""
     const end = () => {
-      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body, scrub }))
+      fail(refused({ status: response.statusCode ?? 0, headers: response.headers, body, redact }))
       response.destroy()
       ws.terminate()
     }
@@ -72,15 +72,15 @@ const onRefused =
   }
 
 /** What listens for the opening goes with it: it holds the fiber that waits, and the socket would hold it for life. */
-const opened = (ws: WS.WebSocket, scrub: (text: string) => string): Effect.Effect<void, ConnectionError> =>
+const opened = (ws: WS.WebSocket, redact: (text: string) => string): Effect.Effect<void, ConnectionError> =>
   Effect.async((resume) => {
     const settle = (opening: Effect.Effect<void, ConnectionError>) => {
       ws.off("open", onOpen).off("error", onError).off("unexpected-response", onAnswer)
       resume(opening)
     }
     const onOpen = () => settle(Effect.void)
-    const onError = (cause: unknown) => settle(Effect.fail(unreachable({ cause, scrub })))
-    const onAnswer = onRefused(ws, scrub, (error) => settle(Effect.fail(error)))
+    const onError = (cause: unknown) => settle(Effect.fail(unreachable({ cause, redact })))
+    const onAnswer = onRefused(ws, redact, (error) => settle(Effect.fail(error)))
     ws.on("open", onOpen).on("error", onError).on("unexpected-response", onAnswer)
   })
 
@@ -107,7 +107,7 @@ const connectWith = (settings: Settings): Connect => (target, listener) =>
     Effect.gen(function*() {
       const ws = yield* Effect.try({
         try: () => new WS.WebSocket(target.url, { ...settings, headers: { ...target.headers } }),
-        catch: (cause) => unreachable({ cause, scrub: target.scrub })
+        catch: (cause) => unreachable({ cause, redact: target.redact })
       })
       // For the socket's whole life: without a listener a late error would end the process.
       let failure: Error | undefined
@@ -121,7 +121,7 @@ const connectWith = (settings: Settings): Connect => (target, listener) =>
         "close",
         (code, reason) => listener.onClose({ code, reason: reason.toString() || (failure?.message ?? "") })
       )
-      yield* restore(opened(ws, target.scrub)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
+      yield* restore(opened(ws, target.redact)).pipe(Effect.onError(() => Effect.sync(() => ws.terminate())))
       // Not `Effect.addFinalizer`, whose fiber forgets an interruption that arrives while this waits.
       yield* Scope.addFinalizer(yield* Effect.scope, Effect.uninterruptible(close(ws)))
       const socket: Socket = {

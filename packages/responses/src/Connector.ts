@@ -6,9 +6,9 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as ForeignError from "./internal/foreignError.ts"
-import { reasonOf } from "./internal/foreignError.ts"
-import * as wireError from "./internal/wireError.ts"
+import * as ForeignError from "./internal/wire/foreignError.ts"
+import { reasonOf } from "./internal/wire/foreignError.ts"
+import * as wireError from "./internal/wire/wireError.ts"
 import { ConnectionError } from "./ResponsesError.ts"
 
 /**
@@ -21,7 +21,7 @@ export interface Target {
   /** Names in lower case. They hold the key: never log them. */
   readonly headers: Readonly<Record<string, string>>
   /** Takes the key, also parts of it, out of what a server says. Apply it to the whole text, before it is cut. */
-  readonly scrub: (text: string) => string
+  readonly redact: (text: string) => string
 }
 
 /**
@@ -87,7 +87,7 @@ export const refused: (answer: {
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: string
   /** The target's, so that the error shows no key. */
-  readonly scrub?: ((text: string) => string) | undefined
+  readonly redact?: ((text: string) => string) | undefined
 }) => ConnectionError = wireError.fromRefusal
 
 /**
@@ -98,14 +98,14 @@ export const refused: (answer: {
  * @category errors
  */
 export const unreachable = (
-  { cause, scrub }: { readonly cause: unknown; readonly scrub: (text: string) => string }
+  { cause, redact }: { readonly cause: unknown; readonly redact: (text: string) => string }
 ): ConnectionError => {
   const { code, message } = reasonOf(cause)
   return new ConnectionError({
     reason: "Unreachable",
     delivery: "unsent",
-    description: `The server could not be reached: ${scrub(message)}`,
-    code: code === undefined ? undefined : scrub(code),
-    cause: ForeignError.plain(cause, scrub)
+    description: `The server could not be reached: ${redact(message)}`,
+    code: code === undefined ? undefined : redact(code),
+    cause: ForeignError.plain(cause, redact)
   })
 }

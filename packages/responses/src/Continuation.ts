@@ -9,9 +9,9 @@
  */
 import * as Arr from "effect/Array"
 import * as Predicate from "effect/Predicate"
-import * as ChainFields from "./internal/chainFields.ts"
-import * as History from "./internal/history.ts"
-import * as PendingCalls from "./internal/pendingCalls.ts"
+import * as ChainFields from "./internal/compare/chainFields.ts"
+import * as History from "./internal/compare/history.ts"
+import * as PendingCalls from "./internal/compare/pendingCalls.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"

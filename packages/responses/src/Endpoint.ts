@@ -10,9 +10,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
-import * as HttpHeader from "./internal/httpHeader.ts"
-import { makeScrub } from "./internal/secrets.ts"
-import * as ServerUrl from "./internal/serverUrl.ts"
+import * as HttpHeader from "./internal/wire/httpHeader.ts"
+import { makeRedact } from "./internal/wire/secrets.ts"
+import * as ServerUrl from "./internal/wire/serverUrl.ts"
 import * as Profile from "./Profile.ts"
 import { ConnectionError } from "./ResponsesError.ts"
 
@@ -87,7 +87,7 @@ export interface Credentials {
    * whole, percent-encoded, escaped as in JSON, and any 12 consecutive characters of them. A secret of less than 8
    * characters is a placeholder (`none`, `EMPTY`) and stays.
    */
-  readonly scrub: (text: string) => string
+  readonly redact: (text: string) => string
 }
 
 /**
@@ -242,7 +242,7 @@ const computeCredentials = Effect.fnUntraced(function*(
   if (options.baseUrl === undefined && keyed.has(profile.baseUrl) && headers[keyHeader] === undefined) {
     return yield* Effect.fail(ConfigError.MissingData(["apiKey"], `is needed for ${new URL(url).host}`))
   }
-  return { key, headers, scrub: makeScrub(secrets.flatMap(quotable)) } satisfies Credentials
+  return { key, headers, redact: makeRedact(secrets.flatMap(quotable)) } satisfies Credentials
 })
 
 /**

@@ -24,7 +24,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as HttpHeader from "./internal/httpHeader.ts"
+import * as HttpHeader from "./internal/wire/httpHeader.ts"
 
 /**
  * @since 0.1.0

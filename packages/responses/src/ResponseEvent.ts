@@ -7,7 +7,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as FrameLimit from "./internal/frameLimit.ts"
+import * as FrameLimit from "./internal/wire/frameLimit.ts"
 import { type ContentPart, ResponseItem, type UnknownPart, type UnknownType } from "./ResponseItem.ts"
 import { type Delivery, MalformedEvent } from "./ResponsesError.ts"
 

@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import { badFrame } from "./internal/badFrames.ts"
-import { itemFrames, type Size } from "./internal/itemFrames.ts"
-import { numbers } from "./internal/random.ts"
-import { errorFrame, madeUpUsage, resource } from "./internal/responseFrames.ts"
-import * as Timeline from "./internal/timeline.ts"
-import * as Tokens from "./internal/tokens.ts"
+import { badFrame } from "./internal/script/badFrames.ts"
+import * as FakeTokens from "./internal/script/fakeTokens.ts"
+import { itemFrames, type Size } from "./internal/script/itemFrames.ts"
+import { errorFrame, madeUpUsage, resource } from "./internal/script/responseFrames.ts"
+import * as ScriptSteps from "./internal/script/scriptSteps.ts"
+import { numbers } from "./internal/script/seededRandom.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { Context, Step, Turn } from "./ResponseTurn.ts"
 
@@ -20,7 +20,7 @@ const withCallId = (item: ResponseItem, suffix: string): ResponseItem =>
     ? { ...item, call_id: `call_${suffix}` }
     : item
 
-const numbered = (frame: object): Timeline.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
+const numbered = (frame: object): ScriptSteps.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
 
 const sizes = (turn: Turn, seed: number | undefined): Size => {
   const { chunkSize } = turn
@@ -40,8 +40,8 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   const warmUp = request.generate === false
   const suffix = responseId.replace(/^resp_/, "")
   const size = sizes(turn, context.seed)
-  const entries: Array<Timeline.Entry> = []
-  const insertions: Array<{ readonly after: number; readonly entries: ReadonlyArray<Timeline.Entry> }> = []
+  const entries: Array<ScriptSteps.Entry> = []
+  const insertions: Array<{ readonly after: number; readonly entries: ReadonlyArray<ScriptSteps.Entry> }> = []
   const output: Array<ResponseItem> = []
   let tokensLeft = request.max_output_tokens ?? Number.POSITIVE_INFINITY
   let begun = false
@@ -83,28 +83,28 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
     output.push(made.item)
     entries.push(...made.frames.map(numbered))
   }
-  const place = (after: number | undefined, more: ReadonlyArray<Timeline.Entry>) => {
+  const place = (after: number | undefined, more: ReadonlyArray<ScriptSteps.Entry>) => {
     if (after === undefined) entries.push(...more)
     else insertions.push({ after, entries: more })
   }
   const insertAll = () => {
-    for (const insertion of insertions.splice(0)) Timeline.insert(entries, insertion.after, insertion.entries)
+    for (const insertion of insertions.splice(0)) ScriptSteps.insert(entries, insertion.after, insertion.entries)
   }
-  const breakOff = (after: number | undefined, entry: Timeline.Entry) => {
+  const breakOff = (after: number | undefined, entry: ScriptSteps.Entry) => {
     if (after !== undefined) {
       if (after > 0) begin()
       insertAll()
-      Timeline.truncate(entries, after)
+      ScriptSteps.truncate(entries, after)
     }
     entries.push(entry)
     ended = true
   }
   const breakOffWithin = (after: number | undefined, bytes: number) => {
     insertAll()
-    const at = after ?? Timeline.count(entries)
+    const at = after ?? ScriptSteps.count(entries)
     // So that there is a frame to break off in.
     if (!ended) end("completed")
-    Timeline.cutWithin(entries, at, bytes)
+    ScriptSteps.cutWithin(entries, at, bytes)
     ended = true
   }
 
@@ -115,13 +115,13 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
         begin()
         const at = `${suffix}_${output.length}`
         const item = withCallId(part.item, at)
-        const tokens = Tokens.ofItem(item)
+        const tokens = FakeTokens.ofItem(item)
         if (tokens <= tokensLeft) {
           tokensLeft -= tokens
           put(item, at)
           break
         }
-        const rest = Tokens.cut(item, tokensLeft)
+        const rest = FakeTokens.cut(item, tokensLeft)
         if (rest !== undefined) put(rest, at)
         end("incomplete", { reason: "max_output_tokens" })
         exhausted = true
@@ -182,5 +182,5 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   if (!ended) end("completed")
   insertAll()
   const { deltaDelay = 0 } = turn
-  return Timeline.number(deltaDelay > 0 ? Timeline.slow(entries, deltaDelay) : entries, request.stream_id)
+  return ScriptSteps.number(deltaDelay > 0 ? ScriptSteps.slow(entries, deltaDelay) : entries, request.stream_id)
 }

@@ -11,10 +11,10 @@ import * as JSONSchema from "effect/JSONSchema"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as StrictSchema from "./internal/strictSchema.ts"
-import * as ToolArguments from "./internal/toolArguments.ts"
-import * as ToolOutput from "./internal/toolOutput.ts"
-import * as ToolSchema from "./internal/toolSchema.ts"
+import * as StrictSchema from "./internal/tool/strictSchema.ts"
+import * as ToolArguments from "./internal/tool/toolArguments.ts"
+import * as ToolOutput from "./internal/tool/toolOutput.ts"
+import * as ToolSchema from "./internal/tool/toolSchema.ts"
 import type {
   ContentPart,
   CustomToolCall,

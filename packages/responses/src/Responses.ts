@@ -12,7 +12,7 @@ import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import * as Time from "./internal/time.ts"
+import * as Time from "./internal/effect/time.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
@@ -51,7 +51,7 @@ export interface OpenResponse extends ResponsesTelemetry.Sending {
    * Takes the secrets that the request was sent with out of a text of the server's. What the server said as an event is
    * as the server sent it: use this before `id`, or a field of an event, is logged. Absent: there were no secrets.
    */
-  readonly scrub?: ((text: string) => string) | undefined
+  readonly redact?: ((text: string) => string) | undefined
 }
 
 /**
@@ -88,7 +88,7 @@ const openIn = (
     const end = (span: Tracer.Span) => (exit: Exit.Exit<unknown, unknown>) =>
       Effect.sync(() => {
         const final = opened?.result()
-        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final, opened?.scrub)
+        if (final !== undefined) ResponsesTelemetry.annotateEnd(span, final, opened?.redact)
         // Without the value, which is the caller's content.
         span.end(clock.unsafeCurrentTimeNanos(), Exit.asVoid(exit))
       })

@@ -6,7 +6,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as ErrorTable from "./internal/errorTable.ts"
+import * as ErrorTable from "./internal/wire/errorTable.ts"
 
 /**
  * How far a request came before it failed.

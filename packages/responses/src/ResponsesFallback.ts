@@ -15,8 +15,8 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import * as Outage from "./internal/outage.ts"
-import * as Time from "./internal/time.ts"
+import * as Time from "./internal/effect/time.ts"
+import * as CircuitBreaker from "./internal/fallback/circuitBreaker.ts"
 import * as Responses from "./Responses.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
@@ -98,10 +98,10 @@ const intervals = Effect.fnUntraced(function*({ factor = 2, first = "5 seconds",
 })
 
 /** The first is a socket and the second HTTP, for whoever reads the log. */
-const says = ({ error, interval }: Outage.Outage) =>
+const says = ({ error, interval }: CircuitBreaker.Outage) =>
   `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
 
-const began = (outage: Outage.Outage) =>
+const began = (outage: CircuitBreaker.Outage) =>
   Effect.zipRight(Metric.increment(ResponsesTelemetry.fallback), Effect.logInfo(says(outage)))
 
 const ended = (...message: ReadonlyArray<unknown>) =>
@@ -139,8 +139,8 @@ export const make = (
     const context = yield* Effect.context<Scope.Scope>()
     const scope = Context.get(context, Scope.Scope)
     const time = yield* Time.current
-    const moment = Effect.map(Random.next, (random): Outage.Moment => ({ time: time.now(), random }))
-    const memory = Outage.make(yield* intervals(options.probe ?? {}))
+    const moment = Effect.map(Random.next, (random): CircuitBreaker.Moment => ({ time: time.now(), random }))
+    const memory = CircuitBreaker.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
     let probing = false
 
@@ -161,9 +161,9 @@ export const make = (
 
     /** What a probe tells, all in one step: nothing may start another one on what was known before. */
     const probed = (
-      outage: Outage.Outage,
+      outage: CircuitBreaker.Outage,
       exit: Exit.Exit<void, ResponsesError>,
-      moment: Outage.Moment
+      moment: CircuitBreaker.Moment
     ): Effect.Effect<void> => {
       probing = false
       if (Exit.isSuccess(exit)) {
@@ -184,7 +184,7 @@ export const make = (
     }
 
     /** In the Layer's context: the span of the request that starts it ends before it. */
-    const startProbe = (outage: Outage.Outage) =>
+    const startProbe = (outage: CircuitBreaker.Outage) =>
       Effect.uninterruptible(Effect.suspend(() => {
         if (probing || outage !== memory.current()) return Effect.void
         probing = true

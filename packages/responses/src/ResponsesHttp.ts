@@ -22,15 +22,15 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Endpoint from "./Endpoint.ts"
-import * as Exchange from "./internal/exchange.ts"
-import * as Finalizer from "./internal/finalizer.ts"
-import * as HttpEvents from "./internal/httpEvents.ts"
-import * as HttpFailure from "./internal/httpFailure.ts"
-import * as HttpSpan from "./internal/httpSpan.ts"
-import * as Limits from "./internal/limits.ts"
-import * as Time from "./internal/time.ts"
-import * as Timers from "./internal/timers.ts"
-import * as Watchdog from "./internal/watchdog.ts"
+import * as Finalizer from "./internal/effect/finalizer.ts"
+import * as Limits from "./internal/effect/limits.ts"
+import * as Time from "./internal/effect/time.ts"
+import * as Timers from "./internal/effect/timers.ts"
+import * as Deadlines from "./internal/exchange/deadlines.ts"
+import * as Exchange from "./internal/exchange/exchange.ts"
+import * as HttpEvents from "./internal/http/httpEvents.ts"
+import * as HttpFailure from "./internal/http/httpFailure.ts"
+import * as HttpSpan from "./internal/http/httpSpan.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
@@ -125,14 +125,14 @@ export const make = (
         Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response))
       )
 
-    const post = (body: Uint8Array, { headers, scrub }: Endpoint.Credentials) =>
+    const post = (body: Uint8Array, { headers, redact }: Endpoint.Credentials) =>
       HttpSpan.withSpan(
         HttpClientRequest.post(endpoint.httpUrl, {
           headers: { ...headers, accept: "text/event-stream" },
           body: HttpBody.uint8Array(body, "application/json")
         }),
-        scrub,
-        (request) => Effect.mapError(send(request), (error) => HttpFailure.fromUnanswered(error, scrub))
+        redact,
+        (request) => Effect.mapError(send(request), (error) => HttpFailure.fromUnanswered(error, redact))
       )
 
     const open: Responses.Service["open"] = (request) =>
@@ -142,10 +142,10 @@ export const make = (
         const asked = timers.time.now()
         const answering = Time.stopwatch(timers.time.clock)
         const credentials = yield* endpoint.credentials
-        const { scrub } = credentials
-        const answer = yield* Watchdog.beforeFirstEvent(timeouts)(post(body, credentials))
+        const { redact } = credentials
+        const answer = yield* Deadlines.beforeFirstEvent(timeouts)(post(body, credentials))
         if (answer.status < 200 || answer.status > 299) {
-          return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, scrub))
+          return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, redact))
         }
 
         const flow = HttpEvents.makeFlow(timers.time)
@@ -154,10 +154,10 @@ export const make = (
           previousResponseId: request.previous_response_id ?? undefined,
           maxOutputSize,
           onPressure: flow.onPressure,
-          scrub,
+          redact,
           onEnd: () => unwatch?.()
         })
-        unwatch = Watchdog.watch(timers, timeouts, {
+        unwatch = Deadlines.watch(timers, timeouts, {
           exchange,
           granted: asked,
           sent: () => asked,
@@ -165,7 +165,7 @@ export const make = (
           fail: (error) => exchange.fail(error)
         })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
-          Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, scrub)))),
+          Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, redact)))),
           Effect.ignore,
           Effect.interruptible,
           Effect.forkScoped

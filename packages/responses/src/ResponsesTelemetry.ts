@@ -196,11 +196,11 @@ const annotate = (span: Tracer.Span, attributes: Readonly<Record<string, unknown
   }
 }
 
-type Scrub = (text: string) => string
+type Redact = (text: string) => string
 
 /** A server may put anything where a word is due: a secret that it was sent, or megabytes. */
-const word = (value: unknown, scrub: Scrub = identity): string | undefined =>
-  Predicate.isString(value) ? scrub(value).slice(0, 256) : undefined
+const word = (value: unknown, redact: Redact = identity): string | undefined =>
+  Predicate.isString(value) ? redact(value).slice(0, 256) : undefined
 
 const number = (value: unknown): number | undefined =>
   Predicate.isNumber(value) && Number.isFinite(value) ? value : undefined
@@ -220,17 +220,17 @@ export const requestAttributes = (request: ResponseRequest): Readonly<Record<str
 })
 
 /**
- * Puts what is known when a response has begun on its span. `scrub` takes secrets out of what the server chose.
+ * Puts what is known when a response has begun on its span. `redact` takes secrets out of what the server chose.
  *
  * @since 0.1.0
  * @category spans
  */
 export const annotateOpen = (
   span: Tracer.Span,
-  response: Sending & { readonly id: string | undefined; readonly scrub?: Scrub | undefined }
+  response: Sending & { readonly id: string | undefined; readonly redact?: Redact | undefined }
 ): void =>
   annotate(span, {
-    "gen_ai.response.id": word(response.id, response.scrub),
+    "gen_ai.response.id": word(response.id, response.redact),
     "responses.transport": response.transport,
     "responses.input": response.input,
     "responses.input.reason": response.reason?._tag,
@@ -244,7 +244,7 @@ export const annotateOpen = (
   })
 
 /**
- * Puts what is known when a response has ended on its span. `scrub` takes secrets out of what the server chose.
+ * Puts what is known when a response has ended on its span. `redact` takes secrets out of what the server chose.
  *
  * @since 0.1.0
  * @category spans
@@ -252,12 +252,13 @@ export const annotateOpen = (
 export const annotateEnd = (
   span: Tracer.Span,
   response: Response,
-  scrub?: Scrub
+  redact?: Redact
 ): void =>
   annotate(span, {
-    "gen_ai.response.id": word(response.id, scrub),
-    "gen_ai.response.model": word(response.model, scrub),
-    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason, scrub) ?? word(response.status, scrub),
+    "gen_ai.response.id": word(response.id, redact),
+    "gen_ai.response.model": word(response.model, redact),
+    "gen_ai.response.finish_reasons": word(response.incomplete_details?.reason, redact) ??
+      word(response.status, redact),
     "gen_ai.usage.input_tokens": number(response.usage?.input_tokens),
     "gen_ai.usage.output_tokens": number(response.usage?.output_tokens)
   })

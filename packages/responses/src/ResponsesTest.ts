@@ -11,11 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import * as DeepJson from "./internal/deepJson.ts"
-import * as Exchange from "./internal/exchange.ts"
-import * as FairSemaphore from "./internal/fairSemaphore.ts"
-import * as Time from "./internal/time.ts"
-import * as wireError from "./internal/wireError.ts"
+import * as FairSemaphore from "./internal/effect/fairSemaphore.ts"
+import * as Time from "./internal/effect/time.ts"
+import * as Exchange from "./internal/exchange/exchange.ts"
+import * as DeepJson from "./internal/wire/deepJson.ts"
+import * as wireError from "./internal/wire/wireError.ts"
 import * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
@@ -143,7 +143,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         previousResponseId: request.previous_response_id ?? undefined,
         maxOutputSize: Exchange.defaultMaxOutputSize,
         onPressure: () => {},
-        scrub: (text) => text,
+        redact: (text) => text,
         onEnd: (hasBegun) => {
           if (!hasBegun) return
           left = false

@@ -10,8 +10,8 @@ const apiKey = Redacted.make(key)
 const headers = (options: Endpoint.Options) =>
   Effect.flatMap(Endpoint.make(options), (endpoint) => Effect.map(endpoint.credentials, ({ headers }) => headers))
 
-const scrubbed = (options: Endpoint.Options, text: string) =>
-  Effect.flatMap(Endpoint.make(options), (endpoint) => Effect.map(endpoint.credentials, ({ scrub }) => scrub(text)))
+const redacted = (options: Endpoint.Options, text: string) =>
+  Effect.flatMap(Endpoint.make(options), (endpoint) => Effect.map(endpoint.credentials, ({ redact }) => redact(text)))
 
 const words = (error: unknown) => Cause.pretty(Cause.fail(error))
 
@@ -467,7 +467,7 @@ describe("Endpoint", () => {
     for (const [name, options, text, expected] of table) {
       it.effect(`takes out ${name}`, () =>
         Effect.gen(function*() {
-          assert.strictEqual(yield* scrubbed(options, text), expected)
+          assert.strictEqual(yield* redacted(options, text), expected)
         }))
     }
 
@@ -483,9 +483,9 @@ describe("Endpoint", () => {
       ([secret, pieces, ahead]) =>
         Effect.gen(function*() {
           const endpoint = yield* Endpoint.make({ apiKey: Redacted.make(secret) })
-          const { scrub } = yield* endpoint.credentials
+          const { redact } = yield* endpoint.credentials
           const text = ahead + pieces.map(([from, to, between]) => secret.slice(from, to) + between).join("")
-          const shown = scrub(text)
+          const shown = redact(text)
           const parts = new Set(Array.from({ length: secret.length - 11 }, (_, at) => secret.slice(at, at + 12)))
           const partsIn = (text: string) =>
             Array.from({ length: Math.max(0, text.length - 11) }, (_, at) => at).filter((at) =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck } from "effect"
-import * as wireError from "../src/internal/wireError.ts"
+import * as wireError from "../src/internal/wire/wireError.ts"
 import {
   canFallBack,
   ConnectionError,
@@ -340,10 +340,10 @@ describe("a close", () => {
   })
 
   it("shows no key, wherever the server puts it and however it writes it", () => {
-    const scrub = (text: string) => text.replaceAll("sk-secret", "<redacted>")
+    const redact = (text: string) => text.replaceAll("sk-secret", "<redacted>")
     const headers = { "x-request-id": "sk-secret" }
     for (const body of ["{\"error\":{\"message\":\"\\u0073k-secret\",\"code\":\"sk-secret\"}}", "no sk-secret"]) {
-      const answer = { status: 403, headers, body, scrub }
+      const answer = { status: 403, headers, body, redact }
       for (const error of [wireError.fromRefusal(answer), wireError.fromHttpAnswer(answer, {})]) {
         assert.notInclude(JSON.stringify(error) + error.message, "secret")
         assert.include(error.message, "<redacted>")

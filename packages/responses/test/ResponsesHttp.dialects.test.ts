@@ -1,7 +1,7 @@
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FastCheck, Redacted, Scope } from "effect"
-import * as EventStream from "../src/internal/eventStream.ts"
+import * as EventStream from "../src/internal/http/eventStream.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as ResponsesHttp from "../src/ResponsesHttp.ts"
 

@@ -174,7 +174,7 @@ describe("the span of a response", () => {
           ])
         ),
         id: `resp_${secret}`,
-        scrub: (text) => text.replaceAll(secret, "<redacted>")
+        redact: (text) => text.replaceAll(secret, "<redacted>")
       })
       const shown = (response: object) =>
         Effect.map(

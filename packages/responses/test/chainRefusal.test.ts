@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as ChainRefusal from "../src/internal/chainRefusal.ts"
-import * as wireError from "../src/internal/wireError.ts"
+import * as ChainRefusal from "../src/internal/wire/chainRefusal.ts"
+import * as wireError from "../src/internal/wire/wireError.ts"
 import { isUnsent } from "../src/ResponsesError.ts"
 import { notRefusals, refusals } from "./support/refusals.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import * as DeepJson from "../src/internal/deepJson.ts"
+import * as DeepJson from "../src/internal/wire/deepJson.ts"
 
 const lists = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
 const objects = `${"{\"a\":".repeat(20_000)}"x"${"}".repeat(20_000)}`

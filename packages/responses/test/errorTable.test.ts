@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck } from "effect"
-import * as ErrorTable from "../src/internal/errorTable.ts"
-import * as wireError from "../src/internal/wireError.ts"
+import * as ErrorTable from "../src/internal/wire/errorTable.ts"
+import * as wireError from "../src/internal/wire/wireError.ts"
 import { ResponseFailed } from "../src/ResponsesError.ts"
 
 const waiting = { delivery: "unacknowledged" } as const

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { RuntimeFiber } from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
-import * as Exchange from "../src/internal/exchange.ts"
+import * as Exchange from "../src/internal/exchange/exchange.ts"
 import type * as ResponseEvent from "../src/ResponseEvent.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
@@ -30,7 +30,7 @@ const make = (options: Partial<Exchange.Options> = {}) =>
   Exchange.make({
     maxOutputSize: Infinity,
     onPressure: () => {},
-    scrub: (text) => text.replaceAll("123456789", "<redacted>"),
+    redact: (text) => text.replaceAll("123456789", "<redacted>"),
     ...options
   })
 

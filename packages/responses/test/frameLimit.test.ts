@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
-import * as FrameLimit from "../src/internal/frameLimit.ts"
+import * as FrameLimit from "../src/internal/wire/frameLimit.ts"
 import * as ResponseEvent from "../src/ResponseEvent.ts"
 
 const { hasTooManyValues, maxMarks } = FrameLimit

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import * as Heap from "../src/internal/heap.ts"
+import * as Heap from "../src/internal/effect/heap.ts"
 
 const entry = (at: number, order: number): Heap.Entry => ({ at, order, place: -1 })
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Predicate from "effect/Predicate"
-import * as Output from "../src/internal/output.ts"
+import * as Output from "../src/internal/exchange/output.ts"
 import type * as ResponseEvent from "../src/ResponseEvent.ts"
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Refusals from "../src/internal/refusals.ts"
+import * as Refusals from "../src/internal/socket/refusals.ts"
 
 const minute = 60_000
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, FastCheck } from "effect"
-import * as wireError from "../src/internal/wireError.ts"
+import * as wireError from "../src/internal/wire/wireError.ts"
 
 const delayOf = (frame: object): Duration.Duration | undefined => {
   const error = wireError.fromFrame({ type: "error", ...frame }, { delivery: "unacknowledged" })

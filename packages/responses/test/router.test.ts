@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Belonging from "../src/internal/belonging.ts"
-import * as Exchange from "../src/internal/exchange.ts"
-import * as Router from "../src/internal/router.ts"
+import * as Exchange from "../src/internal/exchange/exchange.ts"
+import * as Belonging from "../src/internal/socket/belonging.ts"
+import * as Router from "../src/internal/socket/router.ts"
 import type { ServerEvent } from "../src/ResponseEvent.ts"
 
-const exchange = () => Exchange.make({ maxOutputSize: Infinity, onPressure: () => {}, scrub: (text) => text })
+const exchange = () => Exchange.make({ maxOutputSize: Infinity, onPressure: () => {}, redact: (text) => text })
 
 const event = (type: string | undefined, id?: string, more: object = {}): ServerEvent =>
   ({

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck, identity } from "effect"
-import * as ErrorTable from "../src/internal/errorTable.ts"
-import * as Scrub from "../src/internal/scrub.ts"
-import * as wireError from "../src/internal/wireError.ts"
+import * as ErrorTable from "../src/internal/wire/errorTable.ts"
+import * as Redact from "../src/internal/wire/redact.ts"
+import * as wireError from "../src/internal/wire/wireError.ts"
 import type { ResponseFailed } from "../src/ResponsesError.ts"
 
 const waiting = { delivery: "unacknowledged" } as const
@@ -12,16 +12,19 @@ const count = (value: unknown): number =>
     ? Object.values(value).reduce<number>((sum, inner) => sum + count(inner), 1)
     : 1
 
-/** With what its normalising cost: how often a text was scrubbed, and how many characters of them. */
+/** With what its normalising cost: how often a text was redacted, and how many characters of them. */
 const failure = (frame: object) => {
   let calls = 0
   let length = 0
-  const scrub = (text: string) => {
+  const redact = (text: string) => {
     calls++
     length += text.length
     return text
   }
-  const error = wireError.fromFrame(frame as Readonly<Record<string, unknown>>, { ...waiting, scrub }) as ResponseFailed
+  const error = wireError.fromFrame(frame as Readonly<Record<string, unknown>>, {
+    ...waiting,
+    redact
+  }) as ResponseFailed
   return { calls, length, error }
 }
 
@@ -33,22 +36,22 @@ describe("what is kept of a failure", () => {
     [FastCheck.dictionary(FastCheck.string(), FastCheck.jsonValue())],
     ([json]) => {
       const value: unknown = JSON.parse(JSON.stringify(json))
-      assert.deepStrictEqual(Scrub.json(value, identity), value)
+      assert.deepStrictEqual(Redact.json(value, identity), value)
     }
   )
 
   it.prop(
-    "has every text and name scrubbed",
+    "has every text and name redacted",
     [FastCheck.jsonValue({ maxDepth: 5, stringUnit: FastCheck.constantFrom("a", "b", "sk-secret") })],
     ([value]) => {
-      const scrubbed = Scrub.json(value, (text) => text.replaceAll("sk-secret", "-"))
-      assert.notInclude(JSON.stringify(scrubbed), "sk-secret")
+      const redacted = Redact.json(value, (text) => text.replaceAll("sk-secret", "-"))
+      assert.notInclude(JSON.stringify(redacted), "sk-secret")
     }
   )
 
   it("has a name that objects inherit", () => {
     const value: unknown = JSON.parse("{\"__proto__\":{\"a\":1},\"constructor\":2}")
-    assert.strictEqual(JSON.stringify(Scrub.json(value, identity)), JSON.stringify(value))
+    assert.strictEqual(JSON.stringify(Redact.json(value, identity)), JSON.stringify(value))
   })
 
   it("of a million values is some thousand, and its details come first", () => {
@@ -78,8 +81,8 @@ describe("what is kept of a failure", () => {
     for (const frame of frames) {
       const { calls, error } = failure(frame)
       assert.deepInclude(error, { code: "server_error", description: "Oops", retryable: true })
-      assert.isAtMost(calls, 2 * Scrub.maxValues + 2)
-      assert.isAtMost(count(error.frame), Scrub.maxValues + 2)
+      assert.isAtMost(calls, 2 * Redact.maxValues + 2)
+      assert.isAtMost(count(error.frame), Redact.maxValues + 2)
     }
   })
 
@@ -90,7 +93,7 @@ describe("what is kept of a failure", () => {
     assert.isAtMost(length, long.length + 100)
     assert.strictEqual(error.description.length, ErrorTable.maxText)
     assert.isTrue(error.description.endsWith("…"))
-    assert.isAtMost(JSON.stringify(error.frame).length, Scrub.maxLength + 100)
+    assert.isAtMost(JSON.stringify(error.frame).length, Redact.maxLength + 100)
     assert.isTrue(
       JSON.stringify(error.frame).startsWith("{\"type\":\"error\",\"error\":{\"message\":\"Please try again")
     )
@@ -103,8 +106,8 @@ describe("what is kept of a failure", () => {
       texts: many(2000).map((text) => text.repeat(5000))
     })
     assert.strictEqual(error.description, "Oops")
-    assert.isAtMost(JSON.stringify(error.frame).length, Scrub.maxText * 1.1)
-    assert.isAtMost(length, Scrub.maxText * 1.1)
+    assert.isAtMost(JSON.stringify(error.frame).length, Redact.maxText * 1.1)
+    assert.isAtMost(length, Redact.maxText * 1.1)
   })
 
   it("can be written, however deep it was", () => {
@@ -130,16 +133,23 @@ describe("what is kept of a failure", () => {
 })
 
 describe("a secret", () => {
-  const scrub = (secret: string) => (text: string) => text.replaceAll(secret, "<redacted>")
+  const redact = (secret: string) => (text: string) => text.replaceAll(secret, "<redacted>")
   const secrets = ["sk-0123456789abcdef", `sk-${many(600).join("")}`]
   for (const secret of secrets) {
     const parts = Array.from({ length: secret.length - 15 }, (_, index) => secret.slice(index, index + 16))
     it(`of ${secret.length} characters is found where the text is cut`, () => {
       for (
-        const at of [180, 199, ErrorTable.maxText - 20, ErrorTable.maxText - 1, Scrub.maxLength - 10, Scrub.maxText - 8]
+        const at of [
+          180,
+          199,
+          ErrorTable.maxText - 20,
+          ErrorTable.maxText - 1,
+          Redact.maxLength - 10,
+          Redact.maxText - 8
+        ]
       ) {
         const message = `${"y".repeat(at)}${secret}${secret}${"z".repeat(1000)}`
-        const context = { scrub: scrub(secret) }
+        const context = { redact: redact(secret) }
         const errors = [
           wireError.fromFrame({ type: "error", error: { message, code: message } }, { ...waiting, ...context }),
           wireError.fromFrame({ response_id: message, request_id: message, error: message }, {

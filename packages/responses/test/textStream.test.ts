@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as TextStream from "../src/internal/textStream.ts"
+import * as TextStream from "../src/internal/fetch/textStream.ts"
 
 const make = (maxUnread = Infinity) => {
   let settled = 0

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as TestClock from "effect/TestClock"
-import * as Time from "../src/internal/time.ts"
+import * as Time from "../src/internal/effect/time.ts"
 
 /** Both of its times are set by hand, in milliseconds. */
 const makeClock = (wall: number, monotonic: number) => {

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Timers from "../src/internal/timers.ts"
+import * as Timers from "../src/internal/effect/timers.ts"
 import * as Machine from "./support/machine.ts"
 
 const makeTimers = Effect.gen(function*() {

@@ -105,19 +105,19 @@ export const toStreamEvent = (event: ResponseEvent.ResponseEvent, defaults: Defa
   return Either.getOrElse(decode(whole), () => readable(whole, defaults) as unknown as ResponseStreamEvent)
 }
 
-export type Scrub = ((text: string) => string) | undefined
+export type Redact = ((text: string) => string) | undefined
 
 /** `@effect/ai` puts the id and the model on its spans. */
-const withoutSecrets = <R extends ResponseEvent.Response>(response: R, scrub: NonNullable<Scrub>): R => {
-  const id = scrub(response.id)
-  const model = Predicate.isString(response.model) ? scrub(response.model) : response.model
+const withoutSecrets = <R extends ResponseEvent.Response>(response: R, redact: NonNullable<Redact>): R => {
+  const id = redact(response.id)
+  const model = Predicate.isString(response.model) ? redact(response.model) : response.model
   return id === response.id && model === response.model ? response : { ...response, id, model }
 }
 
 /** The event with the secrets of the request taken out of the response's id and model, where a server put them. */
-export const shown = (event: ResponseEvent.ResponseEvent, scrub: Scrub): ResponseEvent.ResponseEvent => {
-  if (scrub === undefined || !("response" in event) || !isResponse(event.response)) return event
-  const response = withoutSecrets(event.response, scrub)
+export const shown = (event: ResponseEvent.ResponseEvent, redact: Redact): ResponseEvent.ResponseEvent => {
+  if (redact === undefined || !("response" in event) || !isResponse(event.response)) return event
+  const response = withoutSecrets(event.response, redact)
   return response === event.response ? event : { ...event, response }
 }
 
@@ -126,8 +126,8 @@ const isResponse = (value: unknown): value is ResponseEvent.Response =>
 
 const decodeResponse = decoder<Generated.Response>(Generated.Response as Schema.Schema<Generated.Response, unknown>)
 
-export const toResponse = (final: FinalResponse, defaults: Defaults, scrub: Scrub): Generated.Response => {
-  const response = scrub === undefined ? final : withoutSecrets(final, scrub)
+export const toResponse = (final: FinalResponse, defaults: Defaults, redact: Redact): Generated.Response => {
+  const response = redact === undefined ? final : withoutSecrets(final, redact)
   const whole = { ...response, output: Array.isArray(response.output) ? response.output.map(withArguments) : [] }
   return Either.getOrElse(
     decodeResponse(whole),

@@ -8,7 +8,7 @@ import * as WellFormed from "./wellFormed.ts"
 export interface Options extends Events.Defaults {
   readonly tools: WellFormed.ToolNames
   /** Takes the secrets of the request out of what goes on spans. */
-  readonly scrub: Events.Scrub
+  readonly redact: Events.Redact
 }
 
 /** Whether `@effect/ai-openai` has no type for the event, or cannot read it. */
@@ -22,7 +22,7 @@ export const make = (options: Options): Read => {
   const reasoning = new Set<string>()
 
   const read = (event: ResponseEvent.ResponseEvent, into: Array<ResponseStreamEvent>): void => {
-    const shown = Events.shown(WellFormed.event(event, options.tools), options.scrub)
+    const shown = Events.shown(WellFormed.event(event, options.tools), options.redact)
     const readable = Events.toStreamEvent(shown, options)
     if (readable.type === "response.output_item.added" && readable.item.type === "reasoning") {
       reasoning.add(readable.item.id)
@@ -45,4 +45,4 @@ export const make = (options: Options): Read => {
 }
 
 export const response = (response: Parameters<typeof Events.toResponse>[0], options: Options) =>
-  Events.toResponse(WellFormed.response(response, options.tools), options, options.scrub)
+  Events.toResponse(WellFormed.response(response, options.tools), options, options.redact)

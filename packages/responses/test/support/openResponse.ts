@@ -1,6 +1,6 @@
 /** An open response of a transport that is not there: its events are given. */
 import { Duration, Effect, Stream } from "effect"
-import * as Output from "../../src/internal/output.ts"
+import * as Output from "../../src/internal/exchange/output.ts"
 import * as ResponseEvent from "../../src/ResponseEvent.ts"
 import type * as Responses from "../../src/Responses.ts"
 

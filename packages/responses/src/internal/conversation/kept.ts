@@ -1,0 +1,94 @@
+/** What of a response a history keeps: what the next request can send, and no call that will never be answered. */
+import * as Predicate from "effect/Predicate"
+import * as Struct from "effect/Struct"
+import type { ResponseItem } from "../../ResponseItem.ts"
+import * as Calls from "./calls.ts"
+import * as InputShape from "./inputShape.ts"
+
+export interface Options {
+  /** The history and the input that the response was asked for with. */
+  readonly before: ReadonlyArray<ResponseItem>
+  /** The response ended `completed`. */
+  readonly isComplete: boolean
+  readonly isStored: boolean
+}
+
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return text === ""
+  }
+}
+
+/**
+ * Whether a call may have been broken off. A response that was cut off vouches for a call only with the call's own status.
+ * One that ended well vouches for all but those that say the contrary: `in_progress` is older news than its end.
+ */
+const isCutOff = (item: ResponseItem, isComplete: boolean): boolean => {
+  if (!item.type?.endsWith("_call")) return false
+  const { call_id: callId, status }: Readonly<Record<string, unknown>> = { ...item }
+  if (isComplete) return Calls.isCall(item) && status === "incomplete"
+  if (item.type === "function_call" && !isJson(item.arguments)) return true
+  // What the server runs itself has no `call_id`, and often no status.
+  return status !== "completed" && (Predicate.isString(callId) || Predicate.isString(status)) && status !== "failed"
+}
+
+/**
+ * One `call_id` is one call, run once and answered once. Some servers number the calls of each response anew: an id that
+ * comes back with other words is another call.
+ */
+const withoutRepeats = (
+  output: ReadonlyArray<ResponseItem>,
+  before: ReadonlyArray<ResponseItem>
+): ReadonlyArray<ResponseItem> => {
+  if (!output.some((item) => Calls.isCall(item) || Calls.isOutput(item))) return output
+  const earlier = new Map(before.filter(Calls.isCall).map((call) => [call.call_id, call]))
+  const pending = new Set(Calls.unanswered(before).map((call) => call.call_id))
+  const calls = new Map<string, Calls.Call>()
+  for (const call of output.filter(Calls.isCall)) {
+    const same = calls.get(call.call_id) ?? earlier.get(call.call_id)
+    if (calls.has(call.call_id) || (same !== undefined && Calls.isSame(same, call))) continue
+    calls.set(call.call_id, call)
+    pending.add(call.call_id)
+  }
+  return output.filter((item) => {
+    if (Calls.isCall(item)) return calls.get(item.call_id) === item
+    return !Calls.isOutput(item) || pending.delete(item.call_id)
+  })
+}
+
+/** Where the server stores nothing an id names nothing: sent again it is answered with 404. */
+const withoutId = (item: ResponseItem): ResponseItem => {
+  switch (item.type) {
+    case "reasoning":
+      return Struct.omit(item, "id")
+    case "message":
+      return Struct.omit(item, "id")
+    case "function_call":
+      return Struct.omit(item, "id")
+    case "custom_tool_call":
+      return Struct.omit(item, "id")
+    default:
+      return item
+  }
+}
+
+/** Where the server stores nothing, reasoning without its encrypted content is only a name. */
+const isOnlyName = (item: ResponseItem): boolean =>
+  item.type === "reasoning" && Predicate.isNullable(item.encrypted_content)
+
+export const make = (
+  output: ReadonlyArray<ResponseItem>,
+  { before, isComplete, isStored }: Options
+): ReadonlyArray<ResponseItem> => {
+  const whole = output.flatMap((item) => {
+    const shaped = InputShape.toInput(item)
+    return shaped === undefined || isCutOff(shaped, isComplete) ? [] : [shaped]
+  })
+  const items = withoutRepeats(whole, before)
+  // Reasoning that was to lead to an item which never came.
+  const kept = items.slice(0, items.findLastIndex((item) => item.type !== "reasoning") + 1)
+  return isStored ? kept : kept.filter((item) => !isOnlyName(item)).map(withoutId)
+}

@@ -1,0 +1,81 @@
+/** The events of a response, with a look at the whole response before its last event is passed on. */
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as ResponseEvent from "../../ResponseEvent.ts"
+import type { ResponseItem } from "../../ResponseItem.ts"
+import type { ResponseRequest } from "../../ResponseRequest.ts"
+import * as Responses from "../../Responses.ts"
+import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
+import * as Writable from "../wire/writable.ts"
+
+export interface Options {
+  readonly onOpen: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  /** `isComplete`: the server broke nothing off. */
+  readonly onEnd: (output: ReadonlyArray<ResponseItem>, isComplete: boolean) => void
+  /** Code of the caller's runs now, or does no more: its `onOpen`, or what takes the events. */
+  readonly onHandOver: (isOver: boolean) => void
+}
+
+type Events = Chunk.Chunk<ResponseEvent.ResponseEvent>
+
+const unwritable = ({ response, type }: ResponseEvent.EndEvent): MalformedEvent =>
+  new MalformedEvent({
+    description: `output that is nested more than ${Writable.maxDepth} deep and cannot be sent back`,
+    frame: JSON.stringify({ type, response: { id: response.id } }),
+    delivery: "partial"
+  })
+
+type Pass = Channel.Channel<Events, Events, ResponsesError, ResponsesError, unknown, unknown>
+
+/** `onEnd` looks at the last event first. Its failure takes the place of the event. */
+const passing = (
+  onEnd: (event: ResponseEvent.EndEvent) => ResponsesError | undefined,
+  onHandOver: Options["onHandOver"]
+): Pass => {
+  const handOver = (events: Events, next: () => Pass): Pass => {
+    onHandOver(true)
+    return Channel.flatMap(Channel.write(events), () => {
+      onHandOver(false)
+      return next()
+    })
+  }
+  const pass: Pass = Channel.readWith({
+    onInput: (events: Events) => {
+      const last = Chunk.isNonEmpty(events) ? Chunk.lastNonEmpty(events) : undefined
+      const error = last !== undefined && ResponseEvent.isEnd(last) ? onEnd(last) : undefined
+      return error === undefined
+        ? handOver(events, () => pass)
+        : handOver(Chunk.dropRight(events, 1), () => Channel.fail(error))
+    },
+    onFailure: Channel.fail,
+    onDone: Channel.succeed
+  })
+  return pass
+}
+
+/** Output that could not be sent back fails the stream, and `onEnd` is not told of it. */
+export const stream = (
+  request: ResponseRequest,
+  { onEnd, onHandOver, onOpen }: Options
+): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses.Responses> =>
+  Stream.suspend(() => {
+    let result: Responses.OpenResponse["result"] | undefined
+    const end = (event: ResponseEvent.EndEvent) => {
+      const output = result?.()?.output ?? []
+      if (!Writable.isWritable(output)) return unwritable(event)
+      const { status = "completed" } = event.response
+      onEnd(output, event.type === "response.completed" && status === "completed")
+      return undefined
+    }
+    const events = Responses.stream(request, {
+      onOpen: (opened) => {
+        result = opened.result
+        if (onOpen === undefined) return Effect.void
+        onHandOver(true)
+        return Effect.ensuring(onOpen(opened), Effect.sync(() => onHandOver(false)))
+      }
+    })
+    return Stream.pipeThroughChannel(events, passing(end, onHandOver))
+  })
