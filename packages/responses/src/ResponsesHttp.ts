@@ -149,20 +149,19 @@ export const make = (
         }
 
         const flow = HttpEvents.makeFlow(timers.time)
-        let unwatch: (() => void) | undefined
+        let deadline: Deadlines.Deadline | undefined
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
           maxOutputSize,
           onPressure: flow.onPressure,
           redact,
-          onEnd: () => unwatch?.()
+          onEnd: () => deadline?.stop()
         })
-        unwatch = Deadlines.watch(timers, timeouts, {
+        exchange.accepted(asked)
+        deadline = Deadlines.watch({
           exchange,
           granted: asked,
-          sent: () => asked,
-          heard: flow.heardAt,
-          fail: (error) => exchange.fail(error)
+          host: { timers, timeouts, heardAt: flow.heardAt, onOverdue: (error) => exchange.fail(error) }
         })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, redact)))),

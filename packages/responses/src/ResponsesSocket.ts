@@ -8,7 +8,6 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -17,17 +16,17 @@ import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as Limits from "./internal/effect/limits.ts"
-import type { Time } from "./internal/effect/time.ts"
 import * as Timers from "./internal/effect/timers.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
-import * as Connection from "./internal/socket/connection.ts"
+import * as CurrentKey from "./internal/socket/currentKey.ts"
+import * as Dial from "./internal/socket/dial.ts"
 import * as Heads from "./internal/socket/heads.ts"
-import * as Lease from "./internal/socket/lease.ts"
+import * as Pool from "./internal/socket/pool.ts"
 import * as Rewarm from "./internal/socket/rewarm.ts"
+import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
-import * as ErrorTable from "./internal/wire/errorTable.ts"
 import * as Responses from "./Responses.ts"
-import { ConnectionError } from "./ResponsesError.ts"
+import type { ConnectionError } from "./ResponsesError.ts"
 import * as Timeouts from "./Timeouts.ts"
 
 /**
@@ -165,12 +164,6 @@ export const defaultReconnect: Schedule.Schedule<unknown> = Schedule.exponential
   Schedule.intersect(Schedule.recurs(2))
 )
 
-/** A time-out has already cost enough, and other refusals will not change. */
-const isPassing = (error: ConnectionError): boolean =>
-  error.reason === "Unreachable" ||
-  (error.reason === "Refused" &&
-    ErrorTable.judge({ names: [error.code], status: error.status, text: error.description }).verdict === "passing")
-
 /** In the background: a program must come up, and fall back to HTTP, without the server too. */
 const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
   connect.pipe(
@@ -178,42 +171,6 @@ const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
     Effect.interruptible,
     Effect.forkScoped
   )
-
-const openedWithin = (duration: Duration.Duration, problem: string) =>
-  Effect.timeoutFail({
-    duration,
-    onTimeout: () =>
-      new ConnectionError({
-        reason: "OpenTimeout",
-        delivery: "unsent",
-        description: `${problem} within ${Duration.format(duration)}`
-      })
-  })
-
-/** A key that is refused may have been replaced since it was asked for. */
-const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
-  endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
-
-type Suits = (connection: Connection.Connection) => boolean
-
-/** Whether a connection was opened with the key of now. Without an answer it serves on, and for a while nobody asks again. */
-const hasCurrentKey = (endpoint: Endpoint.Endpoint, time: Time, limit: Duration.Duration): Effect.Effect<Suits> => {
-  let asksFrom = -Infinity
-  const ask = Effect.map(
-    Effect.timeout(endpoint.key, limit),
-    (key): Suits => (connection) => Equal.equals(connection.key, key)
-  )
-  return Effect.suspend(() => {
-    const now = time.now()
-    return now < asksFrom ? Effect.succeed(constTrue) : Effect.catchAll(ask, (error) => {
-      asksFrom = now + 6 * Duration.toMillis(limit)
-      return Effect.as(
-        Effect.logDebug("Whether there is a new key is not known: the connection serves on", error),
-        constTrue
-      )
-    })
-  })
-}
 
 /**
  * @since 0.1.0
@@ -238,78 +195,62 @@ export const make = (
       "maxOutputSize",
       options.maxOutputSize ?? Exchange.defaultMaxOutputSize
     )
-    const totals = {
-      connections: 0,
-      recycled: 0,
-      rewarmed: 0,
-      unresponsive: 0,
-      responses: 0,
-      deltas: 0,
-      bytesSent: 0,
-      bytesSaved: 0,
-      reconnected: 0,
-      resentInFull: 0
-    }
     const timers = yield* Timers.make
+    const tally = Tally.make()
+    const rule = options.continuation ?? Continuation.automatic
     const heads = Heads.make({
-      rule: options.continuation ?? Continuation.automatic,
+      rule,
       continuesWithInstructions: profile.continuesWithInstructions,
       uniqueIds: profile.uniqueIds,
+      keepsServed: options.rewarm === true,
       now: timers.time.now
     })
     const rewarm = Rewarm.make({
       time: timers.time,
       heads,
       maxFrameBytes: profile.maxFrameBytes,
-      onRewarmed: () => totals.rewarmed++
+      onRewarmed: () => tally.hear({ _tag: "Rewarmed" })
     })
-
-    const lease = yield* Lease.make<Connection.Connection, ConnectionError>({
+    const dial = Dial.dial({
+      connect,
+      endpoint,
+      connectTimeout,
+      reconnect: options.reconnect ?? defaultReconnect,
+      reconnectTimeout,
+      ping,
+      pingTimeout,
+      timeouts,
+      maxOutputSize,
+      keepsOutput: rule !== Continuation.off,
       timers,
-      open: () =>
-        Connection.open(connect, endpoint, {
-          ping,
-          pingTimeout,
-          timeouts,
-          maxOutputSize,
-          timers,
-          onDead: () => totals.unresponsive++
-        }).pipe(
-          openedWithin(connectTimeout, "The server did not open the connection"),
-          (open) => withFreshKey(endpoint, open),
-          Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
-          openedWithin(reconnectTimeout, "No connection could be opened"),
-          Effect.tap(() => Effect.sync(() => totals.connections++))
-        ),
+      onDead: () => tally.hear({ _tag: "Unresponsive" })
+    })
+    const pool = yield* Pool.make({
+      timers,
+      dial: Effect.tap(dial, () => Effect.sync(() => tally.hear({ _tag: "Connected" }))),
+      schedule: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
       prepare: options.rewarm === true ? rewarm : () => Effect.succeed(true),
-      onReplaced: () => totals.recycled++,
-      recycle: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
-      onClosed: () =>
-        new ConnectionError({
-          reason: "Closed",
-          delivery: "unsent",
-          description: "The Layer that owns the connection is closed"
-        })
+      onRecycled: () => tally.hear({ _tag: "Recycled" })
     })
 
     const suits = endpoint.canRotate
-      ? lease.whileOpen(hasCurrentKey(endpoint, timers.time, connectTimeout))
+      ? pool.whileOpen(CurrentKey.make(endpoint, timers.time, connectTimeout))
       : undefined
-    // Whoever has entered must not be interrupted before it is sure that it leaves.
+    // A fiber that has entered must not be interrupted before it is sure that it leaves.
     const ready = Effect.uninterruptibleMask((restore) => {
-      const held = lease.enter()
-      return held.granted.pipe(
+      const ticket = pool.enter()
+      return ticket.granted.pipe(
         Effect.zipRight(suits ?? Effect.succeed(constTrue)),
-        Effect.flatMap(held.get),
+        Effect.flatMap(ticket.get),
         restore,
-        Effect.ensuring(Effect.sync(held.release)),
+        Effect.ensuring(Effect.sync(ticket.release)),
         Effect.asVoid
       )
     })
     if (options.eager === true) yield* openAhead(ready)
 
     const open = Turn.make({
-      lease,
+      pool,
       time: timers.time,
       heads,
       suits,
@@ -318,22 +259,13 @@ export const make = (
       repeat: options.repeat ?? "unsent",
       maxFrameBytes: profile.maxFrameBytes,
       lanes: profile.lanes,
-      onOpen: ({ bytesSaved, bytesSent, input, recoveries }) => {
-        totals.responses++
-        totals.deltas += input === "delta" ? 1 : 0
-        totals.bytesSent += bytesSent
-        totals.bytesSaved += bytesSaved
-        for (const { _tag } of recoveries) {
-          if (_tag === "Reconnected") totals.reconnected++
-          if (_tag === "ResentInFull") totals.resentInFull++
-        }
-      }
+      onOpen: (response) => tally.hear({ _tag: "Began", response })
     })
 
     return {
       open,
       connect: ready,
-      stats: Effect.sync(() => ({ open: lease.isOpen(), ...totals, ...heads.stats() }))
+      stats: Effect.sync(() => ({ open: pool.isOpen(), ...tally.totals(), ...heads.stats() }))
     }
   })
 

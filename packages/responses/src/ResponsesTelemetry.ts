@@ -164,6 +164,34 @@ const responsesOf = tagged((kind: Kind) => {
 const recoveriesOf = tagged((tag: Recovery["_tag"]) => Metric.tagged(recoveries, "recovery", tag))
 
 /**
+ * What a response that has begun counts for, in the metrics and in the `stats` of a Layer alike.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Measures {
+  /** 1 for a request that was sent with only what was new, else 0. */
+  readonly deltas: number
+  /** In bytes. */
+  readonly bytesSent: number
+  /** In bytes. */
+  readonly bytesSaved: number
+  /** Each recovery counts once. */
+  readonly recoveries: ReadonlyArray<Recovery["_tag"]>
+}
+
+/**
+ * @since 0.1.0
+ * @category getters
+ */
+export const measures = ({ bytesSaved, bytesSent, input, recoveries }: Sending): Measures => ({
+  deltas: input === "delta" ? 1 : 0,
+  bytesSent,
+  bytesSaved,
+  recoveries: recoveries.map(({ _tag }) => _tag)
+})
+
+/**
  * Counts a response that has begun.
  *
  * @since 0.1.0
@@ -173,12 +201,13 @@ export const count = (sending: Sending): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber) => {
     const labels = fiber.getFiberRef(FiberRef.currentMetricLabels)
     const { input, reason, transport } = sending
+    const measured = measures(sending)
     responsesOf(`${transport} ${input} ${reason?._tag ?? ""}`).unsafeUpdate(1, labels)
-    bytesSent.unsafeUpdate(sending.bytesSent, labels)
-    bytesSaved.unsafeUpdate(sending.bytesSaved, labels)
+    bytesSent.unsafeUpdate(measured.bytesSent, labels)
+    bytesSaved.unsafeUpdate(measured.bytesSaved, labels)
     queued.unsafeUpdate(Duration.toMillis(sending.queued), labels)
     firstEvent.unsafeUpdate(Duration.toMillis(sending.firstEvent), labels)
-    for (const { _tag } of sending.recoveries) recoveriesOf(_tag).unsafeUpdate(1, labels)
+    for (const tag of measured.recoveries) recoveriesOf(tag).unsafeUpdate(1, labels)
     return Effect.void
   })
 

@@ -5,7 +5,8 @@ import { inspect } from "node:util"
 import type { Listener } from "../src/Connector.ts"
 import * as Endpoint from "../src/Endpoint.ts"
 import * as Timers from "../src/internal/effect/timers.ts"
-import * as Connection from "../src/internal/socket/connection.ts"
+import type { Connection } from "../src/internal/socket/connection.ts"
+import * as Dial from "../src/internal/socket/dial.ts"
 import type { ConnectionError } from "../src/ResponsesError.ts"
 import * as Timeouts from "../src/Timeouts.ts"
 
@@ -38,8 +39,8 @@ describe("a connection that ended while idle", () => {
   const open = Effect.gen(function*() {
     let told: Listener | undefined
     const endpoint = yield* Endpoint.make({ apiKey: Redacted.make(key) })
-    const connection = yield* Connection.open(
-      (_, listener) => {
+    const connection = yield* Dial.open({
+      connect: (_, listener) => {
         told = listener
         return Effect.succeed({
           send: (text, done) => {
@@ -52,24 +53,26 @@ describe("a connection that ended while idle", () => {
         })
       },
       endpoint,
-      {
-        ping: Duration.infinity,
-        pingTimeout: Duration.seconds(10),
-        timeouts: Timeouts.defaults,
-        maxOutputSize: Infinity,
-        timers: yield* Timers.make,
-        onDead: () => {}
-      }
-    )
+      ping: Duration.infinity,
+      pingTimeout: Duration.seconds(10),
+      timeouts: Timeouts.defaults,
+      maxOutputSize: Infinity,
+      keepsOutput: true,
+      timers: yield* Timers.make,
+      onDead: () => {}
+    })
     assert(told !== undefined)
     return { connection, listener: told }
   })
 
-  const ask = (connection: Connection.Connection) =>
-    Effect.flip(
-      connection.request({ frame: "{}", lane: "", previousResponseId: undefined, granted: 0, onEnd: () => {} })
+  const ask = (connection: Connection) => {
+    const lane = connection.lanes.use("")
+    lane.hold()
+    return Effect.flip(
+      connection.request({ frame: "{}", lane, previousResponseId: undefined, granted: 0, onEnd: () => {} })
         .exchange.started
     )
+  }
 
   for (const [how, end, reason] of ends) {
     it.scoped(`by ${how}`, () =>

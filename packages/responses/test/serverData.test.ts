@@ -311,6 +311,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "queued",
     "firstEvent",
     "count",
+    "measures",
     "spanName",
     "requestAttributes"
   ],

@@ -3,20 +3,25 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionError, type Delivery } from "../../ResponsesError.ts"
 import type { Timeouts } from "../../Timeouts.ts"
-import * as Timers from "../effect/timers.ts"
+import type * as Timers from "../effect/timers.ts"
 import type { Exchange } from "./exchange.ts"
 
 /** Its times are those of `Time.now`. */
 export interface Watched {
-  readonly exchange: Exchange
+  readonly exchange: Pick<Exchange, "hasBegun" | "sentAt">
   /** When the response got its turn. */
   readonly granted: number
-  /** When the request was on its way; `undefined` while it is being written. */
-  readonly sent: () => number | undefined
+  readonly host: Host
+}
+
+/** What a connection does for all its responses. */
+export interface Host {
+  readonly timers: Timers.Timers
+  readonly timeouts: Timeouts
   /** When the other side last gave a sign of life; `undefined` while nobody listens because the consumer is behind. */
-  readonly heard: () => number | undefined
+  readonly heardAt: () => number | undefined
   /** Must end the exchange. */
-  readonly fail: (error: (delivery: Delivery) => ConnectionError) => void
+  readonly onOverdue: (error: (delivery: Delivery) => ConnectionError) => void
 }
 
 type Clocked = Extract<ConnectionError["reason"], "FirstEventTimeout" | "Stalled" | "TurnTimeout">
@@ -43,36 +48,51 @@ const due = (reason: Clocked, limit: Duration.Duration, since: number): Due => (
 })
 
 /** What is due next. A consumer that is behind stops the clock of the server. */
-const next = (timeouts: Timeouts, watched: Watched, now: number): Due => {
-  const turn = due("TurnTimeout", timeouts.turn, watched.granted)
-  const sent = watched.sent()
-  if (sent === undefined) return turn
-  const other = !watched.exchange.hasBegun()
-    ? due("FirstEventTimeout", timeouts.firstEvent, sent)
-    : due("Stalled", timeouts.stall, watched.heard() ?? now)
+const next = ({ exchange, granted, host: { heardAt, timeouts } }: Watched, now: number): Due => {
+  const turn = due("TurnTimeout", timeouts.turn, granted)
+  const sent = exchange.sentAt()
+  if (sent === undefined && !exchange.hasBegun()) return turn
+  const other = sent === undefined
+    ? due("Stalled", timeouts.stall, heardAt() ?? now)
+    : due("FirstEventTimeout", timeouts.firstEvent, sent)
   return other.at < turn.at ? other : turn
 }
 
 /** In milliseconds: how late an overdue response may be found when the machine has slept. */
 const longestWait = 30_000
 
-/** Looks at the clocks of a response from now on. The function that this gives stops it, when the response has ended. */
-export const watch = (timers: Timers.Timers, timeouts: Timeouts, watched: Watched): () => void => {
-  const shortest = Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall))
-  let timer: Timers.Timer | undefined
+/** The timer of one response. It is its own entry in the heap of timers, as there is one for each response that runs. */
+export class Deadline implements Timers.Timer {
+  at = 0
+  order = 0
+  place = -1
+  private readonly watched: Watched
 
-  const look = () => {
-    const now = timers.time.now()
-    const { at, limit, reason } = next(timeouts, watched, now)
-    if (at <= now) return watched.fail(overdue(reason, limit))
-    // What happens meanwhile is due no earlier than the shorter of the two times that begin when something happens.
-    const due = Math.min(at, now + shortest)
-    timer = Timers.timer(due === Infinity ? due : Math.min(due, now + longestWait), look)
-    timers.add(timer)
+  constructor(watched: Watched) {
+    this.watched = watched
   }
 
-  look()
-  return () => timers.remove(timer)
+  ring(): void {
+    const { timers, timeouts, onOverdue } = this.watched.host
+    const now = timers.time.now()
+    const { at, limit, reason } = next(this.watched, now)
+    if (at <= now) return onOverdue(overdue(reason, limit))
+    // What happens meanwhile is due no earlier than the shorter of the two times that begin when something happens.
+    const soonest = Math.min(at, now + Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall)))
+    this.at = Math.ceil(soonest === Infinity ? soonest : Math.min(soonest, now + longestWait))
+    timers.add(this)
+  }
+
+  stop(): void {
+    this.watched.host.timers.remove(this)
+  }
+}
+
+/** Looks at the clocks of a response from now on, until it is stopped. */
+export const watch = (watched: Watched): Deadline => {
+  const deadline = new Deadline(watched)
+  deadline.ring()
+  return deadline
 }
 
 /** For what comes before there is an exchange: the head of an answer over HTTP. */

@@ -8,15 +8,6 @@ import * as Draft from "./itemDraft.ts"
 import { type Item, textOf, typeOf } from "./itemParts.ts"
 import * as Witnesses from "./witnesses.ts"
 
-export interface Output {
-  /** `size` is that of the event's frame, in characters. */
-  readonly add: (event: ServerEvent, size: number) => void
-  /** What the events so far and the end of the response say together. */
-  readonly of: (end: Response) => Witnesses.Whole
-  /** Of the events that are kept now, in characters. */
-  readonly size: () => number
-}
-
 /** What nobody has checked. */
 type Fields = Readonly<Record<string, unknown>>
 
@@ -25,45 +16,99 @@ const placeOf = (index: unknown): number | undefined =>
 
 const keyOf = (id: string | undefined, place: number | undefined): string => `${place ?? ""} ${id ?? ""}`
 
-export const make = (): Output => {
-  const dones: Array<Witnesses.Witness> = []
-  let size = 0
-  let isIncomplete = false
-  const drafts = new Map<string, Draft.ItemDraft>()
-  /** The text of the last delta: the next delta is most often one of the same text. */
-  let latest: Draft.Text | undefined
+const isDone = (type: string): boolean => type === "response.output_item.done"
 
-  const draftOf = (id: string | undefined, place: number | undefined, more: number): Draft.ItemDraft => {
+/** Lists are made when there is something to put into them: most responses that wait have nothing. */
+export class Output {
+  private dones: Array<Witnesses.Witness> | undefined
+  private drafts: Map<string, Draft.ItemDraft> | undefined
+  private kept = 0
+  private isIncomplete = false
+  /** The text of the last delta: the next delta is most often one of the same text. */
+  private latest: Draft.Text | undefined
+
+  /** Of the events that are kept now, in characters. */
+  size(): number {
+    return this.kept
+  }
+
+  /** `size` is that of the event's frame, in characters. */
+  add(event: ServerEvent, size: number): void {
+    const { type } = event
+    if (type === undefined) return
+    const fields = event as Fields
+    const { latest } = this
+    if (
+      latest !== undefined && type === latest.type && fields["output_index"] === latest.index &&
+      fields[latest.kind.at] === latest.at && fields["item_id"] === latest.itemId &&
+      Predicate.isString(fields["delta"])
+    ) {
+      latest.words += fields["delta"]
+      latest.draft.size += size
+      this.kept += size
+    } else if (isDone(type) || type === "response.output_item.added") {
+      const { item, output_index: index } = fields
+      if (!Predicate.isRecord(item)) return
+      const place = placeOf(index)
+      if (isDone(type)) this.addDone(item, place, size)
+      else this.draftOf(textOf(item["id"]), place, size).added = item
+    } else if (type === "response.incomplete") {
+      this.isIncomplete = true
+    } else {
+      const text = Draft.textEvent(type)
+      if (text !== undefined) this.addText(fields, text, size)
+    }
+  }
+
+  /** What the events so far and the end of the response say together. */
+  of({ output, status = "completed" }: Response): Witnesses.Whole {
+    const isComplete = status === "completed" && !this.isIncomplete
+    const witness = (draft: Draft.ItemDraft): Witnesses.Witness => ({
+      source: draft.added === undefined ? "deltas" : "announced",
+      item: Draft.toItem(draft, isComplete),
+      place: draft.place
+    })
+    const drafts = [...this.drafts?.values() ?? []]
+    return Witnesses.reconcile(Array.isArray(output) ? output.filter(Predicate.isRecord) : [], [
+      ...this.dones ?? [],
+      ...drafts.filter(({ added }) => added !== undefined).map(witness),
+      ...drafts.filter(({ added }) => added === undefined).map(witness)
+    ])
+  }
+
+  private draftOf(id: string | undefined, place: number | undefined, size: number): Draft.ItemDraft {
     const key = keyOf(id, place)
-    let draft = drafts.get(key)
-    if (draft === undefined) drafts.set(key, draft = { id, place, added: undefined, texts: new Map(), size: 0 })
-    draft.size += more
-    size += more
+    this.drafts ??= new Map()
+    let draft = this.drafts.get(key)
+    if (draft === undefined) this.drafts.set(key, draft = { id, place, added: undefined, texts: new Map(), size: 0 })
+    draft.size += size
+    this.kept += size
     return draft
   }
 
-  const release = (draft: Draft.ItemDraft | undefined, item: Item) => {
+  private release(draft: Draft.ItemDraft | undefined, item: Item): void {
     // Deltas without an id may be those of another item.
     if (draft === undefined || (draft.id === undefined && Draft.typeOf(draft) !== typeOf(item))) return
-    drafts.delete(keyOf(draft.id, draft.place))
-    size -= draft.size
-    if (latest?.draft === draft) latest = undefined
+    this.drafts?.delete(keyOf(draft.id, draft.place))
+    this.kept -= draft.size
+    if (this.latest?.draft === draft) this.latest = undefined
   }
 
-  const addDone = (item: Item, place: number | undefined, more: number) => {
+  private addDone(item: Item, place: number | undefined, size: number): void {
+    this.dones ??= []
     // Servers that tell no place send their items in order.
-    dones.push({ source: "done", item, place: place ?? dones.length })
-    size += more
+    this.dones.push({ source: "done", item, place: place ?? this.dones.length })
+    this.kept += size
     const id = textOf(item["id"])
     const keys = [keyOf(id, place), keyOf(undefined, place), keyOf(id, undefined), keyOf(undefined, undefined)]
-    for (const key of keys) release(drafts.get(key), item)
+    for (const key of keys) this.release(this.drafts?.get(key), item)
   }
 
-  const addText = (event: Fields, { isDelta, kind }: Draft.TextEvent, more: number) => {
+  private addText(event: Fields, { isDelta, kind }: Draft.TextEvent, size: number): void {
     const words = event[isDelta ? "delta" : kind.field]
     if (!Predicate.isString(words)) return
     const { item_id: itemId, output_index: index } = event
-    const draft = draftOf(textOf(itemId), placeOf(index), more)
+    const draft = this.draftOf(textOf(itemId), placeOf(index), size)
     const at = event[kind.at]
     const key = `${kind.event} ${placeOf(at) ?? ""}`
     let text = draft.texts.get(key)
@@ -74,49 +119,8 @@ export const make = (): Output => {
     if (!isDelta) text.words = words
     else if (!text.isWhole) text.words += words
     text.isWhole ||= !isDelta
-    latest = text.isWhole ? undefined : text
-  }
-
-  return {
-    add: (event, more) => {
-      const { type } = event
-      if (type === undefined) return
-      const fields = event as Fields
-      if (
-        latest !== undefined && type === latest.type && fields["output_index"] === latest.index &&
-        fields[latest.kind.at] === latest.at && fields["item_id"] === latest.itemId &&
-        Predicate.isString(fields["delta"])
-      ) {
-        latest.words += fields["delta"]
-        latest.draft.size += more
-        size += more
-      } else if (type === "response.output_item.done" || type === "response.output_item.added") {
-        const { item, output_index: index } = fields
-        if (!Predicate.isRecord(item)) return
-        const place = placeOf(index)
-        if (type === "response.output_item.done") addDone(item, place, more)
-        else draftOf(textOf(item["id"]), place, more).added = item
-      } else if (type === "response.incomplete") {
-        isIncomplete = true
-      } else {
-        const text = Draft.textEvent(type)
-        if (text !== undefined) addText(fields, text, more)
-      }
-    },
-    of: ({ output, status = "completed" }) => {
-      const isComplete = status === "completed" && !isIncomplete
-      const witness = (draft: Draft.ItemDraft): Witnesses.Witness => ({
-        source: draft.added === undefined ? "deltas" : "announced",
-        item: Draft.toItem(draft, isComplete),
-        place: draft.place
-      })
-      const all = [...drafts.values()]
-      return Witnesses.reconcile(Array.isArray(output) ? output.filter(Predicate.isRecord) : [], [
-        ...dones,
-        ...all.filter(({ added }) => added !== undefined).map(witness),
-        ...all.filter(({ added }) => added === undefined).map(witness)
-      ])
-    },
-    size: () => size
+    this.latest = text.isWhole ? undefined : text
   }
 }
+
+export const make = (): Output => new Output()

@@ -1,7 +1,7 @@
 /** The texts of a body, given to an exchange as events, whatever the body calls itself. */
 import * as Either from "effect/Either"
 import { ConnectionError, type Delivery, MalformedEvent } from "../../ResponsesError.ts"
-import { type Exchange, maxBeforeBeginning } from "../exchange/exchange.ts"
+import type { Exchange } from "../exchange/exchange.ts"
 import * as EventStream from "./eventStream.ts"
 import { maxErrorSize } from "./httpFailure.ts"
 import * as JsonLines from "./jsonLines.ts"
@@ -58,7 +58,7 @@ export const make = (contentType: string | undefined, exchange: Exchange): Event
     hasBegun = true
     other = ""
     exchange.offer(event, text.length)
-    if (!exchange.hasBegun() && exchange.size() > maxBeforeBeginning) fail("events of no response", "")
+    if (exchange.isFlooded()) fail("events of no response", "")
     return SseDialect.nothing
   }
 

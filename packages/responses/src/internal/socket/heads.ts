@@ -1,6 +1,6 @@
 /**
- * The heads that can be continued from, kept where the server keeps them: the latest response of each lane with its
- * connection, and stored responses beyond it.
+ * What a request continues from. A head is the latest response of a conversation, as the delta rule knows it. It is kept
+ * where the server keeps it: with its lane, and stored ones beyond their connection.
  */
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
@@ -8,29 +8,37 @@ import * as Continuation from "../../Continuation.ts"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type { FinalResponse } from "../../Responses.ts"
 import type { ResponsesError } from "../../ResponsesError.ts"
-import type { Answer } from "../exchange/exchange.ts"
+import type { Answer } from "../exchange/life.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import type { Connection } from "./connection.ts"
+import * as Head from "./head.ts"
+import type { Lane } from "./lane.ts"
 import * as Refusals from "./refusals.ts"
+import * as StoredHeads from "./storedHeads.ts"
 
 export interface Heads {
   /** What would be sent on a new connection. */
   readonly preview: (request: ResponseRequest.ResponseRequest) => Continuation.Plan
-  /** What to send on this connection. The head of the request's lane is given up with it: a failure has no head. */
-  readonly take: (connection: Connection, request: ResponseRequest.ResponseRequest) => Planned
+  /** What to send on this lane. Its head is given up with it: a failure has no head. */
+  readonly take: (place: Place, request: ResponseRequest.ResponseRequest) => Planned
   /** Everything, because the server has just refused a delta. */
   readonly takeFull: (
-    connection: Connection,
+    place: Place,
     request: ResponseRequest.ResponseRequest,
     refused: Planned,
     error: ResponsesError
   ) => Planned
-  readonly commit: (connection: Connection, planned: Planned, answer: Answer, frameSize: number) => void
+  readonly commit: (place: Place, planned: Planned, answer: Answer, frameSize: number) => void
   /** Gives up the heads that may be why a request failed: asked again, it goes out in full. */
   readonly fail: (connection: Connection, planned: Planned, error: ResponsesError) => void
   /** The conversation that a connection served last, if a new one has to be told all of it. */
   readonly latest: (connection: Connection) => Served | undefined
   readonly stats: () => { readonly deltasRefused: number; readonly chaining: boolean }
+}
+
+export interface Place {
+  readonly connection: Connection
+  readonly lane: Lane
 }
 
 export interface Served {
@@ -43,7 +51,7 @@ export interface Planned {
   readonly plan: Continuation.Plan
   /** About what a delta spares. */
   readonly bytesSaved: number
-  readonly parent: Kept | undefined
+  readonly parent: Head.Kept | undefined
   /** As the caller gave it, then. */
   readonly asked: ResponseRequest.ResponseRequest
   /** Where the head of a delta was kept. */
@@ -54,15 +62,6 @@ export interface Planned {
 
 /** The latest response of a lane of the same connection, or an older one, or one of another connection. */
 type Origin = "latest" | "stored"
-
-interface Kept {
-  readonly head: Continuation.Head
-  /** Sizes of what a full request would hold, in bytes, as far as they are known without writing it. */
-  readonly inputBytes: number
-  readonly otherBytes: number
-}
-
-const laneOf = (request: ResponseRequest.ResponseRequest): string => request.stream_id ?? ""
 
 /** The list is the caller's, who may go on to change it; the items in it stay. */
 const asOfNow = (request: ResponseRequest.ResponseRequest): ResponseRequest.ResponseRequest => ({
@@ -80,11 +79,8 @@ const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
     onRight: (frame) => frame.length
   })
 
-/** What is remembered of stored responses at the most. A forgotten one costs one request in full. */
-const maxStored = { count: 64, bytes: 32 * 1024 * 1024 }
-
 /** A connection has this many named lanes, and the unnamed one. */
-const maxLanes = 33
+const maxHeads = 33
 
 export interface Options {
   readonly rule: Continuation.Rule
@@ -92,19 +88,27 @@ export interface Options {
   readonly continuesWithInstructions: boolean
   /** Whether an id names one response alone, on every connection. */
   readonly uniqueIds: boolean
+  /** Whether the conversation that was served last is kept, so that it can be told to another connection. */
+  readonly keepsServed: boolean
   /** In milliseconds. */
   readonly now: () => number
 }
 
-/** What is known of a connection. A lane whose last turn has not ended well has no head. */
-interface Memory {
-  readonly lanes: Map<string, Kept | undefined>
-  served: Served | undefined
+const keptOn = ({ memory }: Lane): Head.Kept | undefined => memory._tag === "Head" ? memory.kept : undefined
+
+const isUsed = ({ memory }: Lane): boolean => memory._tag !== "Unused"
+
+/** The lane that was used longest ago gives way: more heads than that the server does not keep. */
+const remember = ({ connection: { lanes }, lane }: Place, memory: Head.Memory) => {
+  lane.memory = memory
+  if (lanes.size <= maxHeads) return
+  const used = [...lanes].filter(isUsed)
+  if (used.length > maxHeads && used[0] !== undefined) used[0].memory = Head.unused
 }
 
-export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Options): Heads => {
-  const memories = new WeakMap<Connection, Memory>()
-  const stored = new Map<string, Kept>()
+export const make = ({ continuesWithInstructions, keepsServed, now, rule, uniqueIds }: Options): Heads => {
+  const served = new WeakMap<Connection, Served>()
+  const stored = StoredHeads.make()
   const refusals: Readonly<Record<Origin, Refusals.Refusals>> = {
     latest: Refusals.make(now),
     stored: Refusals.make(now)
@@ -113,59 +117,27 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
   let any = false
   let owner: string | undefined
 
-  const memoryOf = (connection: Connection): Memory => {
-    let found = memories.get(connection)
-    if (found === undefined) memories.set(connection, found = { lanes: new Map(), served: undefined })
-    return found
-  }
-
-  /** The latest comes last, and the oldest goes first. */
-  const setLane = (connection: Connection, request: ResponseRequest.ResponseRequest, kept: Kept | undefined) => {
-    const { lanes } = memoryOf(connection)
-    lanes.delete(laneOf(request))
-    lanes.set(laneOf(request), kept)
-    const [oldest] = lanes.keys()
-    if (lanes.size > maxLanes && oldest !== undefined) lanes.delete(oldest)
-  }
-
-  const store = (kept: Kept) => {
-    stored.delete(kept.head.responseId)
-    stored.set(kept.head.responseId, kept)
-    let bytes = 0
-    for (const [index, { head, inputBytes }] of [...stored.values()].toReversed().entries()) {
-      bytes += inputBytes
-      if (index >= maxStored.count || bytes > maxStored.bytes) stored.delete(head.responseId)
-    }
-  }
-
-  const forget = (connection: Connection, isGivenUp: (kept: Kept) => boolean) => {
-    for (const kept of stored.values()) {
-      if (isGivenUp(kept)) stored.delete(kept.head.responseId)
-    }
-    const { lanes } = memoryOf(connection)
-    for (const [lane, kept] of lanes) {
-      if (kept !== undefined && isGivenUp(kept)) lanes.set(lane, undefined)
+  const forget = (connection: Connection, isGivenUp: (kept: Head.Kept) => boolean) => {
+    stored.remove(isGivenUp)
+    for (const lane of connection.lanes) {
+      const kept = keptOn(lane)
+      if (kept !== undefined && isGivenUp(kept)) lane.memory = Head.spent
     }
   }
 
   /** The request's own lane first, then the others, then what is stored from the newest on. */
-  const candidates = (connection: Connection, request: ResponseRequest.ResponseRequest): ReadonlyArray<Kept> => {
-    const { lanes } = memoryOf(connection)
-    const own = lanes.get(laneOf(request))
-    const all = uniqueIds ? [own, ...lanes.values(), ...[...stored.values()].toReversed()] : [own]
+  const candidates = ({ connection, lane }: Place): ReadonlyArray<Head.Kept> => {
+    const all = uniqueIds
+      ? [keptOn(lane), ...[...connection.lanes].map(keptOn), ...stored.newestFirst()]
+      : [keptOn(lane)]
     return [...new Set(all.filter((kept) => kept !== undefined))]
   }
 
   /** Why there is nothing to continue from, which only this place knows. */
-  const explained = (
-    plan: Continuation.Plan,
-    connection: Connection,
-    request: ResponseRequest.ResponseRequest
-  ): Continuation.Plan => {
+  const explained = (plan: Continuation.Plan, { connection, lane }: Place): Continuation.Plan => {
     if (plan._tag === "Delta" || plan.reason._tag !== "First") return plan
-    const { lanes } = memoryOf(connection)
-    if (lanes.has(laneOf(request))) return { ...plan, reason: { _tag: "AfterFailure" } }
-    return any && lanes.size === 0 ? { ...plan, reason: { _tag: "NewConnection" } } : plan
+    if (isUsed(lane)) return { ...plan, reason: { _tag: "AfterFailure" } }
+    return any && ![...connection.lanes].some(isUsed) ? { ...plan, reason: { _tag: "NewConnection" } } : plan
   }
 
   /** A server that does not continue its latest response continues none. */
@@ -178,9 +150,9 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
   }
 
   const planFrom = (
-    kept: ReadonlyArray<Kept>,
+    kept: ReadonlyArray<Head.Kept>,
     request: ResponseRequest.ResponseRequest,
-    originOf: (parent: Kept | undefined) => Origin
+    originOf: (parent: Head.Kept | undefined) => Origin
   ): Pick<Planned, "origin" | "parent" | "plan"> => {
     const plan = rule.plan(kept.map(({ head }) => head), request)
     const parent = plan.snapshot === undefined
@@ -195,25 +167,25 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
   }
 
   /** What cannot be compared any more does not fit. */
-  const fits = ({ head }: Kept, request: ResponseRequest.ResponseRequest): boolean =>
+  const fits = ({ head }: Head.Kept, request: ResponseRequest.ResponseRequest): boolean =>
     Either.getOrElse(Either.try(() => rule.plan([head], request)._tag === "Delta"), () => false)
 
   return {
-    preview: (request) => planFrom([...stored.values()].toReversed(), request, () => "stored").plan,
-    latest: (connection) => isPaused("latest") ? undefined : memories.get(connection)?.served,
+    preview: (request) => planFrom(stored.newestFirst(), request, () => "stored").plan,
+    latest: (connection) => isPaused("latest") ? undefined : served.get(connection),
     stats: () => ({ deltasRefused, chaining: !isPaused("latest") }),
-    take: (connection, request) => {
-      // What one caller stored is unknown, and none of the business, of another.
-      if (owner !== connection.identity) stored.clear()
-      owner = connection.identity
-      const { lanes } = memoryOf(connection)
+    take: (place, request) => {
+      const { identity, lanes } = place.connection
+      // What one caller stored is not known to another.
+      if (owner !== identity) stored.clear()
+      owner = identity
       const found = planFrom(
-        candidates(connection, request),
+        candidates(place),
         request,
-        (parent) => [...lanes.values()].includes(parent) ? "latest" : "stored"
+        (parent) => [...lanes].some((lane) => keptOn(lane) === parent) ? "latest" : "stored"
       )
-      const plan = explained(found.plan, connection, request)
-      setLane(connection, request, undefined)
+      const plan = explained(found.plan, place)
+      remember(place, Head.spent)
       return {
         ...found,
         plan,
@@ -221,9 +193,9 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
         bytesSaved: plan._tag === "Delta" ? found.parent?.inputBytes ?? 0 : 0
       }
     },
-    takeFull: (connection, request, refused, error) => {
+    takeFull: (place, request, refused, error) => {
       deltasRefused++
-      setLane(connection, request, undefined)
+      remember(place, Head.spent)
       return {
         plan: Continuation.full(request, {
           _tag: error._tag === "PreviousResponseNotFound" ? "Forgotten" : "ChainingRefused"
@@ -238,12 +210,13 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
     fail: (connection, { asked, plan }, error) => {
       const id = plan.request.previous_response_id ?? undefined
       if (id === undefined) return
-      const isNamed = ({ head }: Kept) => head.responseId === id
+      const isNamed = ({ head }: Head.Kept) => head.responseId === id
       if (ChainRefusal.isRefusal(error, id)) return forget(connection, isNamed)
       // Without the older heads of the conversation too, or each of them would be tried, and fail, in turn.
       if (ChainRefusal.isSuspected(error)) forget(connection, (kept) => isNamed(kept) || fits(kept, asked))
     },
-    commit: (connection, { asked, origin, parent, plan, refused }, answer, frameSize) => {
+    commit: (place, { asked, origin, parent, plan, refused }, answer, frameSize) => {
+      const { connection } = place
       const head = rule.commit(plan, answer)
       if (head === undefined) return
       any = true
@@ -252,18 +225,19 @@ export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Option
       if (refused !== undefined) refusals[refused].refused()
       if (!uniqueIds) forget(connection, (kept) => kept.head.responseId === head.responseId)
       const isKnownElsewhere = head.stored && uniqueIds
-      memoryOf(connection).served = isKnownElsewhere || Predicate.isNotNullable(asked.previous_response_id)
-        ? undefined
-        : { request: asked, output: answer.output, isComplete: head.pendingCalls.length === 0 }
+      if (isKnownElsewhere || Predicate.isNotNullable(asked.previous_response_id)) served.delete(connection)
+      else if (keepsServed) {
+        served.set(connection, { request: asked, output: answer.output, isComplete: head.pendingCalls.length === 0 })
+      }
       const otherBytes = parent?.otherBytes ?? sizeWithoutInput(plan.request)
-      const kept: Kept = {
+      const kept: Head.Kept = {
         head,
         otherBytes,
         inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, frameSize - otherBytes) +
           sizeOf(answer.output)
       }
-      setLane(connection, plan.request, kept)
-      if (isKnownElsewhere) store(kept)
+      remember(place, { _tag: "Head", kept })
+      if (isKnownElsewhere) stored.add(kept)
     }
   }
 }

@@ -32,8 +32,10 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     // What one key's owner said is not for another's.
     if (served === undefined || !Equal.equals(successor.key, old.key)) return Effect.succeed(true)
     const request = warmUpOf(served)
-    // The rule may be a program's own.
-    const taken = Either.try(() => options.heads.take(successor, request))
+    const lane = successor.lanes.use(request.stream_id ?? "")
+    const place = { connection: successor, lane }
+    // What a program has put into its items may not be comparable any more.
+    const taken = Either.try(() => options.heads.take(place, request))
     if (Either.isLeft(taken)) {
       return Effect.as(Effect.logDebug("The conversation could not be compared", taken.left), true)
     }
@@ -42,19 +44,21 @@ export const make = (options: Options) => (successor: Connection, old: Connectio
     if (Either.isLeft(frame) || Utf8.isLongerThan(frame.right, options.maxFrameBytes)) {
       return Effect.succeed(true)
     }
+    lane.hold()
     const { exchange } = successor.request({
       frame: frame.right,
-      lane: request.stream_id ?? "",
+      lane,
       previousResponseId: undefined,
       granted: options.time.now(),
       onEnd: (exchange) => {
         const answer = exchange.answer()
         if (answer === undefined) return
-        options.heads.commit(successor, planned, answer, frame.right.length)
+        options.heads.commit(place, planned, answer, frame.right.length)
         options.onRewarmed()
       }
     })
     exchange.abandon()
+    lane.release()
     return exchange.ended.pipe(
       Effect.zipRight(Effect.suspend(() => {
         const error = exchange.error()

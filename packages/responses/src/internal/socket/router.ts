@@ -2,29 +2,17 @@
 import * as ResponseEvent from "../../ResponseEvent.ts"
 import type { Exchange } from "../exchange/exchange.ts"
 import * as Belonging from "./belonging.ts"
+import type { Lane, Lanes } from "./lane.ts"
 
 export interface Router {
-  /** The lane's next response answers this request. */
-  readonly add: (lane: string, exchange: Exchange) => void
-  readonly onLane: (lane: string) => Exchange | undefined
   /**
    * - an exchange: the frame is to be offered to it.
    * - `dropped`: the frame belongs to a response that is over, or that nobody here asked for.
    * - `unclaimed`: no request is known that the frame could belong to.
    */
   readonly route: (event: ResponseEvent.ServerEvent) => Exchange | "dropped" | "unclaimed"
-  /** Frees the lane. `event` is the last frame of the exchange's response. */
+  /** The exchange's response has ended with this frame. */
   readonly settle: (exchange: Exchange, event: ResponseEvent.ServerEvent) => void
-  /** Ends the routing, and gives the exchanges that still run. */
-  readonly takeAll: () => ReadonlyArray<Exchange>
-}
-
-interface Lane {
-  exchange: Exchange | undefined
-  /** A response that nobody here asked for, and that has begun on the lane and not ended. */
-  stranger: string | undefined
-  /** The server has named the running response by more than one id. */
-  idsVary: boolean
 }
 
 /** How many responses that are over are told from one that runs. */
@@ -41,9 +29,7 @@ const runningOf = (exchange: Exchange | undefined): Belonging.Running => {
   return exchange.responseId() === undefined ? "unnamed" : "named"
 }
 
-export const make = (): Router => {
-  /** Every lane that was used. */
-  const lanes = new Map<string, Lane>()
+export const make = (lanes: Lanes): Router => {
   let announces: Belonging.Announcement = "nothing"
   /** Responses that have ended, or that are a stranger's, the oldest first. */
   const over = new Set<string>()
@@ -55,15 +41,13 @@ export const make = (): Router => {
     if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
   }
 
-  const running = () => [...lanes.values()].filter(({ exchange }) => exchange !== undefined)
-
   /** By the response's id where the frame's lane does not tell, and where only one request runs, that one. */
   const otherLane = (event: ResponseEvent.ServerEvent, id: string | undefined): Lane | undefined => {
-    const all = running()
+    const all = [...lanes].filter(({ exchange }) => exchange !== undefined)
     const named = id === undefined ? undefined : all.find(({ exchange }) => exchange?.responseId() === id)
     if (named !== undefined) return named
     // A lane that was used and is free has no frames to come. Failures are often sent without the name of their lane.
-    const isLate = lanes.has(event.stream_id ?? "") &&
+    const isLate = lanes.find(event.stream_id ?? "") !== undefined &&
       (event.stream_id !== undefined || !ResponseEvent.isFailure(event))
     return isLate || all.length > 1 ? undefined : all[0]
   }
@@ -102,40 +86,24 @@ export const make = (): Router => {
   }
 
   return {
-    add: (name, exchange) => {
-      const lane = lanes.get(name)
-      if (lane === undefined) lanes.set(name, { exchange, stranger: undefined, idsVary: false })
-      else lane.exchange = exchange
-    },
-    onLane: (name) => lanes.get(name)?.exchange,
     route: (event) => {
-      const own = lanes.get(event.stream_id ?? "")
+      const own = lanes.find(event.stream_id ?? "")
+      const exchange = own?.exchange
       const id = ResponseEvent.responseId(event)
       const type: string | undefined = event.type
       // Most frames: part of the output of the response that runs on their lane.
       if (
-        id === undefined && own?.exchange?.responseId() !== undefined && own.stranger === undefined &&
+        id === undefined && exchange?.responseId() !== undefined && own?.stranger === undefined &&
         type !== "response.done"
-      ) return own.exchange
-      const lane = own?.exchange === undefined ? otherLane(event, id) ?? own : own
+      ) return exchange
+      const lane = exchange === undefined ? otherLane(event, id) ?? own : own
       if (lane?.exchange !== undefined) return judge(lane, event, id)
       if (lane !== undefined) judge(lane, event, id)
       return idOf(undefined, id) === "over" ? "dropped" : "unclaimed"
     },
     settle: (exchange, event) => {
-      for (const lane of lanes.values()) {
-        if (lane.exchange !== exchange) continue
-        lane.exchange = undefined
-        lane.stranger = undefined
-        lane.idsVary = false
-      }
       remember(exchange.responseId())
       remember(ResponseEvent.responseId(event))
-    },
-    takeAll: () => {
-      const exchanges = running().flatMap(({ exchange }) => exchange === undefined ? [] : [exchange])
-      lanes.clear()
-      return exchanges
     }
   }
 }

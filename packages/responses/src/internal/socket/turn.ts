@@ -1,4 +1,4 @@
-/** One request on the leased connection: wait, plan, send, see the server begin to answer, repair what can be repaired. */
+/** One request: wait, plan, send, see the server begin to answer, repair what can be repaired. `seat.ts` has its states. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,11 +16,12 @@ import * as Exchange from "../exchange/exchange.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Utf8 from "../wire/utf8.ts"
 import type { Connection } from "./connection.ts"
-import type { Heads, Planned } from "./heads.ts"
-import type { Held, Lease } from "./lease.ts"
+import type { Heads, Place, Planned } from "./heads.ts"
+import type { Pool, Ticket } from "./pool.ts"
+import { Seat } from "./seat.ts"
 
 export interface Options {
-  readonly lease: Lease<Connection, ConnectionError>
+  readonly pool: Pool
   readonly time: Time.Time
   readonly heads: Heads
   readonly timeouts: Timeouts
@@ -82,7 +83,7 @@ const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.
   })
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { lanes, lease, time, timeouts } = options
+  const { lanes, pool, time, timeouts } = options
   const serve = makeServe(options)
 
   return (asked) =>
@@ -90,21 +91,21 @@ export const make = (options: Options): Responses.Service["open"] => {
       const validated = ResponseRequest.validate(asked)
       if (Either.isLeft(validated)) return Effect.fail(validated.left)
       const waiting = Time.stopwatch(time.clock)
-      const held = lease.enter()
+      const ticket = pool.enter()
       const granted = () =>
-        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, held, queued: waiting(), restore })
-      if (held.isGranted()) return granted()
-      // Whoever waits holds little: there may be thousands.
+        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, ticket, queued: waiting(), restore })
+      if (ticket.isGranted()) return granted()
+      // A request that waits holds little: there may be thousands.
       return Effect.onExit(
-        restore(queued(held.granted, timeouts.queue)),
-        (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(held.release)
+        restore(queued(ticket.granted, timeouts.queue)),
+        (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(ticket.release)
       ).pipe(Effect.flatMap(granted))
     })
 }
 
 interface Granted {
   readonly request: ResponseRequest.ResponseRequest
-  readonly held: Held<Connection, ConnectionError>
+  readonly ticket: Ticket
   readonly queued: Duration.Duration
   readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
@@ -113,54 +114,50 @@ type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" 
 
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, lease, maxFrameBytes, onEarlyEnd, onOpen, suits, time } = options
+  const { heads, maxFrameBytes, onEarlyEnd, onOpen, pool, suits, time } = options
   const isRepeated = isRepeatable(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
 
   return ({
-    held,
     queued,
     request,
-    restore
+    restore,
+    ticket
   }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
     const granted = time.now()
     const answering = Time.stopwatch(time.clock)
     const lane = request.stream_id ?? ""
+    const seat = new Seat(ticket, lane, onEarlyEnd)
     const recoveries: Array<Recovery> = []
-    let leave = held.release
     let bytesSent = 0
 
-    const begin = (connection: Connection, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
+    const begin = (place: Place, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
       const { bytesSaved, plan } = planned
       const previousResponseId = plan.request.previous_response_id ?? undefined
       // Written in the same step as the plan: the items are the caller's, who may change them in place.
       const frame = toFrame(plan.request)
       if (Either.isLeft(frame)) return Effect.fail(frame.left)
-      const { bytes, exchange } = connection.request({
+      const { bytes, exchange } = place.connection.request({
         frame: frame.right,
-        lane,
+        lane: place.lane,
         previousResponseId,
         granted,
-        onEnd: (exchange) => {
+        onEnd: (exchange, hasBegun) => {
+          if (!hasBegun) return
           const answer = exchange.answer()
           const error = exchange.error()
           try {
-            if (answer !== undefined) heads.commit(connection, planned, answer, frame.right.length)
-            if (error !== undefined) heads.fail(connection, planned, error)
+            if (answer !== undefined) heads.commit(place, planned, answer, frame.right.length)
+            if (error !== undefined) heads.fail(place.connection, planned, error)
           } finally {
-            held.release()
+            seat.over(exchange)
           }
         }
       })
       bytesSent += bytes
-      leave = () => {
-        exchange.abandon()
-        // A response that is not over would go on into the next turn.
-        if (onEarlyEnd === "close" && !exchange.isFinished()) connection.end()
-        held.release()
-      }
+      seat.asked(exchange)
       return Effect.map(restore(exchange.started), (id): Begun => ({
         id,
         transport: "websocket",
@@ -172,19 +169,20 @@ const makeServe = (options: Options) => {
     }
 
     const connect = Effect.gen(function*() {
-      if (!lease.isOpen()) yield* toFrame(heads.preview(request).request)
+      if (!pool.isOpen()) yield* toFrame(heads.preview(request).request)
       const isCurrent = yield* suits ?? Effect.succeed(constTrue)
-      const connection = yield* held.get(isCurrent)
+      const connection = yield* ticket.get(isCurrent)
       yield* connection.ready(lane)
-      return connection.isOpen() ? connection : yield* held.get(isCurrent)
+      return connection.isOpen() ? connection : yield* ticket.get(isCurrent)
     })
 
     const serveOn = (connection: Connection) => {
-      const planned = Either.try(() => heads.take(connection, request))
+      const place = seat.hold(connection)
+      const planned = Either.try(() => heads.take(place, request))
       if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
       const { plan } = planned.right
       const id = plan.request.previous_response_id ?? undefined
-      const begun = begin(connection, planned.right)
+      const begun = begin(place, planned.right)
       return id === undefined ? begun : Effect.catchAll(begun, (error) => {
         heads.fail(connection, planned.right, error)
         // A caller who named the response gets the error: only the caller has the rest of the conversation.
@@ -193,13 +191,16 @@ const makeServe = (options: Options) => {
         // Some servers serve nothing more on a connection after an error.
         return Effect.flatMap(
           connection.isOpen() ? Effect.succeed(connection) : restore(connect),
-          (open) => begin(open, heads.takeFull(open, request, planned.right, error))
+          (open) => {
+            const place = seat.hold(open)
+            return begin(place, heads.takeFull(place, request, planned.right, error))
+          }
         )
       })
     }
 
     const attempt = Effect.suspend(() => {
-      const connection = suits === undefined ? held.current(constTrue) : undefined
+      const connection = suits === undefined ? ticket.current(constTrue) : undefined
       return connection?.isReady(lane) === true ? serveOn(connection) : Effect.flatMap(restore(connect), serveOn)
     })
 
@@ -211,7 +212,7 @@ const makeServe = (options: Options) => {
 
     return Effect.matchCauseEffect(repaired, {
       onFailure: (cause) => {
-        leave()
+        seat.leave()
         return Effect.failCause(cause)
       },
       onSuccess: (begun) => {
@@ -223,7 +224,7 @@ const makeServe = (options: Options) => {
           recoveries
         }
         onOpen(response)
-        return Effect.as(Finalizer.add(Effect.sync(leave)), response)
+        return Effect.as(Finalizer.add(Effect.sync(() => seat.leave())), response)
       }
     })
   }

@@ -1,0 +1,37 @@
+/** Heads that the server keeps with `store: true`: they can be continued from on any lane, and outlive their connection. */
+import type { Kept } from "./head.ts"
+
+/** What is remembered at the most. A forgotten head costs one request in full. */
+const max = { count: 64, bytes: 32 * 1024 * 1024 }
+
+export interface StoredHeads {
+  readonly add: (kept: Kept) => void
+  readonly newestFirst: () => ReadonlyArray<Kept>
+  readonly remove: (isGivenUp: (kept: Kept) => boolean) => void
+  readonly clear: () => void
+}
+
+export const make = (): StoredHeads => {
+  /** By the ids of their responses, the oldest first. */
+  const stored = new Map<string, Kept>()
+  const newestFirst = () => [...stored.values()].toReversed()
+
+  return {
+    newestFirst,
+    add: (kept) => {
+      stored.delete(kept.head.responseId)
+      stored.set(kept.head.responseId, kept)
+      let bytes = 0
+      for (const [index, { head, inputBytes }] of newestFirst().entries()) {
+        bytes += inputBytes
+        if (index >= max.count || bytes > max.bytes) stored.delete(head.responseId)
+      }
+    },
+    remove: (isGivenUp) => {
+      for (const kept of stored.values()) {
+        if (isGivenUp(kept)) stored.delete(kept.head.responseId)
+      }
+    },
+    clear: () => stored.clear()
+  }
+}
