@@ -71,13 +71,12 @@ export class Connection implements Inbound.Host {
   private turns = 0
   private isPaused = false
   private tellEnd: (() => void) | undefined
-  private readonly liveness: Liveness.Liveness
   private readonly deadlines: Deadlines.Host
   private readonly options: Options
   readonly inbound: Inbound.Inbound
   readonly lanes = new Lanes()
+  readonly liveness: Liveness.Liveness
   readonly redact: Credentials["redact"]
-  readonly usableAfterError: boolean
   /** Who asks: equal for connections that the server takes for the same caller's. */
   readonly identity: string
   /** The key it was opened with. */
@@ -88,8 +87,7 @@ export class Connection implements Inbound.Host {
     this.redact = redact
     this.identity = JSON.stringify(headers)
     this.key = key
-    this.usableAfterError = options.endpoint.profile.usableAfterError
-    this.inbound = new Inbound.Inbound(this)
+    this.inbound = new Inbound.Inbound(this, options.endpoint.profile)
     this.liveness = Liveness.make({
       time: options.timers.time,
       timeout: options.pingTimeout,
@@ -125,14 +123,14 @@ export class Connection implements Inbound.Host {
 
   leave(): void {
     this.turns--
-    this.closeIfRetired()
+    if (this.state._tag === "Retiring" && this.turns === 0) this.end()
   }
 
   /** No turn comes any more. Those that are served here go on to their ends. */
   retire(): void {
     if (this.state._tag !== "Open") return
     this.state = { _tag: "Retiring" }
-    this.closeIfRetired()
+    if (this.turns === 0) this.end()
   }
 
   /** Has a function called when the connection has ended; at once if it has. */
@@ -152,11 +150,6 @@ export class Connection implements Inbound.Host {
       const before = this.lanes.find(lane)?.exchange
       return before === undefined ? this.liveness.check(this.silence()) : this.drained(before)
     })
-  }
-
-  /** Asks for a sign of life whenever nothing has come for so long. */
-  watch(silence: Duration.Duration): Effect.Effect<void> {
-    return this.liveness.watch(silence)
   }
 
   /** Sends a `response.create` frame, and gives its size. What keeps it from being sent is the failure of its exchange. */
@@ -188,10 +181,6 @@ export class Connection implements Inbound.Host {
     const bytes = this.socket.send(frame, (error) => this.onWritten(exchange, error ?? undefined))
     this.inbound.sent(bytes)
     return { exchange, bytes }
-  }
-
-  onHeard(): void {
-    this.liveness.hear()
   }
 
   hasEnded(): boolean {
@@ -242,10 +231,6 @@ export class Connection implements Inbound.Host {
 
   private isWriting(): boolean {
     return this.lanes.running().some((exchange) => exchange.isWriting())
-  }
-
-  private closeIfRetired(): void {
-    if (this.state._tag === "Retiring" && this.turns === 0) this.end()
   }
 
   /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */

@@ -53,7 +53,7 @@ export const open = (options: OpenOptions): Effect.Effect<Connection.Connection,
     connection.onUpgraded(yield* options.connect(target, connection.inbound))
     yield* Finalizer.add(Effect.sync(() => connection.end()))
     if (Duration.isFinite(options.ping)) {
-      yield* connection.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
+      yield* connection.liveness.watch(options.ping).pipe(Effect.interruptible, Effect.forkScoped)
     }
     return connection
   })

@@ -1,22 +1,21 @@
 /** What the other side of a connection sends: each frame reaches the exchange it belongs to, or says something of the connection. */
 import type { Listener } from "../../Connector.ts"
+import type { Profile } from "../../Profile.ts"
 import * as ResponseEvent from "../../ResponseEvent.ts"
 import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
 import * as Redact from "../wire/redact.ts"
 import * as wireError from "../wire/wireError.ts"
 import * as Causes from "./causes.ts"
 import type { Lanes } from "./lane.ts"
+import type { Liveness } from "./liveness.ts"
 import * as Router from "./router.ts"
 
 /** The connection. */
 export interface Host {
   readonly lanes: Lanes
   readonly redact: (text: string) => string
-  /** Whether the server goes on after a response with an `error`. */
-  readonly usableAfterError: boolean
   readonly hasEnded: () => boolean
-  /** A sign of life. */
-  readonly onHeard: () => void
+  readonly liveness: Pick<Liveness, "hear">
   /** Only the socket knows how far a request came that is being written. */
   readonly end: (cause: Causes.Cause, whatIsWritten: "fail" | "wait") => void
 }
@@ -27,9 +26,11 @@ export class Inbound implements Listener {
   private unheard = 0
   private readonly router: Router.Router
   private readonly host: Host
+  private readonly profile: Pick<Profile, "usableAfterError">
 
-  constructor(host: Host) {
+  constructor(host: Host, profile: Pick<Profile, "usableAfterError">) {
     this.host = host
+    this.profile = profile
     this.router = Router.make(host.lanes)
   }
 
@@ -58,7 +59,7 @@ export class Inbound implements Listener {
   readonly onSign = (): void => {
     this.hasHeard = true
     this.unheard = 0
-    this.host.onHeard()
+    this.host.liveness.hear()
   }
 
   readonly onClose: Listener["onClose"] = ({ code, reason }) => {
@@ -90,7 +91,7 @@ export class Inbound implements Listener {
   }
 
   private onFinished(event: ResponseEvent.ServerEvent, error: ResponsesError | undefined): void {
-    const isUsable = event.type === "response.failed" || this.host.usableAfterError
+    const isUsable = event.type === "response.failed" || this.profile.usableAfterError
     const cause = error && Causes.ofFailure(error, isUsable)
     if (cause !== undefined) this.host.end(cause, "wait")
   }
