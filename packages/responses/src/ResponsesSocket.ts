@@ -25,7 +25,7 @@ import * as Heads from "./internal/socket/heads.ts"
 import * as Lease from "./internal/socket/lease.ts"
 import * as Rewarm from "./internal/socket/rewarm.ts"
 import * as Turn from "./internal/socket/turn.ts"
-import * as ErrorTable from "./internal/wire/errorTable.ts"
+import * as Reasons from "./internal/wire/reasons.ts"
 import * as Responses from "./Responses.ts"
 import { ConnectionError } from "./ResponsesError.ts"
 import * as Timeouts from "./Timeouts.ts"
@@ -165,12 +165,6 @@ export const defaultReconnect: Schedule.Schedule<unknown> = Schedule.exponential
   Schedule.intersect(Schedule.recurs(2))
 )
 
-/** A time-out has already cost enough, and other refusals will not change. */
-const isPassing = (error: ConnectionError): boolean =>
-  error.reason === "Unreachable" ||
-  (error.reason === "Refused" &&
-    ErrorTable.judge({ names: [error.code], status: error.status, text: error.description }).verdict === "passing")
-
 /** In the background: a program must come up, and fall back to HTTP, without the server too. */
 const openAhead = (connect: Effect.Effect<unknown, ConnectionError>) =>
   connect.pipe(
@@ -190,9 +184,8 @@ const openedWithin = (duration: Duration.Duration, problem: string) =>
       })
   })
 
-/** A key that is refused may have been replaced since it was asked for. */
 const withFreshKey = <A, R>(endpoint: Endpoint.Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
-  endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
+  endpoint.canRotate ? Effect.catchIf(open, Reasons.mayRedialWithNewKey, () => open) : open
 
 type Suits = (connection: Connection.Connection) => boolean
 
@@ -277,7 +270,7 @@ export const make = (
         }).pipe(
           openedWithin(connectTimeout, "The server did not open the connection"),
           (open) => withFreshKey(endpoint, open),
-          Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: isPassing }),
+          Effect.retry({ schedule: options.reconnect ?? defaultReconnect, while: Reasons.mayRedial }),
           openedWithin(reconnectTimeout, "No connection could be opened"),
           Effect.tap(() => Effect.sync(() => totals.connections++))
         ),
