@@ -11,7 +11,7 @@ const wings = {
   /** What an item, a field and a history mean: the parts of the delta rule. */
   compare: [],
   /** Whether HTTP takes over. */
-  fallback: [],
+  fallback: ["wire"],
   /** Answers of the `fetch` adapter. */
   fetch: [],
   /** Turns of a model as data, made into frames. */

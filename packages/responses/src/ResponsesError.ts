@@ -7,6 +7,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ErrorTable from "./internal/wire/errorTable.ts"
+import * as Reasons from "./internal/wire/reasons.ts"
 
 /**
  * How far a request came before it failed.
@@ -207,38 +208,23 @@ const details = (error: {
 }
 
 /**
- * Whether it is certain that the server did not run the request.
+ * Whether it is certain that the server did not run the request, so that it may be sent again without running twice.
+ *
+ * True for every `InvalidRequest` and `PreviousResponseNotFound`, and for any other error whose `delivery` is `unsent`.
  *
  * @since 0.1.0
  * @category refinements
  */
-export const isUnsent = (error: ResponsesError): boolean =>
-  error._tag === "PreviousResponseNotFound" || error._tag === "InvalidRequest" || error.delivery === "unsent"
-
-/** The same on every transport, or nothing that another one mends. */
-const isFinal: Readonly<Record<ConnectionError["reason"], boolean>> = {
-  Credentials: true,
-  Unreachable: false,
-  OpenTimeout: false,
-  Refused: false,
-  Lost: false,
-  Expired: false,
-  Closed: true,
-  TooLarge: false,
-  QueueTimeout: false,
-  FirstEventTimeout: false,
-  Stalled: false,
-  TurnTimeout: true,
-  Overrun: true
-}
+export const isUnsent = (error: ResponsesError): boolean => Reasons.isUnsent(error)
 
 /**
- * Whether another transport may serve the request: nothing ran, and the reason is the transport and not the caller. A
- * missing key or permission (401, 403) is the same everywhere.
+ * Whether another transport may serve the request.
+ *
+ * True for a `ConnectionError` whose `delivery` is `unsent`, except where the caller's own setup is the reason, which is the
+ * same on every transport: `Credentials`, `Closed`, `TurnTimeout`, `Overrun`, and any reason with status 401 or 403. False
+ * for all other errors: the server has answered, or the request itself is wrong.
  *
  * @since 0.1.0
  * @category refinements
  */
-export const canFallBack = (error: ResponsesError): error is ConnectionError =>
-  error._tag === "ConnectionError" && error.delivery === "unsent" && !isFinal[error.reason] &&
-  error.status !== 401 && error.status !== 403
+export const canFallBack = (error: ResponsesError): error is ConnectionError => Reasons.mayHttpServe(error)

@@ -1,6 +1,6 @@
 /**
- * A fallback that decays: while the first transport cannot be had the second serves at once, and the first is looked for
- * at growing intervals, in the background, so that no request waits for it.
+ * A fallback with a circuit breaker: after an outage of the first transport the second serves at once. Probes look for the
+ * first in the background, at growing intervals, so that no request waits for it.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import { canFallBack, type ConnectionError, type ResponsesError } from "./Respon
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 /**
- * For how long the second transport serves before the first is looked for. Up to a fifth, at random, is taken off each
- * interval. A server's `retry-after` makes it longer.
+ * For how long the circuit stays open: the second transport serves, and the first is not asked. Up to a fifth, at random,
+ * is taken off each interval. A server's `retry-after` makes it longer.
  *
  * @since 0.1.0
  * @category models
@@ -97,7 +97,7 @@ const intervals = Effect.fnUntraced(function*({ factor = 2, first = "5 seconds",
   return { factor, first: yield* millis("first", first), max: yield* millis("max", max) }
 })
 
-/** The first is a socket and the second HTTP, for whoever reads the log. */
+/** The log names the transports as they are in practice: the first is a socket, the second HTTP. */
 const says = ({ error, interval }: CircuitBreaker.Outage) =>
   `HTTP serves for the next ${Duration.format(Duration.millis(interval))}: ${error.message}`
 
@@ -111,21 +111,27 @@ const countProbe = (outcome: "succeeded" | "failed") =>
   Metric.increment(Metric.tagged(ResponsesTelemetry.probes, "outcome", outcome))
 
 /**
- * `Responses.orElse` with a memory. An error that says that the first transport cannot be had (unreachable, refused, lost
- * before sending) makes the second serve all requests of the next interval, without trying the first; their
- * `recoveries` name that error too. Any other error that allows a fallback concerns its own request.
+ * `Responses.orElse` with a circuit breaker.
  *
- * A first transport that connects and never answers counts as one that cannot be had, too. A request that was sent is not
- * repeated: it fails. After three such requests in a row without any answer in between (no event within
- * `firstEventTimeout`, or the connection lost before the first event), the next request is served by the second.
+ * Closed: requests go to the first transport. An error that says that it is down (unreachable, refused, lost before sending)
+ * opens the circuit. Any other error that allows a fallback sends only its own request to the second.
  *
- * The first request after the interval is served by the second as well, and starts a probe: `connect` of the first, in
- * the background, one at a time. If it fails, the next interval is longer. If it succeeds, the first serves again; only a
- * response that it opens makes the intervals short again, and until then one request without an answer is enough to begin
- * the next interval. An error that allows no fallback (401, 403, no key, a defect)
- * ends the interval too, so that the next request reports it. While nobody asks there is no timer and no fiber.
+ * A first transport that connects and never answers is down as well. A request that was sent is not repeated: it fails.
+ * Three such requests in a row without any answer in between (no event within `firstEventTimeout`, or the connection lost
+ * before the first event) open the circuit.
  *
- * Warm-ups always go to the first. One that opens ends the interval, and one that fails can begin it.
+ * Open: all requests of the interval go to the second, and the first is not asked. Their `recoveries` name the error that
+ * opened the circuit.
+ *
+ * Half-open: the first request after the interval is served by the second as well, and starts a probe: `connect` of the
+ * first, in the background, one at a time. If the probe fails, the next interval is longer. If it succeeds, the circuit
+ * closes. An error that allows no fallback (401, 403, no key, a defect) closes it too, so that the next request reports that
+ * error. An idle fallback runs no timer and no fiber.
+ *
+ * Only a response that the first transport opens makes the intervals short again. Until then, one request without an answer
+ * is enough to open the circuit again.
+ *
+ * Warm-ups always go to the first. One that opens closes the circuit, and one that fails can open it.
  *
  * @since 0.1.0
  * @category constructors
@@ -140,17 +146,16 @@ export const make = (
     const scope = Context.get(context, Scope.Scope)
     const time = yield* Time.current
     const moment = Effect.map(Random.next, (random): CircuitBreaker.Moment => ({ time: time.now(), random }))
-    const memory = CircuitBreaker.make(yield* intervals(options.probe ?? {}))
+    const breaker = CircuitBreaker.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
-    let probing = false
 
     const tried: Responses.Service["open"] = (request) =>
       Effect.suspend(() => {
-        const count = memory.count()
-        const opened = Effect.suspend(() => memory.opened(count) ? ended("The socket serves again") : Effect.void)
+        const count = breaker.count()
+        const opened = Effect.suspend(() => breaker.opened(count) ? ended("The socket serves again") : Effect.void)
         const failed = (error: ResponsesError) =>
           Effect.flatMap(moment, (moment) => {
-            const outage = memory.failed(Cause.originalError(error), count, moment)
+            const outage = breaker.failed(Cause.originalError(error), count, moment)
             return outage === undefined ? Effect.void : began(outage)
           })
         return Effect.tapBoth(first.open(request), {
@@ -159,52 +164,52 @@ export const make = (
         })
       })
 
-    /** What a probe tells, all in one step: nothing may start another one on what was known before. */
+    /** Changes the state in one step, so that no other probe can start in between. */
     const probed = (
-      outage: CircuitBreaker.Outage,
       exit: Exit.Exit<void, ResponsesError>,
       moment: CircuitBreaker.Moment
     ): Effect.Effect<void> => {
-      probing = false
       if (Exit.isSuccess(exit)) {
-        const said = memory.end(outage) ? ended("The socket serves again") : Effect.void
+        const after = breaker.probed({ _tag: "Succeeded" })
+        const said = after === undefined ? Effect.void : ended("The socket serves again")
         return Effect.zipRight(countProbe("succeeded"), said)
       }
-      if (Cause.isInterrupted(exit.cause)) return Effect.void
+      if (Cause.isInterrupted(exit.cause)) {
+        breaker.probed({ _tag: "Interrupted" })
+        return Effect.void
+      }
       const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
       if (error !== undefined && canFallBack(error)) {
-        const longer = memory.prolong(outage, Cause.originalError(error), moment)
-        const said = longer === undefined ? Effect.void : Effect.logDebug(says(longer))
+        const after = breaker.probed({ _tag: "Failed", error: Cause.originalError(error), moment })
+        const said = after?._tag === "Open" ? Effect.logDebug(says(after.outage)) : Effect.void
         return Effect.zipRight(countProbe("failed"), said)
       }
-      const said = memory.end(outage)
-        ? ended("HTTP serves no longer, so that the next request reports this:", exit.cause)
-        : Effect.void
+      const after = breaker.probed({ _tag: "Fatal" })
+      const said = after === undefined
+        ? Effect.void
+        : ended("HTTP serves no longer, so that the next request reports this:", exit.cause)
       return Effect.zipRight(countProbe("failed"), said)
     }
 
-    /** In the Layer's context: the span of the request that starts it ends before it. */
-    const startProbe = (outage: CircuitBreaker.Outage) =>
-      Effect.uninterruptible(Effect.suspend(() => {
-        if (probing || outage !== memory.current()) return Effect.void
-        probing = true
-        totals.probes++
-        return Effect.exit(Effect.interruptible(first.connect ?? Effect.void)).pipe(
-          Effect.zip(moment),
-          Effect.flatMap(([exit, moment]) => probed(outage, exit, moment)),
-          Effect.mapInputContext<never, Scope.Scope>(() => context),
-          Effect.forkIn(scope)
-        )
-      }))
+    /** Runs in the Layer's context: the probe outlives the span of the request that starts it. */
+    const probe = Effect.uninterruptible(Effect.suspend(() => {
+      if (!breaker.tryProbe(time.now())) return Effect.void
+      totals.probes++
+      return Effect.exit(Effect.interruptible(first.connect ?? Effect.void)).pipe(
+        Effect.zip(moment),
+        Effect.flatMap(([exit, moment]) => probed(exit, moment)),
+        Effect.mapInputContext<never, Scope.Scope>(() => context),
+        Effect.forkIn(scope)
+      )
+    }))
 
-    const unlessDown: Responses.Service = {
+    const unlessOpen: Responses.Service = {
       connect: first.connect,
       open: (request) =>
         Effect.suspend(() => {
-          const outage = memory.current()
+          const outage = breaker.outage()
           if (outage === undefined || request.generate === false) return tried(request)
-          const failure = Effect.fail(outage.error)
-          return time.now() < outage.until ? failure : Effect.zipRight(startProbe(outage), failure)
+          return Effect.zipRight(probe, Effect.fail(outage.error))
         })
     }
 
@@ -214,17 +219,17 @@ export const make = (
 
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() =>
-        memory.current() === undefined ? Effect.void : Metric.incrementBy(ResponsesTelemetry.fallback, -1)
+        breaker.outage() === undefined ? Effect.void : Metric.incrementBy(ResponsesTelemetry.fallback, -1)
       )
     )
 
     return {
-      ...Responses.orElse(unlessDown, counted),
+      ...Responses.orElse(unlessOpen, counted),
       stats: Effect.sync(() => ({
-        serving: memory.current() === undefined ? "first" : "second",
-        fallbacks: memory.count(),
+        serving: breaker.outage() === undefined ? "first" : "second",
+        fallbacks: breaker.count(),
         ...totals,
-        lastError: memory.lastError()
+        lastError: breaker.lastError()
       }))
     }
   })

@@ -520,6 +520,15 @@ describe("after the interval", () => {
         assert.strictEqual(second.calls.opens, opens)
       }))
   }
+
+  it.scoped("a probe that interrupts itself tells nothing: the next request starts another one", () =>
+    Effect.gen(function*() {
+      const { ask, first, stats } = yield* fallen()
+      first.connects(Effect.interrupt)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([yield* ask, yield* ask], ["http", "http"])
+      assert.deepInclude(yield* stats, { serving: "second", probes: 2, lastError: outage })
+    }))
 })
 
 describe("the intervals", () => {

@@ -1,69 +1,10 @@
-/** Whether a transport can be had, as far as the latest failures tell, and when to look again. Time and chance are given. */
+/**
+ * A circuit breaker: whether the first transport is asked, and when a probe looks for it again. Pure: time and chance are
+ * passed in, and the caller runs the probe.
+ */
 import * as Duration from "effect/Duration"
-import { canFallBack, ConnectionError, type MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
-
-type Unanswered = ConnectionError | MalformedEvent
-
-/** What the failure of a request says of its transport. */
-type Sign =
-  /** It cannot be had, and the next request would fail alike. */
-  | { readonly _tag: "Down"; readonly error: ConnectionError }
-  /** It can be had, and the server did not begin to answer. Once, that can be chance. */
-  | { readonly _tag: "Unanswered"; readonly error: Unanswered }
-  /** It serves, and the failure is the server's answer. */
-  | { readonly _tag: "Answered" }
-  | { readonly _tag: "None" }
-
-const tagOfReason: Readonly<Record<ConnectionError["reason"], Sign["_tag"]>> = {
-  Unreachable: "Down",
-  OpenTimeout: "Down",
-  Refused: "Down",
-  Lost: "Down",
-  Expired: "Answered",
-  Credentials: "None",
-  Closed: "None",
-  TooLarge: "None",
-  QueueTimeout: "None",
-  FirstEventTimeout: "Unanswered",
-  Stalled: "Unanswered",
-  TurnTimeout: "Unanswered",
-  Overrun: "Answered"
-}
-
-const tagOf = (error: ConnectionError): Sign["_tag"] => {
-  if (error.delivery === "partial") return "Answered"
-  const tag = tagOfReason[error.reason]
-  if (tag !== "Down") return tag
-  if (error.delivery === "unacknowledged") return "Unanswered"
-  return canFallBack(error) ? "Down" : "None"
-}
-
-/** Of a request that failed before its response began. */
-const signOf = (error: ResponsesError): Sign => {
-  switch (error._tag) {
-    case "InvalidRequest":
-      return { _tag: "None" }
-    case "PreviousResponseNotFound":
-    case "ResponseFailed":
-      return { _tag: "Answered" }
-    case "MalformedEvent":
-      return { _tag: "Unanswered", error }
-    case "ConnectionError":
-      return { _tag: tagOf(error), error }
-  }
-}
-
-/** How many requests in a row may stay without an answer before the transport counts as down. */
-const maxUnanswered = 3
-
-/** For the requests after it, of which nothing was sent. */
-const unansweredError = (count: number, last: Unanswered): ConnectionError =>
-  new ConnectionError({
-    reason: last._tag === "MalformedEvent" || last.reason === "TurnTimeout" ? "Lost" : last.reason,
-    delivery: "unsent",
-    description: `${count} requests in a row had no answer on the socket, the last one: ${last.description}`,
-    ...last._tag === "ConnectionError" && last.closeCode !== undefined ? { closeCode: last.closeCode } : {}
-  })
+import { ConnectionError, type ResponsesError } from "../../ResponsesError.ts"
+import * as Reasons from "../wire/reasons.ts"
 
 /** In milliseconds. */
 export interface Intervals {
@@ -74,10 +15,33 @@ export interface Intervals {
 
 export interface Outage {
   readonly error: ConnectionError
-  /** For how long nobody needs to look. */
+  /** In milliseconds: how long the circuit stays open before a probe may start. */
   readonly interval: number
   readonly until: number
 }
+
+/**
+ * ```
+ * Closed   ──an outage begins──────────────────────────────▶ Open
+ * Open     ──a request comes, after the interval───────────▶ HalfOpen
+ * Open     ──a request opens───────────────────────────────▶ Closed
+ * HalfOpen ──a request opens───────────────────────────────▶ Closed, and the probe is a stray one
+ * HalfOpen ──the probe succeeds, or HTTP would fail too────▶ Closed
+ * HalfOpen ──the probe fails───────────────────────────────▶ Open, for a longer interval
+ * HalfOpen ──the probe is interrupted──────────────────────▶ Open, as before
+ * ```
+ *
+ * - `Closed`: requests go to the first transport.
+ * - `Open`: requests go to the second. Only a warm-up still goes to the first, and so may open.
+ * - `HalfOpen`: the same, and a probe of the first runs.
+ *
+ * `hasStrayProbe`: the probe of an earlier outage still runs. Its result is ignored, and no other probe starts before it
+ * has ended.
+ */
+export type State =
+  | { readonly _tag: "Closed"; readonly hasStrayProbe: boolean }
+  | { readonly _tag: "Open"; readonly outage: Outage; readonly hasStrayProbe: boolean }
+  | { readonly _tag: "HalfOpen"; readonly outage: Outage }
 
 export interface Moment {
   /** In milliseconds. */
@@ -86,76 +50,124 @@ export interface Moment {
   readonly random: number
 }
 
-export interface Memory {
-  readonly current: () => Outage | undefined
+export type ProbeResult =
+  | { readonly _tag: "Succeeded" }
+  /** An error that HTTP may stand in for. */
+  | { readonly _tag: "Failed"; readonly error: ConnectionError; readonly moment: Moment }
+  /** HTTP would fail too. The next request goes to the first transport and reports it. */
+  | { readonly _tag: "Fatal" }
+  | { readonly _tag: "Interrupted" }
+
+export interface CircuitBreaker {
+  /** The outage while the circuit is open or half-open. */
+  readonly outage: () => Outage | undefined
   /** Why the current outage goes on, or the last one did. */
   readonly lastError: () => ConnectionError | undefined
   /** How many outages began. */
   readonly count: () => number
-  /** A request failed which began when there had been `count` outages. Gives the outage that begins with it, if one does. */
+  /** A request failed that began after `count` outages. Gives the outage that begins with it, if one does. */
   readonly failed: (error: ResponsesError, count: number, moment: Moment) => Outage | undefined
-  /** A request was opened which began when there had been `count` outages. Tells whether an outage ends with it. */
+  /** A request opened that began after `count` outages. Tells whether it closed the circuit. */
   readonly opened: (count: number) => boolean
-  /** The outage goes on, unless it has ended meanwhile. */
-  readonly prolong: (outage: Outage, error: ConnectionError, moment: Moment) => Outage | undefined
-  /** The outage is over; `false` if it was already. The next one lasts longer all the same. */
-  readonly end: (outage: Outage) => boolean
+  /** Makes an open circuit half-open if the interval is over and no probe runs. Tells whether to start a probe. */
+  readonly tryProbe: (time: number) => boolean
+  /** The probe has ended. Gives the state that it led to, or `undefined` if the probe was a stray one. */
+  readonly probed: (result: ProbeResult) => State | undefined
+}
+
+/** How many requests in a row may stay without an answer before an outage begins. */
+const maxUnanswered = 3
+
+/** For the requests that follow, of which nothing is sent. */
+const unansweredError = (count: number, last: ResponsesError): ConnectionError => {
+  const because = (reason: ConnectionError["reason"]) =>
+    new ConnectionError({
+      reason,
+      delivery: "unsent",
+      description: `${count} requests in a row had no answer on the socket, the last one: ${last.description}`,
+      ...last._tag === "ConnectionError" && last.closeCode !== undefined ? { closeCode: last.closeCode } : {}
+    })
+  const error = because(last._tag === "ConnectionError" ? last.reason : "Lost")
+  return Reasons.mayHttpServe(error) ? error : because("Lost")
 }
 
 /** The share of an interval that chance can take off, so that many clients do not come back at once. */
 const jitter = 0.2
 
-export const make = ({ factor, first, max }: Intervals): Memory => {
-  let current: Outage | undefined
+export const make = ({ factor, first, max }: Intervals): CircuitBreaker => {
+  let state: State = { _tag: "Closed", hasStrayProbe: false }
   let count = 0
-  let due = first
   let lastError: ConnectionError | undefined
-  /** Requests without an answer since the last answer. An outage that a probe ends leaves it: one more begins the next. */
+  /** The next interval. Only a request that opens makes it short again: a probe does not prove that requests are answered. */
+  let next = first
+  /** Requests without an answer since the last answer. A probe does not reset it, for the same reason. */
   let unanswered = 0
 
-  const hold = (error: ConnectionError, { random, time }: Moment): Outage => {
+  const outageOf = (error: ConnectionError, { random, time }: Moment): Outage => {
     const asked = Duration.toMillis(error.retryAfter ?? Duration.zero)
-    const interval = Math.min(Math.max(Math.floor(Math.min(due, max) * (1 - jitter * random)), asked), max)
-    due = Math.min(due * factor, max)
+    const interval = Math.min(Math.max(Math.floor(Math.min(next, max) * (1 - jitter * random)), asked), max)
+    next = Math.min(next * factor, max)
     lastError = error
-    current = { error, interval, until: time + interval }
-    return current
+    return { error, interval, until: time + interval }
   }
 
-  const end = (outage: Outage | undefined): boolean => {
-    if (current === undefined || outage !== current) return false
-    current = undefined
-    return true
-  }
-
-  const cause = (sign: Sign): ConnectionError | undefined => {
-    if (sign._tag === "Down") return sign.error
-    return sign._tag === "Unanswered" && unanswered >= maxUnanswered
-      ? unansweredError(unanswered, sign.error)
+  const causeOf = (error: ResponsesError): ConnectionError | undefined => {
+    if (Reasons.isDown(error)) return error
+    return Reasons.signOf(error) === "unanswered" && unanswered >= maxUnanswered
+      ? unansweredError(unanswered, error)
       : undefined
   }
 
+  const afterProbe = (outage: Outage, result: ProbeResult): State => {
+    switch (result._tag) {
+      case "Succeeded":
+      case "Fatal":
+        return { _tag: "Closed", hasStrayProbe: false }
+      case "Failed":
+        return { _tag: "Open", outage: outageOf(result.error, result.moment), hasStrayProbe: false }
+      case "Interrupted":
+        return { _tag: "Open", outage, hasStrayProbe: false }
+    }
+  }
+
   return {
-    current: () => current,
+    outage: () => state._tag === "Closed" ? undefined : state.outage,
     lastError: () => lastError,
     count: () => count,
     failed: (error, began, moment) => {
-      const sign = signOf(error)
-      if (sign._tag === "Answered") unanswered = 0
+      const sign = Reasons.signOf(error)
+      if (sign === "answered") unanswered = 0
+      // It says nothing of what has happened since.
       if (began !== count) return undefined
-      if (sign._tag === "Unanswered") unanswered++
-      const why = current === undefined ? cause(sign) : undefined
-      if (why === undefined) return undefined
+      if (sign === "unanswered") unanswered++
+      if (state._tag !== "Closed") return undefined
+      const cause = causeOf(error)
+      if (cause === undefined) return undefined
       count++
-      return hold(why, moment)
+      const outage = outageOf(cause, moment)
+      state = { _tag: "Open", outage, hasStrayProbe: state.hasStrayProbe }
+      return outage
     },
     opened: (began) => {
       unanswered = 0
       if (began !== count) return false
-      due = first
-      return end(current)
+      next = first
+      if (state._tag === "Closed") return false
+      state = { _tag: "Closed", hasStrayProbe: state._tag === "HalfOpen" || state.hasStrayProbe }
+      return true
     },
-    prolong: (outage, error, moment) => outage === current ? hold(error, moment) : undefined,
-    end
+    tryProbe: (time) => {
+      if (state._tag !== "Open" || state.hasStrayProbe || time < state.outage.until) return false
+      state = { _tag: "HalfOpen", outage: state.outage }
+      return true
+    },
+    probed: (result) => {
+      if (state._tag !== "HalfOpen") {
+        state = { ...state, hasStrayProbe: false }
+        return undefined
+      }
+      state = afterProbe(state.outage, result)
+      return state
+    }
   }
 }

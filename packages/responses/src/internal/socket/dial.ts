@@ -7,7 +7,7 @@ import type { Connect } from "../../Connector.ts"
 import type { Endpoint } from "../../Endpoint.ts"
 import { ConnectionError } from "../../ResponsesError.ts"
 import * as Finalizer from "../effect/finalizer.ts"
-import * as ErrorTable from "../wire/errorTable.ts"
+import * as Reasons from "../wire/reasons.ts"
 import * as Connection from "./connection.ts"
 
 export interface OpenOptions extends Connection.Options {
@@ -22,12 +22,6 @@ export interface Options extends OpenOptions {
   readonly reconnectTimeout: Duration.Duration
 }
 
-/** A time-out has already cost enough, and other refusals will not change. */
-const isPassing = (error: ConnectionError): boolean =>
-  error.reason === "Unreachable" ||
-  (error.reason === "Refused" &&
-    ErrorTable.judge({ names: [error.code], status: error.status, text: error.description }).verdict === "passing")
-
 const within = (duration: Duration.Duration, problem: string) =>
   Effect.timeoutFail({
     duration,
@@ -41,7 +35,7 @@ const within = (duration: Duration.Duration, problem: string) =>
 
 /** A key that is refused may have been replaced since it was asked for. */
 const withFreshKey = <A, R>(endpoint: Endpoint, open: Effect.Effect<A, ConnectionError, R>) =>
-  endpoint.canRotate ? Effect.catchIf(open, (error) => error.status === 401, () => open) : open
+  endpoint.canRotate ? Effect.catchIf(open, Reasons.mayRedialWithNewKey, () => open) : open
 
 /** The connection is closed with its scope. */
 export const open = (options: OpenOptions): Effect.Effect<Connection.Connection, ConnectionError, Scope.Scope> =>
@@ -62,6 +56,6 @@ export const dial = (options: Options): Effect.Effect<Connection.Connection, Con
   open(options).pipe(
     within(options.connectTimeout, "The server did not open the connection"),
     (open) => withFreshKey(options.endpoint, open),
-    Effect.retry({ schedule: options.reconnect, while: isPassing }),
+    Effect.retry({ schedule: options.reconnect, while: Reasons.mayRedial }),
     within(options.reconnectTimeout, "No connection could be opened")
   )

@@ -14,6 +14,7 @@ import * as Finalizer from "../effect/finalizer.ts"
 import * as Time from "../effect/time.ts"
 import * as Exchange from "../exchange/exchange.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
+import * as Reasons from "../wire/reasons.ts"
 import * as Utf8 from "../wire/utf8.ts"
 import type { Connection } from "./connection.ts"
 import type { Heads, Place, Planned } from "./heads.ts"
@@ -36,18 +37,6 @@ export interface Options {
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
 }
-
-/** The connection is to blame, so another connection may serve the very same request. */
-const isConnections: Readonly<Partial<Record<ConnectionError["reason"], boolean>>> = {
-  Expired: true,
-  Lost: true,
-  FirstEventTimeout: true,
-  Stalled: true
-}
-
-const isRepeatable = (repeat: Options["repeat"]) => (error: ResponsesError): error is ConnectionError =>
-  error._tag === "ConnectionError" && isConnections[error.reason] === true &&
-  (error.delivery === "unsent" || error.delivery === repeat)
 
 /** Checked before anything is dialled, and again when it is known what travels. */
 const checkSize = (
@@ -115,7 +104,7 @@ type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" 
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
   const { heads, maxFrameBytes, onEarlyEnd, onOpen, pool, suits, time } = options
-  const isRepeated = isRepeatable(options.repeat)
+  const isRepeated = Reasons.mayRepeat(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest) =>
     checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
