@@ -3,11 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted } from "effect"
 import { inspect } from "node:util"
 import type { Listener } from "../src/Connector.ts"
-import * as Endpoint from "../src/Endpoint.ts"
 import * as Timers from "../src/internal/effect/timers.ts"
+import * as Endpoint from "../src/internal/options/endpoint.ts"
+import * as Timeouts from "../src/internal/options/timeouts.ts"
 import * as Connection from "../src/internal/socket/connection.ts"
 import type { ConnectionError } from "../src/ResponsesError.ts"
-import * as Timeouts from "../src/Timeouts.ts"
 
 const key = "sk-very-secret"
 
