@@ -14,6 +14,8 @@ const wings = {
   fallback: ["wire"],
   /** Answers of the `fetch` adapter. */
   fetch: [],
+  /** What the options of a caller come to: where the server is, who asks, how long a request may wait. */
+  options: ["wire"],
   /** Turns of a model as data, made into frames. */
   script: ["wire"],
   /** Schemas, arguments and outputs of tools. */
@@ -21,11 +23,11 @@ const wings = {
   /** What a `Conversation` keeps, and whose turn it is. */
   conversation: ["effect", "wire"],
   /** One request and its answer, over any transport. */
-  exchange: ["effect", "wire"],
+  exchange: ["effect", "wire", "options"],
   /** A response over HTTP. */
-  http: ["effect", "wire", "exchange"],
+  http: ["effect", "wire", "options", "exchange"],
   /** The connections, and who is served where. */
-  socket: ["effect", "wire", "compare", "exchange"]
+  socket: ["effect", "wire", "options", "compare", "exchange"]
 }
 
 /** Public modules that put wings together. No wing imports them, and they do not import each other. */
@@ -71,6 +73,20 @@ export default {
       to: { path: `${src}(?:${assembled.join("|")})[.]ts$` }
     },
     {
+      name: "unstable-on-top",
+      comment: "What is passed on to sister packages is imported by them and by tests, not by effect-responses itself.",
+      severity: "error",
+      from: { path: src },
+      to: { path: `${src}unstable/` }
+    },
+    {
+      name: "examples-are-stable",
+      comment: "The examples import what users may.",
+      severity: "error",
+      from: { path: "^packages/examples/" },
+      to: { path: `${src}unstable/` }
+    },
+    {
       name: "no-cycle",
       comment: "Files do not import each other in a circle.",
       severity: "error",
@@ -101,11 +117,10 @@ export default {
     },
     {
       name: "published-sources",
-      comment:
-        "A published package imports, of this repository, only itself and the public modules of effect-responses.",
+      comment: "A published package imports, of this repository, only itself and what effect-responses exports.",
       severity: "error",
       from: { path: "^packages/(responses[^/]*)/src/" },
-      to: { path: "^packages/", pathNot: ["^packages/$1/src/", `${src}[^/]+[.]ts$`] }
+      to: { path: "^packages/", pathNot: ["^packages/$1/src/", `${src}(?:unstable/)?[^/]+[.]ts$`] }
     },
     {
       name: "examples-are-leaves",

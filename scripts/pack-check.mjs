@@ -1,12 +1,13 @@
 /**
- * Is what we would publish usable? Builds and packs the public packages, lints the tarballs (publint, attw), then
- * installs them with npm into an empty project, type-checks every module there with `skipLibCheck: false`, and runs it.
+ * Is what we would publish usable? Builds the public packages, looks for types of the inside in their declarations, packs
+ * them, lints the tarballs (publint, attw), then installs them with npm into an empty project, type-checks every module there with `skipLibCheck: false`, and runs it.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { leaks } from "./declarations.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const bin = (/** @type {string} */ name) => join(root, "node_modules/.bin", name)
@@ -31,13 +32,22 @@ const packages = readdirSync(join(root, "packages"))
   .map((directory) => ({ directory, manifest: readJson(join(directory, "package.json")) }))
   .filter(({ manifest }) => manifest.private !== true)
 
-/** The public modules of a package as its users write them: the package itself, then its files. */
+/** The modules of a package as they are imported: the package itself, its files, and those for sister packages. */
 const entrypoints = (/** @type {string} */ directory) => [
   ".",
-  ...readdirSync(join(directory, "src"))
-    .filter((file) => file.endsWith(".ts") && file !== "index.ts")
-    .map((file) => `./${basename(file, ".ts")}`)
+  ...["", "unstable/"].filter((folder) => existsSync(join(directory, "src", folder))).flatMap((folder) =>
+    readdirSync(join(directory, "src", folder))
+      .filter((file) => file.endsWith(".ts") && file !== "index.ts")
+      .map((file) => `./${folder}${basename(file, ".ts")}`)
+  )
 ]
+
+const checkDeclarations = () => {
+  for (const { directory, manifest } of packages) {
+    const found = leaks(join(directory, "dist"))
+    expect(found.length === 0, `${manifest.name}: public types name what users cannot:\n${found.join("\n")}`)
+  }
+}
 
 /** Only these belong in a tarball. */
 const published = /^(?:package\.json|LICENSE|README\.md|(?:src|dist)\/.*(?<!\.tsbuildinfo))$/
@@ -131,6 +141,7 @@ try {
   // `tsc -b` keeps the output of deleted sources.
   for (const { directory } of packages) rmSync(join(directory, "dist"), { recursive: true, force: true })
   run("pnpm", ["run", "build"])
+  checkDeclarations()
   const project = join(temporary, "consumer")
   mkdirSync(project)
   consume(project, pack(temporary))

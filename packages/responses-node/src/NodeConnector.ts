@@ -5,7 +5,7 @@
  */
 import { type Connect, Connector, refused, type Socket, unreachable } from "effect-responses/Connector"
 import type { ConnectionError } from "effect-responses/ResponsesError"
-import * as Timeouts from "effect-responses/Timeouts"
+import * as Timeouts from "effect-responses/unstable/Timeouts"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

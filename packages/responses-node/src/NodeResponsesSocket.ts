@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import { Connector } from "effect-responses/Connector"
-import * as Endpoint from "effect-responses/Endpoint"
-import type { Responses } from "effect-responses/Responses"
+import { Responses } from "effect-responses/Responses"
 import * as ResponsesSocket from "effect-responses/ResponsesSocket"
+import * as Endpoint from "effect-responses/unstable/Endpoint"
 import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Agent from "./internal/agent.ts"
@@ -25,12 +26,14 @@ export interface Options extends ResponsesSocket.Options, NodeConnector.Options 
  */
 export interface ConfigOptions extends ResponsesSocket.ConfigOptions, NodeConnector.Options {}
 
+/** One Layer from the options to both services: each Layer in between would stay in memory as long as the connection. */
 const makeContext = (options: Options) =>
   Effect.gen(function*() {
     const { socketUrl } = yield* Endpoint.urls(options)
     yield* Agent.check(options.agent, socketUrl)
     const connect = yield* NodeConnector.make(options)
-    return yield* Effect.provideService(ResponsesSocket.makeContext(options), Connector, connect)
+    const service = yield* Effect.provideService(ResponsesSocket.make(options), Connector, connect)
+    return Context.make(ResponsesSocket.ResponsesSocket, service).pipe(Context.add(Responses, service))
   })
 
 /**

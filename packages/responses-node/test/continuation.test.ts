@@ -1,7 +1,8 @@
 /** The main property, with the local server as the judge: it reports a hash of what its model saw. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Continuation from "effect-responses/Continuation"
+import type { Rule } from "effect-responses/Continuation"
 import * as ResponseRequest from "effect-responses/ResponseRequest"
+import * as Continuation from "effect-responses/unstable/Continuation"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Courses from "./support/courses.ts"
@@ -12,7 +13,7 @@ const numRuns = Number(process.env["COURSES"] ?? 300)
 const check = (
   arbitrary: FastCheck.Arbitrary<Courses.Course>,
   judge: (verdict: Courses.Verdict) => string | undefined,
-  options: { readonly rule?: Continuation.Rule; readonly numRuns?: number; readonly seed?: number } = {}
+  options: { readonly rule?: Rule; readonly numRuns?: number; readonly seed?: number } = {}
 ) =>
   Effect.promise(() =>
     FastCheck.check(
@@ -56,9 +57,9 @@ describe("a broken rule goes red", () => {
   /** Continues the latest response, whatever it was, with what stands behind as many items as it had. */
   const broken = (
     isSame: (head: Kept, request: ResponseRequest.ResponseRequest) => boolean
-  ): Continuation.Rule => {
+  ): Rule => {
     const kept = new Map<string, Kept>()
-    return {
+    return Continuation.make({
       plan: (heads, request) => {
         const full = Continuation.full(request, { _tag: "First" })
         const head = heads.map(({ responseId }) => kept.get(responseId)).find((head) => head !== undefined)
@@ -86,7 +87,7 @@ describe("a broken rule goes red", () => {
         }
         return head
       }
-    }
+    })
   }
 
   interface Kept {
@@ -112,7 +113,7 @@ describe("a broken rule goes red", () => {
   const identical = prefix((head, index, item) => head.items[index] === item)
   const equal = prefix((head, index, item) => head.texts[index] === JSON.stringify(item))
 
-  const rules: Readonly<Record<string, readonly [rule: Continuation.Rule, wrong: string]>> = {
+  const rules: Readonly<Record<string, readonly [rule: Rule, wrong: string]>> = {
     "that counts items": [broken(longer), "the model saw"],
     "that trusts the identity of items": [
       broken((head, request) => sameInstructions(head, request) && identical(head, request)),

@@ -3,8 +3,8 @@
  * key that it was sent. Not even 16 characters of it in a row.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type * as Endpoint from "effect-responses/Endpoint"
 import * as Profile from "effect-responses/Profile"
+import type * as ResponsesOptions from "effect-responses/ResponsesOptions"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Http from "node:http"
@@ -50,7 +50,7 @@ for (const [of, key] of keys) {
         }
       }))
 
-    const headers: ReadonlyArray<Endpoint.Headers> = [
+    const headers: ReadonlyArray<ResponsesOptions.Headers> = [
       { "x-gateway-token": key },
       { "x-own": Redacted.make(key) },
       { authorization: `Custom ${key}` },

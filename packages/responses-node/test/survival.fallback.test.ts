@@ -4,7 +4,6 @@ import * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as Upgrade from "effect-responses-server/Upgrade"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import { ResponsesFallback } from "effect-responses/ResponsesFallback"
-import type * as ResponseTurn from "effect-responses/ResponseTurn"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -116,7 +115,11 @@ describe("a connection that breaks without a close frame", () => {
 
 describe("a server that opens sockets and never answers on one", () => {
   const dead: ReadonlyArray<
-    readonly [string, ResponseTurn.Turn, { readonly reason: "FirstEventTimeout" | "Lost"; readonly closeCode?: number }]
+    readonly [
+      string,
+      ResponseScript.Turn,
+      { readonly reason: "FirstEventTimeout" | "Lost"; readonly closeCode?: number }
+    ]
   > = [
     ["says nothing", ResponseScript.silence(), { reason: "FirstEventTimeout" }],
     ["breaks the connection", ResponseScript.drop(), { reason: "Lost", closeCode: 1006 }],

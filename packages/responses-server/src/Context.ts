@@ -8,7 +8,7 @@ import * as Arr from "effect/Array"
 import * as Order from "effect/Order"
 import * as Predicate from "effect/Predicate"
 import { createHash } from "node:crypto"
-import { decipher } from "./Dialect.ts"
+import { decipher } from "./internal/dialect.ts"
 
 type Json = Readonly<Record<string, unknown>>
 

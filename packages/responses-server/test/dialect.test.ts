@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ResponseScript, ResponseSteps } from "effect-responses"
+import { ResponseScript } from "effect-responses"
+import * as ResponseSteps from "effect-responses/unstable/ResponseSteps"
 import * as Context from "../src/Context.ts"
-import * as Dialect from "../src/Dialect.ts"
+import type { Dialect } from "../src/Dialect.ts"
+import * as Dialects from "../src/internal/dialect.ts"
 
 const turn = ResponseScript.turn([
   ResponseScript.reasoning("Hm", { encrypted: "cipher" }),
@@ -24,15 +26,15 @@ interface Frame {
   readonly response?: { readonly output: ReadonlyArray<{ readonly type: string; readonly encrypted_content?: string }> }
 }
 
-const spoken = (dialect: Dialect.Dialect) =>
-  Dialect.speak(dialect, steps).flatMap((step) => step._tag === "Send" ? [step.frame as Frame] : [])
+const spoken = (dialect: Dialect) =>
+  Dialects.speak(dialect, steps).flatMap((step) => step._tag === "Send" ? [step.frame as Frame] : [])
 
-const ended = (dialect: Dialect.Dialect) => spoken(dialect).at(-1)?.response?.output ?? []
+const ended = (dialect: Dialect) => spoken(dialect).at(-1)?.response?.output ?? []
 
 describe("a dialect", () => {
   it("of the vendor leaves the steps alone", () => {
-    assert.strictEqual(Dialect.speak({}, steps), steps)
-    assert.isUndefined(Dialect.wholeOutput({}, steps))
+    assert.strictEqual(Dialects.speak({}, steps), steps)
+    assert.isUndefined(Dialects.wholeOutput({}, steps))
   })
 
   it("without announcements begins with the output, and counts from zero", () => {
@@ -42,12 +44,12 @@ describe("a dialect", () => {
   })
 
   it("with thin or empty ends leaves items out of the last event only", () => {
-    const types = (dialect: Dialect.Dialect) => ended(dialect).map(({ type }) => type)
+    const types = (dialect: Dialect) => ended(dialect).map(({ type }) => type)
     assert.deepStrictEqual(types({}), ["reasoning", "message", "function_call"])
     assert.deepStrictEqual(types({ ends: "thin" }), ["reasoning", "message"])
     assert.deepStrictEqual(types({ ends: "empty" }), [])
     assert.strictEqual(spoken({ ends: "empty" }).length, spoken({}).length)
-    assert.strictEqual(Dialect.wholeOutput({ ends: "empty" }, steps)?.length, 3)
+    assert.strictEqual(Dialects.wholeOutput({ ends: "empty" }, steps)?.length, 3)
   })
 
   it("that doubles calls gives each two item ids and one call_id", () => {

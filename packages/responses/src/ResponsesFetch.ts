@@ -44,7 +44,12 @@ export interface Options {
  * @since 0.1.0
  * @category models
  */
-export interface Answer extends HttpAnswer.Answer {}
+export interface Answer {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
 
 /**
  * The answer that HTTP would have brought for a failure: status, headers (`retry-after`, `x-request-id`) and the JSON body

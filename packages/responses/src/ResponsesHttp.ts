@@ -21,7 +21,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
-import * as Endpoint from "./Endpoint.ts"
 import * as Finalizer from "./internal/effect/finalizer.ts"
 import * as Limits from "./internal/effect/limits.ts"
 import * as Time from "./internal/effect/time.ts"
@@ -31,16 +30,19 @@ import * as Exchange from "./internal/exchange/exchange.ts"
 import * as HttpEvents from "./internal/http/httpEvents.ts"
 import * as HttpFailure from "./internal/http/httpFailure.ts"
 import * as HttpSpan from "./internal/http/httpSpan.ts"
+import type { Credentials } from "./internal/options/credentials.ts"
+import * as Endpoint from "./internal/options/endpoint.ts"
+import * as Timeouts from "./internal/options/timeouts.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
-import * as Timeouts from "./Timeouts.ts"
+import type * as ResponsesOptions from "./ResponsesOptions.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Endpoint.Options, Omit<Timeouts.Options, "queueTimeout"> {
+export interface Options extends ResponsesOptions.Endpoint, Omit<ResponsesOptions.Timeouts, "queueTimeout"> {
   /**
    * How much of the output of one response is kept, in characters of the JSON that the server sent. A response with more
    * fails with `Overrun`. Default: 67,108,864 (64 Mi)
@@ -52,7 +54,7 @@ export interface Options extends Endpoint.Options, Omit<Timeouts.Options, "queue
  * @since 0.1.0
  * @category models
  */
-export interface ConfigOptions extends Omit<Options, keyof Endpoint.FromConfig>, Endpoint.FromConfig {}
+export interface ConfigOptions extends Omit<Options, keyof ResponsesOptions.FromConfig>, ResponsesOptions.FromConfig {}
 
 const encode = (request: ResponseRequest.ResponseRequest): Either.Either<Uint8Array, InvalidRequest> =>
   request.generate === false
@@ -125,7 +127,7 @@ export const make = (
         Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response))
       )
 
-    const post = (body: Uint8Array, { headers, redact }: Endpoint.Credentials) =>
+    const post = (body: Uint8Array, { headers, redact }: Credentials) =>
       HttpSpan.withSpan(
         HttpClientRequest.post(endpoint.httpUrl, {
           headers: { ...headers, accept: "text/event-stream" },

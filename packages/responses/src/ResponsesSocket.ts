@@ -14,10 +14,12 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
-import * as Endpoint from "./Endpoint.ts"
+import * as Rule from "./internal/compare/rule.ts"
 import * as Limits from "./internal/effect/limits.ts"
 import * as Timers from "./internal/effect/timers.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
+import * as Endpoint from "./internal/options/endpoint.ts"
+import * as Timeouts from "./internal/options/timeouts.ts"
 import * as CurrentKey from "./internal/socket/currentKey.ts"
 import * as Dial from "./internal/socket/dial.ts"
 import * as Heads from "./internal/socket/heads.ts"
@@ -27,13 +29,13 @@ import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
 import * as Responses from "./Responses.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
-import * as Timeouts from "./Timeouts.ts"
+import type * as ResponsesOptions from "./ResponsesOptions.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Endpoint.Options, Timeouts.Options {
+export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Timeouts {
   /** Open the connection when the Layer is built instead of at the first request. Default: `false` */
   readonly eager?: boolean | undefined
   /** How long the server may take to answer the upgrade. Default: 10 seconds */
@@ -85,7 +87,7 @@ export interface Options extends Endpoint.Options, Timeouts.Options {
  * @since 0.1.0
  * @category models
  */
-export interface ConfigOptions extends Omit<Options, keyof Endpoint.FromConfig>, Endpoint.FromConfig {}
+export interface ConfigOptions extends Omit<Options, keyof ResponsesOptions.FromConfig>, ResponsesOptions.FromConfig {}
 
 /**
  * @since 0.1.0
@@ -199,7 +201,7 @@ export const make = (
     const tally = Tally.make()
     const rule = options.continuation ?? Continuation.automatic
     const heads = Heads.make({
-      rule,
+      rule: Rule.of(rule),
       continuesWithInstructions: profile.continuesWithInstructions,
       uniqueIds: profile.uniqueIds,
       keepsServed: options.rewarm === true,
@@ -269,20 +271,8 @@ export const make = (
     }
   })
 
-/**
- * `make`, as both of its services. A platform gives it its `Connector` and makes one Layer of it: each Layer in between
- * would stay in memory, with some kilobytes, for as long as the connection.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const makeContext = (
-  options: Options
-): Effect.Effect<
-  Context.Context<ResponsesSocket | Responses.Responses>,
-  ConfigError.ConfigError,
-  Connector | Scope.Scope
-> =>
+/** One Layer from the options to both services: each Layer in between would stay in memory as long as the connection. */
+const makeContext = (options: Options) =>
   Effect.map(
     make(options),
     (service) => Context.make(ResponsesSocket, service).pipe(Context.add(Responses.Responses, service))

@@ -14,15 +14,16 @@ import * as Predicate from "effect/Predicate"
 import * as FairSemaphore from "./internal/effect/fairSemaphore.ts"
 import * as Time from "./internal/effect/time.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
+import * as ResponseSteps from "./internal/script/responseSteps.ts"
+import type { Step } from "./internal/script/scriptSteps.ts"
 import * as DeepJson from "./internal/wire/deepJson.ts"
 import * as wireError from "./internal/wire/wireError.ts"
 import * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
-import * as ResponseScript from "./ResponseScript.ts"
+import type * as ResponseScript from "./ResponseScript.ts"
 import { MalformedEvent } from "./ResponsesError.ts"
-import * as ResponseSteps from "./ResponseSteps.ts"
 
 /**
  * @since 0.1.0
@@ -69,7 +70,7 @@ const failed = (exchange: Exchange.Exchange) => (cause: Cause.Cause<never>): Eff
   })
 
 /** Does what a connection does with the steps of a server. */
-const play = (exchange: Exchange.Exchange) => (step: ResponseScript.Step): Effect.Effect<void> =>
+const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> =>
   Effect.suspend(() => {
     switch (step._tag) {
       case "Send": {
@@ -130,7 +131,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
             ...ResponseRequest.items(request)
           ]
         }
-        const turn = ResponseScript.pick(script, context)
+        const turn = ResponseSteps.pick(script, context)
         if (turn === undefined) return Effect.dieMessage(runOut(index))
         if (request.generate !== false) index++
         return Effect.succeed({ input: context.input, steps: ResponseSteps.steps(turn, context) })

@@ -11,11 +11,6 @@ export * as Continuation from "./Continuation.ts"
 /**
  * @since 0.1.0
  */
-export * as Endpoint from "./Endpoint.ts"
-
-/**
- * @since 0.1.0
- */
 export * as Profile from "./Profile.ts"
 
 /**
@@ -37,11 +32,6 @@ export * as ResponseRequest from "./ResponseRequest.ts"
  * @since 0.1.0
  */
 export * as ResponseScript from "./ResponseScript.ts"
-
-/**
- * @since 0.1.0
- */
-export * as ResponseSteps from "./ResponseSteps.ts"
 
 /**
  * @since 0.1.0
@@ -71,6 +61,11 @@ export * as ResponsesHttp from "./ResponsesHttp.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponsesOptions from "./ResponsesOptions.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponsesSocket from "./ResponsesSocket.ts"
 
 /**
@@ -92,8 +87,3 @@ export * as Conversation from "./Conversation.ts"
  * @since 0.1.0
  */
 export * as ResponseTool from "./ResponseTool.ts"
-
-/**
- * @since 0.1.0
- */
-export * as Timeouts from "./Timeouts.ts"

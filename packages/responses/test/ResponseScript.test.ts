@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
+import * as ResponseSteps from "../src/internal/script/responseSteps.ts"
 import type { ResponseItem } from "../src/ResponseItem.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as S from "../src/ResponseScript.ts"
-import * as ResponseSteps from "../src/ResponseSteps.ts"
 
 const context = (request: Partial<ResponseRequest> = {}): S.Context => ({
   request: { model: "m", ...request },
@@ -439,11 +439,12 @@ describe("steps", () => {
 describe("pick", () => {
   it("a list by index, a function for every request, warm-ups apart", () => {
     const script: S.Script = [S.text("a"), (request) => S.text(request.model ?? "")]
-    const at = (index: number, request: Partial<ResponseRequest> = {}) => S.pick(script, { ...context(request), index })
+    const at = (index: number, request: Partial<ResponseRequest> = {}) =>
+      ResponseSteps.pick(script, { ...context(request), index })
     assert.deepStrictEqual(at(0), S.text("a"))
     assert.deepStrictEqual(at(1, { model: "x" }), S.text("x"))
     assert.isUndefined(at(2))
     assert.deepStrictEqual(at(2, { generate: false }), S.completed)
-    assert.deepStrictEqual(S.pick((_, { responseId }) => S.text(responseId), context()), S.text("resp_7"))
+    assert.deepStrictEqual(ResponseSteps.pick((_, { responseId }) => S.text(responseId), context()), S.text("resp_7"))
   })
 })

@@ -7,7 +7,8 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Continuation from "../src/Continuation.ts"
+import * as Continuation from "../src/internal/compare/continuation.ts"
+import * as Rule from "../src/internal/compare/rule.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
 import { assertConnectionError, settle } from "./support/clocks.ts"
@@ -133,12 +134,12 @@ socket(
       assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
     }),
   {
-    continuation: {
+    continuation: Rule.make({
       ...Continuation.automatic,
       plan: (heads, request) => {
         if (request.input === "bad") throw new Error("a rule that throws")
         return Continuation.automatic.plan(heads, request)
       }
-    }
+    })
   }
 )

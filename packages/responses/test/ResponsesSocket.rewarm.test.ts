@@ -8,7 +8,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Continuation from "../src/Continuation.ts"
+import * as Continuation from "../src/internal/compare/continuation.ts"
+import * as Rule from "../src/internal/compare/rule.ts"
 import * as Profile from "../src/Profile.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
@@ -288,13 +289,13 @@ describe("a warm-up that comes to nothing", () => {
       }),
     {
       ...options,
-      continuation: {
+      continuation: Rule.make({
         ...Continuation.automatic,
         plan: (heads, request) => {
           if (request.generate === false) throw new Error("a rule that throws")
           return Continuation.automatic.plan(heads, request)
         }
-      }
+      })
     }
   )
 

@@ -1,7 +1,7 @@
 /** A process that plans one turn after a long history, in several ways. */
-import * as Continuation from "effect-responses/Continuation"
 import type { ResponseItem } from "effect-responses/ResponseItem"
 import * as ResponseRequest from "effect-responses/ResponseRequest"
+import * as Continuation from "effect-responses/unstable/Continuation"
 import * as Either from "effect/Either"
 import * as Rpc from "../rpc.ts"
 import { words } from "../ways/conversation.ts"

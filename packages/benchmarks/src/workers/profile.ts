@@ -7,11 +7,11 @@ const places: ReadonlyArray<readonly [place: string, url: RegExp]> = [
   ["Effect", /\/node_modules\/effect\//],
   [
     "events: read, route, give",
-    /effect-responses\/dist\/(?:ResponseEvent|internal\/(?:connection|exchange|router|liveness|output))\.js/
+    /effect-responses\/dist\/(?:ResponseEvent\.|internal\/(?:exchange\/(?!deadlines)|socket\/(?:connection|router|liveness)\.))/
   ],
   [
     "plan: compare, remember",
-    /effect-responses\/dist\/(?:Continuation|internal\/(?:heads|history|meaning|itemMeaning|chainFields|jsonText))\.js/
+    /effect-responses\/dist\/internal\/(?:compare\/|socket\/heads\.)/
   ],
   ["frame: write the JSON", /effect-responses\/dist\/ResponseRequest\.js/],
   ["turn: queue, lease, telemetry, clocks", /effect-responses\/dist\//],

@@ -1,5 +1,6 @@
 /** The one end of a WebSocket: sending with back pressure, closing in every way there is, pings answered or not. */
-import { ResponseScript, ResponseSteps } from "effect-responses"
+import { ResponseScript } from "effect-responses"
+import * as ResponseSteps from "effect-responses/unstable/ResponseSteps"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
 import type { Socket } from "node:net"

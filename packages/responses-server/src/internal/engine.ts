@@ -1,14 +1,16 @@
 /** One request to one response: what the model sees, what it does, and what is remembered of it. Knows no transport. */
-import { type ResponseItem, type ResponseRequest, ResponseScript, ResponseSteps } from "effect-responses"
+import { type ResponseItem, type ResponseRequest, ResponseScript } from "effect-responses"
+import * as ResponseSteps from "effect-responses/unstable/ResponseSteps"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Context from "../Context.ts"
-import * as Dialect from "../Dialect.ts"
+import type { Dialect } from "../Dialect.ts"
 import type { SeenContext } from "../Observation.ts"
 import { compacted } from "./compaction.ts"
 import type { Conversations } from "./conversations.ts"
+import * as Dialects from "./dialect.ts"
 import type { Memory } from "./memory.ts"
 import type { Problem } from "./problems.ts"
 import { resolve, type Resolved } from "./resolve.ts"
@@ -74,7 +76,7 @@ export interface Options {
   readonly seed: number | undefined
   /** In milliseconds, where a turn says nothing of it. */
   readonly deltaDelay: number
-  readonly dialect: Dialect.Dialect
+  readonly dialect: Dialect
   readonly conversations: Conversations
   readonly onContext: (seen: SeenContext) => void
 }
@@ -89,7 +91,7 @@ export const make = (options: Options): Engine => {
   let latest: string | undefined
 
   const take = (context: ResponseScript.Context): ResponseScript.Turn =>
-    Either.match(Either.try(() => ResponseScript.pick(options.script, context)), {
+    Either.match(Either.try(() => ResponseSteps.pick(options.script, context)), {
       onLeft: broken,
       onRight: (turn) => turn ?? exhausted(context.index)
     })
@@ -123,11 +125,11 @@ export const make = (options: Options): Engine => {
     })
     const previousId = request.previous_response_id
     const steps = ResponseSteps.steps({ deltaDelay: options.deltaDelay, ...turn }, context)
-    const whole = Dialect.wholeOutput(options.dialect, steps)
+    const whole = Dialects.wholeOutput(options.dialect, steps)
     return Run.make({
       responseId,
       request,
-      steps: Dialect.speak(options.dialect, steps),
+      steps: Dialects.speak(options.dialect, steps),
       usage: usage(context),
       onEnd: ({ outcome, output: spoken, response }) => {
         // What is remembered does not depend on the dialect.

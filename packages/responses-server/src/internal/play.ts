@@ -1,5 +1,5 @@
 /** Steps in the portions in which they are sent. */
-import type { ResponseScript } from "effect-responses"
+import type { Step } from "effect-responses/unstable/ResponseSteps"
 
 export interface Frame {
   readonly frame: object | string
@@ -8,13 +8,13 @@ export interface Frame {
 
 export type Portion =
   | { readonly _tag: "Send"; readonly frames: ReadonlyArray<Frame> }
-  | Exclude<ResponseScript.Step, { readonly _tag: "Send" }>
+  | Exclude<Step, { readonly _tag: "Send" }>
 
 /** So many frames at most leave between two looks at the back pressure. */
 const portionSize = 64
 
 /** Frames that follow each other without a pause leave together. */
-export const portions = (steps: ReadonlyArray<ResponseScript.Step>): ReadonlyArray<Portion> => {
+export const portions = (steps: ReadonlyArray<Step>): ReadonlyArray<Portion> => {
   const result: Array<Portion> = []
   let frames: Array<Frame> | undefined
   for (const step of steps) {

@@ -1,5 +1,6 @@
 /** One response while it is being given: what was sent of it, and what becomes of it at its end. */
-import { ResponseEvent, type ResponseItem, type ResponseRequest, type ResponseScript } from "effect-responses"
+import { ResponseEvent, type ResponseItem, type ResponseRequest } from "effect-responses"
+import type { Step } from "effect-responses/unstable/ResponseSteps"
 import * as Predicate from "effect/Predicate"
 import type { Outcome } from "../Observation.ts"
 
@@ -7,7 +8,7 @@ export interface Run {
   readonly responseId: string
   /** `undefined`: it was refused. */
   readonly request: ResponseRequest.ResponseRequest | undefined
-  readonly steps: ReadonlyArray<ResponseScript.Step>
+  readonly steps: ReadonlyArray<Step>
   /** What to send in place of a frame; told of each before it is sent, for whoever reads the last may go on at once. */
   readonly send: (frame: object | string) => object | string
   /** A frame that is not among the steps, with the next number of this response. */
@@ -50,7 +51,7 @@ const endOf = (event: ResponseEvent.ServerEvent): End | undefined => {
 export const make = (options: {
   readonly responseId: string
   readonly request: ResponseRequest.ResponseRequest | undefined
-  readonly steps: ReadonlyArray<ResponseScript.Step>
+  readonly steps: ReadonlyArray<Step>
   readonly usage: (output: ReadonlyArray<ResponseItem.ResponseItem>) => object
   readonly onEnd: (end: End) => void
 }): Run => {

@@ -2,8 +2,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConnectionError, type Delivery } from "../../ResponsesError.ts"
-import type { Timeouts } from "../../Timeouts.ts"
 import type * as Timers from "../effect/timers.ts"
+import type { Timeouts } from "../options/timeouts.ts"
 import type { Exchange } from "./exchange.ts"
 
 /** Its times are those of `Time.now`. */

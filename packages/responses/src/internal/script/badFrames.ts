@@ -1,5 +1,5 @@
 /** Frames that are not what they should be. */
-import type { BadFrame } from "../../ResponseTurn.ts"
+import type { BadFrame } from "../../ResponseScript.ts"
 
 const event = {
   type: "response.output_text.delta",

@@ -2,7 +2,7 @@
 import type { Usage } from "../../ResponseEvent.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import type { ResponseRequest, Tool } from "../../ResponseRequest.ts"
-import type { Context, ErrorDetails } from "../../ResponseTurn.ts"
+import type { Context, ErrorDetails } from "../../ResponseScript.ts"
 import * as FakeTokens from "./fakeTokens.ts"
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,5 +1,19 @@
 /** What a transport does, in order, while it is being put together: places are counted in frames. */
-import type { Step } from "../../ResponseTurn.ts"
+import type { Forgotten } from "../../ResponseScript.ts"
+
+/**
+ * What a transport does, one after the other. A list that has no `Close` or `Cut` leaves the connection open; after
+ * `Silence` nothing comes any more, and the request has no end. A `Cut` with a frame sends so many bytes of it first.
+ */
+export type Step =
+  | { readonly _tag: "Send"; readonly frame: object | string; readonly binary?: true | undefined }
+  | { readonly _tag: "Wait"; readonly millis: number }
+  | { readonly _tag: "Silence" }
+  | { readonly _tag: "Close"; readonly code: number; readonly reason: string }
+  | { readonly _tag: "Cut"; readonly frame?: object | string | undefined; readonly bytes?: number | undefined }
+  | { readonly _tag: "Forget"; readonly what: Forgotten }
+  | { readonly _tag: "Expire" }
+  | { readonly _tag: "Pings"; readonly answered: boolean }
 
 /** What is put into a frame when the order is final. */
 type Envelope = "none" | "lane" | "numbered"

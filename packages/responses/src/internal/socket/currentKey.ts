@@ -3,8 +3,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import { constTrue } from "effect/Function"
-import type { Endpoint } from "../../Endpoint.ts"
 import type { Time } from "../effect/time.ts"
+import type { Endpoint } from "../options/endpoint.ts"
 import type { Connection } from "./connection.ts"
 
 export type Suits = (connection: Connection) => boolean

@@ -1,5 +1,5 @@
 /** A response that can be continued from, and what a full request would have to send in its place. */
-import type * as Continuation from "../../Continuation.ts"
+import type * as Continuation from "../compare/continuation.ts"
 
 export interface Kept {
   readonly head: Continuation.Head

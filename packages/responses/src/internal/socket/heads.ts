@@ -4,10 +4,11 @@
  */
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import * as Continuation from "../../Continuation.ts"
+import type { FullReason } from "../../Continuation.ts"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type { FinalResponse } from "../../Responses.ts"
 import type { ResponsesError } from "../../ResponsesError.ts"
+import * as Continuation from "../compare/continuation.ts"
 import type { Answer } from "../exchange/life.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import type { Connection } from "./connection.ts"
@@ -144,7 +145,7 @@ export const make = ({ continuesWithInstructions, keepsServed, now, rule, unique
   const isPaused = (origin: Origin): boolean => refusals.latest.isPaused() || refusals[origin].isPaused()
 
   /** Why a delta that fits is not sent. */
-  const withheld = (request: ResponseRequest.ResponseRequest, origin: Origin): Continuation.FullReason | undefined => {
+  const withheld = (request: ResponseRequest.ResponseRequest, origin: Origin): FullReason | undefined => {
     if (!continuesWithInstructions && Predicate.isNotNullable(request.instructions)) return { _tag: "Instructions" }
     return isPaused(origin) ? { _tag: "ChainingRefused" } : undefined
   }

@@ -1,16 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Config, ConfigError, ConfigProvider, Effect, Equal, FastCheck, Inspectable, Redacted } from "effect"
 import { inspect } from "node:util"
-import * as Endpoint from "../src/Endpoint.ts"
+import type { Credentials } from "../src/internal/options/credentials.ts"
+import * as Endpoint from "../src/internal/options/endpoint.ts"
 import * as Profile from "../src/Profile.ts"
+import type * as ResponsesOptions from "../src/ResponsesOptions.ts"
 
 const key = "sk-very-secret"
 const apiKey = Redacted.make(key)
 
-const headers = (options: Endpoint.Options) =>
+const headers = (options: ResponsesOptions.Endpoint) =>
   Effect.flatMap(Endpoint.make(options), (endpoint) => Effect.map(endpoint.credentials, ({ headers }) => headers))
 
-const redacted = (options: Endpoint.Options, text: string) =>
+const redacted = (options: ResponsesOptions.Endpoint, text: string) =>
   Effect.flatMap(Endpoint.make(options), (endpoint) => Effect.map(endpoint.credentials, ({ redact }) => redact(text)))
 
 const words = (error: unknown) => Cause.pretty(Cause.fail(error))
@@ -133,7 +135,7 @@ describe("Endpoint", () => {
       auth: { header: "X-Access", scheme: "Key" },
       headers: { "X-Vendor": "1", "OpenAI-Project": "of the profile" }
     }
-    const table: ReadonlyArray<readonly [Endpoint.Options, url: string, headers: Endpoint.Credentials["headers"]]> = [
+    const table: ReadonlyArray<readonly [ResponsesOptions.Endpoint, url: string, headers: Credentials["headers"]]> = [
       [{ apiKey }, "https://api.openai.com/v1/responses", { authorization: `Bearer ${key}` }],
       [
         { apiKey, profile: Profile.openAi, organization: "org_1" },
@@ -190,7 +192,7 @@ describe("Endpoint", () => {
         }))
     }
 
-    const refused: ReadonlyArray<readonly [what: string, Endpoint.Options, problem: string]> = [
+    const refused: ReadonlyArray<readonly [what: string, ResponsesOptions.Endpoint, problem: string]> = [
       ["azure without an address", { apiKey, profile: Profile.azure }, "baseUrl: \"is needed with the profile \"azure"],
       ["strict without an address", { apiKey, profile: Profile.strict }, "baseUrl: \"is needed"],
       ["xAi without a key", { profile: Profile.xAi }, "apiKey: \"is needed for api.x.ai"],
@@ -315,7 +317,7 @@ describe("Endpoint", () => {
 
   describe("mistakes show when it is made, and never show a secret", () => {
     const value = (text: string) => Redacted.make(text)
-    const table: ReadonlyArray<readonly [string, Endpoint.Options, option: string]> = [
+    const table: ReadonlyArray<readonly [string, ResponsesOptions.Endpoint, option: string]> = [
       ["no key", {}, "apiKey"],
       ["an empty key", { apiKey: value("") }, "apiKey"],
       ["a blank key", { apiKey: value("  ") }, "apiKey"],
@@ -358,7 +360,7 @@ describe("Endpoint", () => {
   describe("scrubbing", () => {
     const letters = "abcdefghijklmnopqrstuvwxyz"
     const long = Redacted.make(`sk-${letters}`)
-    const table: ReadonlyArray<readonly [string, Endpoint.Options, text: string, expected: string]> = [
+    const table: ReadonlyArray<readonly [string, ResponsesOptions.Endpoint, text: string, expected: string]> = [
       ["the key, wherever it stands", { apiKey }, `Bad ${key}: ${key}`, "Bad <redacted>: <redacted>"],
       ["the key, with its prefix", { apiKey }, `Bearer ${key}`, "Bearer <redacted>"],
       [
@@ -501,7 +503,7 @@ describe("Endpoint", () => {
   })
 
   describe("from the environment", () => {
-    const read = (options: Endpoint.FromConfig & Pick<Endpoint.Options, "profile">, env: object) =>
+    const read = (options: ResponsesOptions.FromConfig & Pick<ResponsesOptions.Endpoint, "profile">, env: object) =>
       Endpoint.fromConfig(options).pipe(
         Effect.flatMap(Endpoint.make),
         Effect.flatMap((endpoint) =>
@@ -543,7 +545,9 @@ describe("Endpoint", () => {
       ["OPENAI_ORG_ID", "org_1"],
       ["OPENAI_PROJECT_ID", "proj_1"]
     ]
-    const foreign: ReadonlyArray<readonly [string, Endpoint.FromConfig & Pick<Endpoint.Options, "profile">]> = [
+    const foreign: ReadonlyArray<
+      readonly [string, ResponsesOptions.FromConfig & Pick<ResponsesOptions.Endpoint, "profile">]
+    > = [
       ["azure", { profile: Profile.azure }],
       ["xAi", { profile: Profile.xAi }],
       ["strict", { profile: Profile.strict }],

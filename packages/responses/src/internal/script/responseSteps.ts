@@ -1,16 +1,12 @@
-/**
- * What a server does for a turn: the life cycle of a response, frame by frame.
- *
- * @since 0.1.0
- */
-import { badFrame } from "./internal/script/badFrames.ts"
-import * as FakeTokens from "./internal/script/fakeTokens.ts"
-import { itemFrames, type Size } from "./internal/script/itemFrames.ts"
-import { errorFrame, madeUpUsage, resource } from "./internal/script/responseFrames.ts"
-import * as ScriptSteps from "./internal/script/scriptSteps.ts"
-import { numbers } from "./internal/script/seededRandom.ts"
-import type { ResponseItem } from "./ResponseItem.ts"
-import type { Context, Step, Turn } from "./ResponseTurn.ts"
+/** What a server does for a turn: the life cycle of a response, frame by frame. */
+import type { ResponseItem } from "../../ResponseItem.ts"
+import * as ResponseScript from "../../ResponseScript.ts"
+import { badFrame } from "./badFrames.ts"
+import * as FakeTokens from "./fakeTokens.ts"
+import { itemFrames, type Size } from "./itemFrames.ts"
+import { errorFrame, madeUpUsage, resource } from "./responseFrames.ts"
+import * as ScriptSteps from "./scriptSteps.ts"
+import { numbers } from "./seededRandom.ts"
 
 type Status = "queued" | "in_progress" | "completed" | "incomplete" | "failed"
 
@@ -22,20 +18,15 @@ const withCallId = (item: ResponseItem, suffix: string): ResponseItem =>
 
 const numbered = (frame: object): ScriptSteps.Entry => ({ _tag: "Send", frame, envelope: "numbered" })
 
-const sizes = (turn: Turn, seed: number | undefined): Size => {
+const sizes = (turn: ResponseScript.Turn, seed: number | undefined): Size => {
   const { chunkSize } = turn
   if (chunkSize !== undefined || seed === undefined) return () => chunkSize ?? 16
   const next = numbers(seed)
   return () => 1 + Math.floor(next() * 32)
 }
 
-/**
- * The life cycle of a response as a server sends it. The same turn and context always give the same steps.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
+/** The life cycle of a response as a server sends it. The same turn and context always give the same steps. */
+export const steps = (turn: ResponseScript.Turn, context: ResponseScript.Context): ReadonlyArray<ScriptSteps.Step> => {
   const { request, responseId } = context
   const warmUp = request.generate === false
   const suffix = responseId.replace(/^resp_/, "")
@@ -183,4 +174,15 @@ export const steps = (turn: Turn, context: Context): ReadonlyArray<Step> => {
   insertAll()
   const { deltaDelay = 0 } = turn
   return ScriptSteps.number(deltaDelay > 0 ? ScriptSteps.slow(entries, deltaDelay) : entries, request.stream_id)
+}
+
+/** The turn of a script for a request; `undefined` when a list has run out. */
+export const pick = (
+  script: ResponseScript.Script,
+  context: ResponseScript.Context
+): ResponseScript.Turn | undefined => {
+  if (typeof script === "function") return script(context.request, context)
+  if (context.request.generate === false) return ResponseScript.completed
+  const found = script[context.index]
+  return typeof found === "function" ? found(context.request) : found
 }

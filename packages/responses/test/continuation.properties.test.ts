@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import * as Continuation from "../src/Continuation.ts"
+import * as Continuation from "../src/internal/compare/continuation.ts"
 import type { ResponseItem } from "../src/ResponseItem.ts"
 import * as ResponseRequest from "../src/ResponseRequest.ts"
 import * as Dialogues from "./support/dialogues.ts"

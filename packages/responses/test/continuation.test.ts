@@ -1,5 +1,5 @@
 import { assert, describe, it, vi } from "@effect/vitest"
-import * as Continuation from "../src/Continuation.ts"
+import * as Continuation from "../src/internal/compare/continuation.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponseRequest from "../src/ResponseRequest.ts"
 

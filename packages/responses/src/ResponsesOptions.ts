@@ -1,0 +1,79 @@
+/**
+ * The options that transports have in common: where the server is, who asks, and how long a request may wait.
+ *
+ * @since 0.1.0
+ */
+import type * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type * as Profile from "./Profile.ts"
+
+/**
+ * Where the server is and who asks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint {
+  /** What the server does differently from others. Default: `Profile.openAi` */
+  readonly profile?: Profile.Profile | undefined
+  /**
+   * Sent as the profile says: `Authorization: Bearer`, most often. Needed for api.openai.com and api.x.ai.
+   *
+   * An Effect lets the key rotate. It is run for every connect and every HTTP request, and before a turn on a connection
+   * to notice a new key, so cache it with `Effect.cachedWithTTL` if it is expensive.
+   */
+  readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConfigError.ConfigError> | undefined
+  /** `http(s)://` or `ws(s)://`, up to and without `/responses`. Default: the profile's */
+  readonly baseUrl?: string | undefined
+  /** Sent as `OpenAI-Organization`. */
+  readonly organization?: string | undefined
+  /** Sent as `OpenAI-Project`. */
+  readonly project?: string | undefined
+  /** Further headers; they win over all others. An Effect is run for every connect and every HTTP request. */
+  readonly headers?: Headers | Effect.Effect<Headers, ConfigError.ConfigError> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Headers = Readonly<Record<string, string | Redacted.Redacted>>
+
+/**
+ * The options that are read from the environment, each with its usual name unless another `Config` is given:
+ * `OPENAI_API_KEY`, and, if they are set, `OPENAI_BASE_URL`, `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID`. With a `baseUrl` of
+ * one's own, or a profile that is not served at api.openai.com, nothing else is read: a vendor's key must not go to another
+ * server because it happens to be there.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FromConfig {
+  readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
+  readonly baseUrl?: Config.Config<string> | undefined
+  readonly organization?: Config.Config<string | undefined> | undefined
+  readonly project?: Config.Config<string | undefined> | undefined
+}
+
+/**
+ * How long a request may wait, and for what. Each has a reason of its own in `ConnectionError`. `Infinity` switches one off.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Timeouts {
+  /** For the responses that were asked for before, on the same connection. Default: no limit, as each of them has one */
+  readonly queueTimeout?: Duration.DurationInput | undefined
+  /** From the sending of the request to the first event of its response. Default: 2 minutes */
+  readonly firstEventTimeout?: Duration.DurationInput | undefined
+  /**
+   * For the next sign of life while a response runs: an event, or any other frame, pings too. Models think for minutes
+   * without a word. Default: 10 minutes
+   */
+  readonly stallTimeout?: Duration.DurationInput | undefined
+  /** For the whole of a response, from its turn on the connection to its last event. Default: 20 minutes */
+  readonly turnTimeout?: Duration.DurationInput | undefined
+}
