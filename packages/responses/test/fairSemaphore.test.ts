@@ -22,7 +22,7 @@ const isFree = (semaphore: FairSemaphore.FairSemaphore) => {
 const rounds = (count: number) => Effect.repeatN(Effect.yieldNow(), count - 1)
 
 for (const [name, withPermit] of Object.entries(permits)) {
-  describe(name, () => {
+  describe(`${name}:`, () => {
     it.effect("1,000 callers have their turn one at a time, in the order in which they came", () =>
       Effect.gen(function*() {
         const semaphore = FairSemaphore.make()

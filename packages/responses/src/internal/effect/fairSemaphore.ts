@@ -1,9 +1,10 @@
 /**
  * One permit, given in the order of arrival.
  *
- * Effect's `Semaphore(1)` is not fair: a release frees the permit first and wakes the waiters later, so that a fiber that
- * asks in between takes the permit, and one busy loop starves the others. Each release also wakes every waiter. An Effect `Queue` that holds one token is fair, but loses the token where a
- * waiter is interrupted between the grant and its next step.
+ * Effect's `Semaphore(1)` is not fair: a release frees the permit first and wakes the waiters later. A fiber that asks in
+ * between takes the permit, so that one busy loop starves the others, and each release wakes every waiter. A
+ * `PartitionedSemaphore` with one key and a `Queue` that holds one token are fair, but lose the permit if a waiter is
+ * interrupted between the grant and its next step.
  *
  * ```
  * enter ─→ waiting ─ the places before have left ─→ granted
@@ -16,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Finalizer from "./finalizer.ts"
 
 export interface FairSemaphore {
-  /** Takes a place at the end of the queue, at once. The caller must `leave` it, granted or not. */
+  /** Takes a place at the end of the queue, without waiting. The caller must `leave` it, granted or not. */
   readonly enter: () => Place
   /** Runs the effect while it holds the permit. A caller that is interrupted while it waits leaves the queue. */
   readonly withPermit: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
