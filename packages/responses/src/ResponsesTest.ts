@@ -12,6 +12,7 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as FairSemaphore from "./internal/effect/fairSemaphore.ts"
+import * as Finalizer from "./internal/effect/finalizer.ts"
 import * as Time from "./internal/effect/time.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
 import * as ResponseSteps from "./internal/script/responseSteps.ts"
@@ -153,12 +154,9 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
           release()
         }
       })
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          if (left) abandoned++
-          release()
-        })
-      )
+      yield* Finalizer.add(Effect.sync(() => {
+        if (left) abandoned++
+      }))
       yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(
         Effect.catchAllCause(failed(exchange)),
         Effect.interruptible,
@@ -176,12 +174,10 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       const frame = yield* ResponseRequest.toFrame(request)
       const clock = yield* Effect.clock
       const waiting = Time.stopwatch(clock)
-      const place = yield* Effect.acquireRelease(Effect.sync(semaphore.enter), ({ leave }) => Effect.sync(leave))
-      const leave = () => Effect.sync(place.leave)
-      yield* Effect.onInterrupt(place.granted, leave)
+      const { leave } = yield* semaphore.permitScoped
       const queued = waiting()
       const answering = Time.stopwatch(clock)
-      const response = yield* Effect.onError(respond(request, place.leave), leave)
+      const response = yield* Effect.onError(respond(request, leave), () => Effect.sync(leave))
       return {
         ...response,
         transport: "websocket" as const,

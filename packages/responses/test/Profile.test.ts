@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, ConfigError, Duration, Either } from "effect"
+import { Cause, ConfigError, Duration, Effect, Either, Fiber, TestClock } from "effect"
 import * as Profile from "../src/Profile.ts"
+import { assertConnectionError, failing } from "./support/clocks.ts"
+import { answer, ask, begin, first, hello, hi, more, turn } from "./support/conversation.ts"
+import * as FakeServer from "./support/fakeServer.ts"
+import { firstTurn, run, serve, socket, wholeAnswer } from "./support/socket.ts"
 
 const ready = { openAi: Profile.openAi, azure: Profile.azure, xAi: Profile.xAi, strict: Profile.strict }
 
@@ -19,38 +23,7 @@ describe("Profile", () => {
       assert.strictEqual(Either.getOrThrow(Profile.validate(profile)), profile)
       assert.strictEqual(profile.name, name)
     })
-
-    it(`${name} keeps clear of the 16 MiB at which a server refuses a message`, () => {
-      assert.isBelow(profile.maxFrameBytes, 16 * 1024 * 1024)
-      assert.isAbove(profile.maxFrameBytes, 14 * 1024 * 1024)
-    })
-
-    it(`strict assumes no more than ${name}`, () => {
-      const { continuesWithInstructions, lanes, maxAge, maxFrameBytes, uniqueIds, usableAfterError } = Profile.strict
-      assert.isTrue(Duration.lessThanOrEqualTo(maxAge, profile.maxAge))
-      assert.isAtMost(maxFrameBytes, profile.maxFrameBytes)
-      assert.isFalse(continuesWithInstructions || lanes || uniqueIds || usableAfterError)
-    })
   }
-
-  it("says what each server does", () => {
-    const minutes = (profile: Profile.Profile) => Duration.toMinutes(profile.maxAge)
-    assert.deepStrictEqual(
-      Object.values(ready).map((profile) => [
-        profile.name,
-        minutes(profile),
-        profile.lanes,
-        profile.usableAfterError,
-        profile.continuesWithInstructions
-      ]),
-      [
-        ["openAi", 60, true, true, true],
-        ["azure", 60, false, true, true],
-        ["xAi", 25, false, false, false],
-        ["strict", 25, false, false, false]
-      ]
-    )
-  })
 
   describe("is refused", () => {
     const bearer = Profile.openAi.auth
@@ -103,4 +76,104 @@ describe("Profile", () => {
       assert.notInclude(problem(overrides), secret)
     }
   })
+})
+
+/** What is known of each server, and what a Layer with its profile does for that reason. */
+describe("a connection to", () => {
+  const mebibyte = 1024 * 1024
+
+  interface Known {
+    /** Several conversations share a connection, each on a lane of its own. */
+    readonly hasLanes: boolean
+    readonly servesOnAfterError: boolean
+    /** `instructions` and `previous_response_id` may come together. */
+    readonly continuesWithInstructions: boolean
+    /** In minutes: the age at which the server ends a connection. */
+    readonly endsAfter: number
+  }
+
+  const full = { hasLanes: true, servesOnAfterError: true, continuesWithInstructions: true, endsAfter: 60 }
+  const least = { hasLanes: false, servesOnAfterError: false, continuesWithInstructions: false, endsAfter: 25 }
+
+  const servers: Readonly<Record<keyof typeof ready, Known>> = {
+    openAi: full,
+    azure: { ...full, hasLanes: false },
+    xAi: least,
+    strict: least
+  }
+
+  for (const name of ["openAi", "azure", "xAi", "strict"] as const) {
+    const { continuesWithInstructions, endsAfter, hasLanes, servesOnAfterError } = servers[name]
+    const options = { profile: ready[name], baseUrl: "http://server.test/v1" }
+
+    socket(
+      `${name} ${hasLanes ? "names the lane of a request" : "has one lane, and no name for it"}`,
+      (server) =>
+        Effect.gen(function*() {
+          const fiber = yield* begin(ask([hello], { stream_id: "a" }))
+          const connection = yield* server.connection
+          assert.strictEqual((yield* connection.request)["stream_id"], hasLanes ? "a" : undefined)
+          yield* connection.send(...answer("resp_1", [hi], hasLanes ? "a" : undefined))
+          yield* Fiber.join(fiber)
+        }),
+      options
+    )
+
+    socket(
+      `${name} ${servesOnAfterError ? "serves on" : "is replaced"} after an error`,
+      (server) =>
+        Effect.gen(function*() {
+          const fiber = yield* failing()
+          const connection = yield* server.connection
+          yield* connection.request
+          yield* connection.send({ type: "error", status: 400, error: { code: "bad", message: "Too long" } })
+          yield* Fiber.join(fiber)
+          if (servesOnAfterError) assert.deepStrictEqual(yield* serve(connection, "resp_2"), wholeAnswer)
+          else yield* firstTurn(server)
+          assert.strictEqual(server.dials(), servesOnAfterError ? 1 : 2)
+        }),
+      options
+    )
+
+    socket(
+      `${name} sends ${continuesWithInstructions ? "only what is new" : "everything"} with instructions`,
+      (server) =>
+        Effect.gen(function*() {
+          const instructions = "Be kind."
+          const { connection } = yield* first(server, ask([hello], { instructions }), "resp_1")
+          const { sent } = yield* turn(connection, ask([hello, hi, more], { instructions }), "resp_2")
+          assert.deepStrictEqual(sent["input"], continuesWithInstructions ? [more] : [hello, hi, more])
+        }),
+      options
+    )
+
+    socket(
+      `${name} is replaced before it is ${endsAfter} minutes old, and not in the first third of them`,
+      (server) =>
+        Effect.gen(function*() {
+          const connection = yield* firstTurn(server)
+          yield* TestClock.adjust(Duration.minutes(endsAfter / 3))
+          assert.isFalse(connection.isClosed())
+          yield* TestClock.adjust(Duration.minutes(endsAfter * 2 / 3 - 1))
+          yield* connection.closed
+          assert.strictEqual(server.open(), 1)
+        }),
+      options
+    )
+
+    socket(
+      `${name} takes a message of 14 MiB, and none of the 16 MiB at which servers close`,
+      (server) =>
+        Effect.gen(function*() {
+          assertConnectionError(yield* Effect.flip(run("x".repeat(16 * mebibyte))), "TooLarge", "unsent")
+          assert.strictEqual(server.dials(), 0)
+          const fiber = yield* Effect.fork(run("x".repeat(14 * mebibyte)))
+          const connection = yield* server.connection
+          assert.isAbove((yield* connection.frame).length, 14 * mebibyte)
+          yield* connection.send(...FakeServer.answer("resp_1"))
+          assert.deepStrictEqual(yield* Fiber.join(fiber), wholeAnswer)
+        }),
+      options
+    )
+  }
 })

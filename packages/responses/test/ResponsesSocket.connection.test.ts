@@ -127,6 +127,9 @@ describe("the connection's life", () => {
         const error = yield* Fiber.join(fiber)
         assert(error._tag === "ConnectionError")
         assert.deepStrictEqual([error.reason, error.delivery], ["Expired", "partial"])
+        yield* firstTurn(server)
+        yield* connection.closed
+        assert.strictEqual(server.dials(), 2)
       })
   )
 

@@ -98,6 +98,16 @@ describe("a frame belongs to", () => {
     pass(router, event("response.completed", "resp_a", { stream_id: "a" }))
     router.add("b", exchange())
     assert.strictEqual(router.route(delta("a")), "unclaimed")
+    assert.strictEqual(router.route({ ...failure, stream_id: "a" }), "unclaimed")
+  })
+
+  it("the request whose response it names, also if it names a lane whose response has ended", () => {
+    const { router } = running("a")
+    pass(router, event("response.completed", "resp_a", { stream_id: "a" }))
+    const b = exchange()
+    router.add("b", b)
+    pass(router, event("response.created", "resp_b", { stream_id: "b" }))
+    assert.strictEqual(router.route(event("response.completed", "resp_b", { stream_id: "a" })), b)
   })
 
   it("no request, if it names no lane and the response without a lane has ended, unless it is a failure", () => {

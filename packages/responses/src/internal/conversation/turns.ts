@@ -1,27 +1,37 @@
-/** One caller at a time, in the order of their coming, and none that would wait for itself. */
+/**
+ * The turns of one conversation: one caller at a time, in the order of arrival. A caller that would wait for itself fails
+ * instead.
+ *
+ * ```
+ * take ─→ asking ⇄ handedOver      any ─ the scope closes ─→ over
+ * ```
+ *
+ * Effect's semaphores do not know who holds a permit, and would let such a caller wait for ever.
+ */
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import { globalValue } from "effect/GlobalValue"
 import type * as Scope from "effect/Scope"
 import { InvalidRequest } from "../../ResponsesError.ts"
 import * as FairSemaphore from "../effect/fairSemaphore.ts"
+import * as Finalizer from "../effect/finalizer.ts"
 
 export interface Turns {
-  /** Waits for the callers before, and holds the turn for as long as the scope lasts. */
+  /** Waits for the callers before, and holds the turn until the scope closes. */
   readonly take: Effect.Effect<void, InvalidRequest, Scope.Scope>
   /** Fails in a fiber that the holder of the turn waits for. */
   readonly check: Effect.Effect<void, InvalidRequest>
-  /** The holder now waits for its reader or for its tools, or does no more. */
+  /** `true`: the holder now waits for its reader or for its tools. `false`: it does no more. */
   readonly handOver: (isOver: boolean) => void
 }
 
 interface Turn {
-  isHandedOver: boolean
+  state: "asking" | "handedOver" | "over"
 }
 
 /**
- * The turns that the running fiber, or one that forked it, holds. That forked ones have them too is needed: to run a
- * Stream is to fork, and so is a time-out.
+ * The turns that the running fiber holds, or held by the fiber that forked it. A forked fiber needs them: to run a Stream is
+ * to fork, and so is a time-out.
  */
 const holding = globalValue(
   Symbol.for("effect-responses/internal/turns/holding"),
@@ -40,34 +50,30 @@ export const make = (): Turns => {
 
   const check = Effect.flatMap(FiberRef.get(holding), (turns) =>
     // While the holder waits for the server it does not wait for what its reader has forked: that may wait for it.
-    held?.isHandedOver === true && turns.includes(held) ? Effect.fail(refused) : Effect.void)
+    held?.state === "handedOver" && turns.includes(held) ? Effect.fail(refused) : Effect.void)
 
-  const take = Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(check, () => {
-      const place = semaphore.enter()
-      const turn: Turn = { isHandedOver: false }
-      const leave = Effect.suspend(() => {
-        if (held === turn) held = undefined
-        place.leave()
-        return FiberRef.update(holding, (turns) => turns.filter((other) => other !== turn))
-      })
-      const begin = Effect.suspend(() => {
-        held = turn
-        return FiberRef.update(holding, (turns) => [...turns, turn])
-      })
-      return Effect.addFinalizer(() => leave).pipe(
-        Effect.zipRight(restore(place.granted)),
-        Effect.onInterrupt(() => leave),
-        Effect.zipRight(begin)
-      )
+  const begin = Effect.suspend(() => {
+    const turn: Turn = { state: "asking" }
+    held = turn
+    const end = Effect.sync(() => {
+      turn.state = "over"
+      held = undefined
     })
-  )
+    return Effect.zipRight(
+      Finalizer.add(end),
+      // Turns are taken off here and not at their end: the fiber that closes the scope may be another one.
+      FiberRef.update(holding, (turns) => [...turns.filter(({ state }) => state !== "over"), turn])
+    )
+  })
 
   return {
-    take,
+    take: check.pipe(
+      Effect.zipRight(semaphore.permitScoped),
+      Effect.zipRight(Effect.uninterruptible(begin))
+    ),
     check,
     handOver: (isOver) => {
-      if (held !== undefined) held.isHandedOver = isOver
+      if (held !== undefined) held.state = isOver ? "handedOver" : "asking"
     }
   }
 }

@@ -1,13 +1,15 @@
 /**
- * A binary heap in an array, the earliest entry first, and of equals the one that came first. Its entries know their place,
- * so that any of them is removed without a search. Adding and removing takes 40 ns among few and 100 ns among 100,000; a
- * `SortedMap` takes 0.3 and 4 µs.
+ * A binary heap in an array. The earliest entry is the first, and of equal entries the one that was added first. An entry
+ * knows its index, so that it is removed without a search.
+ *
+ * Effect has no mutable priority queue. Its `SortedMap`, which `TPriorityQueue` is made of too, is persistent: adding and
+ * removing takes 0.3 µs among few entries and 4 µs among 100,000. Here it takes 40 and 100 ns.
  */
 export interface Entry {
   readonly at: number
-  /** Which arrival it is. */
+  /** How many entries were added before. */
   order: number
-  /** Its index, while it is in the heap. */
+  /** The index of the entry while it is in the heap. */
   place: number
 }
 
@@ -48,7 +50,7 @@ const sink = <A extends Entry>(heap: Array<A>, free: number, entry: A): void => 
 
 export const add = <A extends Entry>(heap: Array<A>, entry: A): void => rise(heap, heap.length, entry)
 
-/** Does nothing if it is not in the heap. */
+/** Does nothing if the entry is not in the heap. */
 export const remove = <A extends Entry>(heap: Array<A>, entry: A): void => {
   const place = entry.place
   if (heap[place] !== entry) return

@@ -1,4 +1,7 @@
-/** Options that are sizes. */
+/**
+ * Checks options that are sizes. The error names the option, as the errors of all options do: a filter of `Schema` would
+ * fail with a `ParseError`, and `Config.validate` checks what is read from a `ConfigProvider` and not an argument.
+ */
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 

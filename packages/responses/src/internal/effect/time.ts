@@ -1,4 +1,9 @@
-/** The one place that decides what time it is. All times are whole milliseconds: fractions would not add up exactly. */
+/**
+ * Decides what time it is. All times are whole milliseconds: sums of fractions are not exact.
+ *
+ * Effect's `Clock` and `DateTime` have a wall clock and a monotonic time, and none that counts a sleep of the machine and
+ * is not changed when the wall clock is set. `Effect.timed` measures one effect, and nothing before its end.
+ */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,24 +11,24 @@ import * as Effect from "effect/Effect"
 export interface Time {
   readonly clock: Clock.Clock
   /**
-   * For ages, silences and moments that are due. Follows whichever of the Clock's two times advances more: the monotonic
-   * one stands still while the machine sleeps, and the wall clock can be set. It never goes back.
+   * For ages, silences and moments that are due. It never goes back. It advances with the one of the Clock's two times that
+   * advances more: the monotonic time stops while the machine sleeps, and the wall clock can be set.
    */
   readonly now: () => number
 }
 
-/** A wall clock that falls behind by less was not set back: the two times are never read at the very same moment. */
+/** In milliseconds. The two times are not read in the same moment: a smaller difference is no sign of a clock set back. */
 const setBack = 1000
 
 /**
- * The monotonic time: for durations, and for what a fiber sleeps. A microsecond is more than nanoseconds since 1970 lose
- * as a double, and less than anybody notices.
+ * The monotonic time, for durations and for the sleep of a fiber. Nanoseconds since 1970 lose less than a microsecond as a
+ * double: with a microsecond added, a whole millisecond is not rounded down to the one before.
  */
 export const elapsed = (clock: Clock.Clock): number => Math.floor(Number(clock.unsafeCurrentTimeNanos()) / 1e6 + 0.001)
 
-/** Begins at the time of the wall clock, which schedules of the user may go by. */
+/** Begins at the time of the wall clock: a schedule of the user may depend on it. */
 export const make = (clock: Clock.Clock): Time => {
-  /** By how much the wall clock is ahead of the monotonic time; a wall clock that is set back begins anew. */
+  /** By how much the wall clock is ahead of the monotonic time. */
   const difference = (monotonic: number) => Math.floor(clock.unsafeCurrentTimeMillis()) - monotonic
   let last = elapsed(clock)
   let known = difference(last)
@@ -44,10 +49,10 @@ export const make = (clock: Clock.Clock): Time => {
   }
 }
 
-/** That of the fiber. */
+/** The time of the fiber's Clock. */
 export const current: Effect.Effect<Time> = Effect.map(Effect.clock, make)
 
-/** Begins to measure a duration, and gives what tells how long it has been. A sleep of the machine does not count. */
+/** Starts to measure. The function gives the duration since then, in which a sleep of the machine does not count. */
 export const stopwatch = (clock: Clock.Clock): () => Duration.Duration => {
   const began = elapsed(clock)
   return () => Duration.millis(elapsed(clock) - began)

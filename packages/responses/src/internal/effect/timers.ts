@@ -1,6 +1,11 @@
 /**
- * Calls functions when they are due, with one fiber for all of them: a fiber that sleeps holds some kilobytes, and a
- * program may have thousands of connections that each wait for several things.
+ * Calls functions when they are due, with one fiber for all of them. `Effect.delay`, `FiberMap` and `Schedule` take a fiber
+ * for each: a fiber that sleeps holds some kilobytes, and a program may have thousands of connections that each wait for
+ * several things.
+ *
+ * ```
+ * no timer ─ add ─→ sleeping ─ due, or longestSleep is over ─→ ringing ─→ sleeping, or no timer
+ * ```
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,20 +18,23 @@ export interface Timer extends Heap.Entry {
   readonly ring: () => void
 }
 
-/** Not before `at`, which is a time of `Time.now`. */
+/** `at` is a time of `Time.now`. The function is not called before it. */
 export const timer = (at: number, ring: () => void): Timer => ({ at: Math.ceil(at), ring, order: 0, place: -1 })
 
 export interface Timers {
   readonly time: Time.Time
   readonly add: (timer: Timer) => void
-  /** The fiber is not woken: it finds what was added meanwhile, which spares most requests a fiber of their own. */
+  /**
+   * Does not wake the fiber, which finds the timer gone when its time has come. A request that follows soon is in time for
+   * the same sleep, so that most requests start no fiber.
+   */
   readonly remove: (timer: Timer | undefined) => void
 }
 
 /**
- * In milliseconds. A fiber's sleep stands still while the machine sleeps, so that this is how late it may notice, unless
- * a timer is added before. What must notice sooner adds a timer that is due sooner. It is also far below the 25 days
- * from which on `setTimeout` waits for ever.
+ * In milliseconds. The sleep of a fiber does not go on while the machine sleeps: after that a timer may ring so much too
+ * late, unless another one is added before. The limit is also far below the 25 days from which on Effect's Clock sleeps
+ * for ever.
  */
 const longestSleep = 5 * 60_000
 
@@ -34,7 +42,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   const time = yield* Time.current
   const heap: Array<Timer> = []
   let arrivals = 0
-  /** By the time that fibers sleep by. */
+  /** When the fiber wakes, in monotonic time. */
   let wakes = Infinity
   let cancel: (() => void) | undefined
   let closed = false
@@ -44,13 +52,13 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
     if (closed || first === undefined || first.at === Infinity) return
     const now = Time.elapsed(time.clock)
     const until = now + Math.min(Math.max(first.at - time.now(), 0), longestSleep)
-    // A fiber that is past its time and was not woken is replaced.
+    // A fiber that should have woken and has not is replaced.
     if (now <= wakes && wakes <= until) return
     wakes = until
     cancel?.()
-    // It takes nothing of anybody's context to sleep.
+    // A sleep needs nothing of a context.
     const stop = Effect.runCallback(Effect.map(time.clock.sleep(Duration.millis(until - now)), wake))
-    // Unless it was over at once, and another one sleeps.
+    // A sleep that was over at once has started the next one already.
     if (wakes === until) cancel = stop
   }
 
@@ -60,13 +68,13 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
     const now = time.now()
     const round = arrivals
     try {
-      // What a ring adds is for the next round.
+      // A timer that a ring adds waits for the next round, due or not.
       for (let next = heap[0]; next !== undefined && next.at <= now && next.order < round; next = heap[0]) {
         Heap.remove(heap, next)
         next.ring()
       }
     } finally {
-      // For those that are left: one may have thrown.
+      // A ring may have thrown: the other timers stay in use.
       sleep()
     }
   }

@@ -1,4 +1,8 @@
-/** A `ReadableStream` that text is put into without waiting. Unread text is dropped when the stream fails. */
+/**
+ * A `ReadableStream` that text is put into without waiting. Unread text is dropped when the stream fails.
+ * `Stream.toReadableStream` starts a fiber for each stream and wakes it for each chunk, and a writer cannot see how much is
+ * unread.
+ */
 
 export interface TextStream {
   readonly readable: ReadableStream<Uint8Array>

@@ -1,4 +1,7 @@
-/** Cuts a body into the data of its events, and into the other texts that servers write between or instead of them. */
+/**
+ * Cuts a body into the data of its events, and into the other texts that servers write between or instead of them. The
+ * parser of `@effect/experimental/Sse` drops those texts, and its channel stops where a server sends `retry`.
+ */
 import { createParser } from "eventsource-parser"
 import * as JsonLines from "./jsonLines.ts"
 

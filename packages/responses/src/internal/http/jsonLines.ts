@@ -1,4 +1,7 @@
-/** Puts JSON texts together that are printed over several lines. Other lines stay as they are. */
+/**
+ * Puts JSON texts together that are printed over several lines. Other lines stay as they are. `Ndjson` of
+ * `@effect/platform` takes each line for a text of its own, and fails where a line is no JSON.
+ */
 
 const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = [34, 92, 91, 93, 123, 125]
 

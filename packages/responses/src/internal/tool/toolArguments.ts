@@ -1,7 +1,7 @@
 /** The arguments of a call, from the text that a model wrote to the value that the schema of the tool decodes. */
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import { isDeeper } from "../wire/nesting.ts"
+import { isWritable } from "../wire/writable.ts"
 import { admitsNull, definitionsOf, isList, type Json, resolve } from "./jsonSchema.ts"
 
 /** Decoding is recursive, and ends in a stack overflow at some thousand levels. */
@@ -19,7 +19,7 @@ export const parse = (text: unknown): Either.Either<unknown, string> =>
     catch: (error) => `the arguments are not JSON: ${error instanceof Error ? error.message : String(error)}`
   }).pipe(
     Either.filterOrLeft(
-      (value) => !isDeeper(value, maxNesting),
+      (value) => isWritable(value, maxNesting),
       () => `the arguments are nested deeper than ${maxNesting} levels`
     )
   )

@@ -2,7 +2,7 @@
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type { ContentPart } from "../../ResponseItem.ts"
-import { isDeeper } from "../wire/nesting.ts"
+import { isWritable } from "../wire/writable.ts"
 
 export type Output = string | ReadonlyArray<ContentPart>
 
@@ -58,7 +58,7 @@ const problemOf = (part: unknown, index: number): Problem | undefined => {
   if (Predicate.isString(part["text"]) && part["text"].length > maxText) {
     return { description: `${what} has more than ${maxText} characters` }
   }
-  return isDeeper(part, maxNesting) ? { description: `${what} is nested too deeply` } : undefined
+  return isWritable(part, maxNesting) ? undefined : { description: `${what} is nested too deeply` }
 }
 
 const isParts = (value: unknown): value is ReadonlyArray<unknown> =>

@@ -1,4 +1,7 @@
-/** How long a server asks to wait before the same request is sent again. No clock of this process is asked. */
+/**
+ * How long a server asks to wait before the same request is sent again. No clock of this process is asked.
+ * `Duration.decode` takes neither `1m30s` nor `2.5s`, and `@effect/platform` does not read `retry-after`.
+ */
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import { maxText, type Verdict } from "./errorTable.ts"

@@ -1,4 +1,7 @@
-/** Finds secrets in a text, and takes them out: whole, as servers escape them, and in part. */
+/**
+ * Finds secrets in a text, and takes them out: whole, as servers escape them, and in part. `Redacted` hides a value of the
+ * program, and `Headers.redact` headers by their names. Neither finds a secret in a text that a server sent.
+ */
 
 const marker = "<redacted>"
 

@@ -1,18 +1,26 @@
-/** Whether a value can be written as JSON, and compared later, wherever on the stack that is done. */
+/**
+ * Whether a value can be written as JSON wherever on the stack that is done, and whether it is nested no deeper than a
+ * caller can work on it. `JSON.stringify`, schemas and comparisons are recursive, and end in a RangeError at some thousand
+ * levels.
+ */
+import * as Predicate from "effect/Predicate"
 
-/** Both are recursive. What means something to a model is not nested so deep. */
+/** In levels. What means something to a model is not nested so deep. */
 export const maxDepth = 512
 
-const isUnwritable = (value: unknown, depth: number): boolean => {
+const isRefused = (value: unknown, levels: number): boolean => {
   if (typeof value !== "object" || value === null) return typeof value === "bigint"
-  if (typeof (value as { readonly toJSON?: unknown }).toJSON === "function") return false
-  return depth === maxDepth || Object.values(value).some((inner) => isUnwritable(inner, depth + 1))
+  if (Predicate.hasProperty(value, "toJSON") && Predicate.isFunction(value.toJSON)) return false
+  return levels === 0 || Object.values(value).some((inner) => isRefused(inner, levels - 1))
 }
 
-/** `false` for a BigInt, for what refers to itself or is nested too deep, and for a field that throws. */
-export const isWritable = (value: unknown): boolean => {
+/**
+ * `false` for a BigInt, for a value that refers to itself or has more than `levels` levels of lists and objects, and for a
+ * field that throws. Looks no deeper than that itself.
+ */
+export const isWritable = (value: unknown, levels = maxDepth): boolean => {
   try {
-    return !isUnwritable(value, 0)
+    return !isRefused(value, levels)
   } catch {
     return false
   }
