@@ -238,17 +238,7 @@ export const make = (
     const suits = endpoint.canRotate
       ? pool.whileOpen(CurrentKey.make(endpoint, timers.time, connectTimeout))
       : undefined
-    // A fiber that has entered must not be interrupted before it is sure that it leaves.
-    const ready = Effect.uninterruptibleMask((restore) => {
-      const ticket = pool.enter()
-      return ticket.granted.pipe(
-        Effect.zipRight(suits ?? Effect.succeed(constTrue)),
-        Effect.flatMap(ticket.get),
-        restore,
-        Effect.ensuring(Effect.sync(ticket.release)),
-        Effect.asVoid
-      )
-    })
+    const ready = pool.connect(suits ?? Effect.succeed(constTrue))
     if (options.eager === true) yield* openAhead(ready)
 
     const open = Turn.make({

@@ -14,6 +14,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { ConnectionError } from "../../ResponsesError.ts"
@@ -37,6 +38,11 @@ const probing: State = { _tag: "Probing" }
 const closed: State = { _tag: "Closed" }
 
 const none: ReadonlyArray<Connection> = []
+
+type Granted = Pick<FairSemaphore.Place, "granted" | "isGranted">
+
+/** The place of one that holds the permit. */
+const first: Granted = { isGranted: constTrue, granted: Effect.void }
 
 export interface Options extends Pick<Recycle.Options, "prepare" | "schedule" | "timers"> {
   readonly dial: Effect.Effect<Connection, ConnectionError, Scope.Scope>
@@ -106,43 +112,30 @@ export class Pool {
       return connection
     }
 
-    const placed = (suits: Suits) =>
-      Placement.place({
-        limits: Placement.oneAtATime,
-        connections: this.connections(),
-        ahead: place.isGranted() ? 0 : 1,
-        failure: this.failure
-      }, { number, suits })
-
-    const get = (suits: Suits): Effect.Effect<Connection, ConnectionError> =>
-      Effect.suspend(() => {
-        const placement = placed(suits)
-        switch (placement._tag) {
-          case "Use":
-            return Effect.succeed(sit(placement.connection))
-          case "Fail":
-            return Effect.fail(placement.error)
-          case "Wait":
-            return Effect.zipRight(place.granted, get(suits))
-          case "Dial":
-            return Effect.map(this.dial(), sit)
-        }
-      })
-
     return {
       isGranted: place.isGranted,
       granted: place.granted,
       current: (suits) => {
-        const placement = placed(suits)
+        const placement = this.place(place, { number, suits })
         return placement._tag === "Use" ? sit(placement.connection) : undefined
       },
-      get,
+      get: (suits) => Effect.map(this.get(place, { number, suits }), sit),
       release: () => {
         place.leave()
         seat?.leave()
         seat = undefined
       }
     }
+  }
+
+  /** Waits for its turn, as a request does, until a connection is open that suits. */
+  connect(suits: Effect.Effect<Suits, ConnectionError>): Effect.Effect<void, ConnectionError> {
+    return Effect.suspend(() => {
+      const number = ++this.asked
+      return this.queue.withPermit(
+        Effect.flatMap(suits, (suits) => Effect.asVoid(this.get(first, { number, suits })))
+      )
+    })
   }
 
   /** Whether there is a connection that lives. */
@@ -161,6 +154,31 @@ export class Pool {
 
   private connections(): ReadonlyArray<Connection> {
     return this.state._tag === "Serving" ? this.state.connections : none
+  }
+
+  private place(place: Granted, wish: Placement.Wish<Connection>): Placement.Placement<Connection> {
+    return Placement.place({
+      limits: Placement.oneAtATime,
+      connections: this.connections(),
+      ahead: place.isGranted() ? 0 : 1,
+      failure: this.failure
+    }, wish)
+  }
+
+  private get(place: Granted, wish: Placement.Wish<Connection>): Effect.Effect<Connection, ConnectionError> {
+    return Effect.suspend(() => {
+      const placement = this.place(place, wish)
+      switch (placement._tag) {
+        case "Use":
+          return Effect.succeed(placement.connection)
+        case "Fail":
+          return Effect.fail(placement.error)
+        case "Wait":
+          return Effect.zipRight(place.granted, this.get(place, wish))
+        case "Dial":
+          return this.dial()
+      }
+    })
   }
 
   private dial(): Effect.Effect<Connection, ConnectionError> {
