@@ -152,8 +152,13 @@ export class Pool {
     this.state = closed
   }
 
+  /** Those that serve. A connection that ends tells its exchanges before it tells the pool. */
   private connections(): ReadonlyArray<Connection> {
-    return this.state._tag === "Serving" ? this.state.connections : none
+    if (this.state._tag !== "Serving") return none
+    const { connections } = this.state
+    return connections.every((connection) => connection.isOpen())
+      ? connections
+      : connections.filter((connection) => connection.isOpen())
   }
 
   private place(place: Granted, wish: Placement.Wish<Connection>): Placement.Placement<Connection> {
