@@ -22,6 +22,7 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ServerFrames from "../../responses/test/support/serverFrames.ts"
+import * as Thorough from "../../responses/test/support/thorough.ts"
 import * as ResponsesOpenAiClient from "../src/ResponsesOpenAiClient.ts"
 import { model } from "./support/ways.ts"
 
@@ -121,7 +122,9 @@ describe("over whatever a server sends", () => {
         if (name.startsWith("a chat")) return
         const after = yield* LanguageModel.generateText({ prompt: "And?" })
         assert.strictEqual(after.text, "And on")
-      }).pipe(Effect.provide(handlers), Effect.provide(over(frames))), { fastCheck: { numRuns: 20 } })
+      }).pipe(Effect.provide(handlers), Effect.provide(over(frames))), {
+      fastCheck: { numRuns: Thorough.amount(20, 7) }
+    })
   }
 })
 

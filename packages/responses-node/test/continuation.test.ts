@@ -5,23 +5,24 @@ import * as ResponseRequest from "effect-responses/ResponseRequest"
 import * as Continuation from "effect-responses/unstable/Continuation"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
+import * as Thorough from "../../responses/test/support/thorough.ts"
 import * as Courses from "./support/courses.ts"
 
 /** `COURSES=5000 pnpm test` for more. */
-const numRuns = Number(process.env["COURSES"] ?? 300)
+const numRuns = Number(process.env["COURSES"] ?? Thorough.amount(300, 100))
 
 const check = (
   arbitrary: FastCheck.Arbitrary<Courses.Course>,
   judge: (verdict: Courses.Verdict) => string | undefined,
-  options: { readonly rule?: Rule; readonly numRuns?: number; readonly seed?: number } = {}
+  { rule, ...parameters }: { readonly rule?: Rule } & FastCheck.Parameters<[Courses.Course]> = {}
 ) =>
   Effect.promise(() =>
     FastCheck.check(
       FastCheck.asyncProperty(arbitrary, async (course) => {
-        const wrong = judge(await Effect.runPromise(Courses.run(course, options.rule)))
+        const wrong = judge(await Effect.runPromise(Courses.run(course, rule)))
         if (wrong !== undefined) throw new Error(wrong)
       }),
-      { numRuns: options.numRuns ?? numRuns, ...(options.seed === undefined ? {} : { seed: options.seed }) }
+      { numRuns, ...parameters }
     )
   )
 
@@ -46,7 +47,7 @@ describe("what the model sees", () => {
           )
           ? undefined
           : rest.join(", ")), {
-        numRuns: 50
+        numRuns: Thorough.amount(50, 25)
       }),
       (details) =>
         assert.isFalse(details.failed, FastCheck.defaultReportMessage(details))
@@ -54,6 +55,9 @@ describe("what the model sees", () => {
 })
 
 describe("a broken rule goes red", () => {
+  /** The first course that fails is enough: to make it smaller would take longer than to find it. */
+  const search = { numRuns: 1000, seed: 1, endOnFailure: true }
+
   /** Continues the latest response, whatever it was, with what stands behind as many items as it had. */
   const broken = (
     isSame: (head: Kept, request: ResponseRequest.ResponseRequest) => boolean
@@ -134,7 +138,7 @@ describe("a broken rule goes red", () => {
 
   for (const [name, [rule, wrong]] of Object.entries(rules)) {
     it.effect(name, () =>
-      Effect.map(check(Courses.vendors, sees, { rule, numRuns: 1000, seed: 1 }), (details) => {
+      Effect.map(check(Courses.vendors, sees, { rule, ...search }), (details) => {
         assert.isTrue(details.failed)
         assert.include(FastCheck.defaultReportMessage(details), wrong)
       }), 300_000)

@@ -20,6 +20,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
+import * as Thorough from "../../responses/test/support/thorough.ts"
 import * as NodeResponses from "../src/NodeResponses.ts"
 import * as NodeResponsesHttp from "../src/NodeResponsesHttp.ts"
 import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
@@ -27,7 +28,7 @@ import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
 const apiKey = Redacted.make("sk-interruption")
 
 /** `INTERRUPTIONS=1000 pnpm test` for more. */
-const numRuns = Number(process.env["INTERRUPTIONS"] ?? 40)
+const numRuns = Number(process.env["INTERRUPTIONS"] ?? Thorough.amount(40, 12))
 
 const eventLoopTurn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
 

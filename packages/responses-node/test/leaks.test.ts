@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
+import * as Thorough from "../../responses/test/support/thorough.ts"
 import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
 
 /** What keeps this process alive, by kind. */
@@ -36,7 +37,9 @@ const caller = (index: number) => {
   )
 }
 
-describe("a thousand turns", () => {
+const turns = Thorough.amount(1000, 200)
+
+describe(`${turns} turns`, () => {
   for (const onEarlyEnd of ["close", "drain"] as const) {
     it.scoped(`leave no socket, no fiber and no timer (${onEarlyEnd})`, () =>
       Effect.gen(function*() {
@@ -49,7 +52,7 @@ describe("a thousand turns", () => {
             NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, onEarlyEnd }),
             scope
           )
-          yield* Effect.forEach(Array.from({ length: 1000 }, (_, index) => index), caller, {
+          yield* Effect.forEach(Array.from({ length: turns }, (_, index) => index), caller, {
             concurrency: 10,
             discard: true
           }).pipe(Effect.provide(context))

@@ -5,18 +5,18 @@ import * as Upgrade from "effect-responses-server/Upgrade"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import * as Program from "./support/program.ts"
 import * as RawServer from "./support/rawServer.ts"
 import { accepted, apiKey, completed, created } from "./support/survival.ts"
 
-const program = fileURLToPath(new URL("./support/programs/client.ts", import.meta.url))
+const program = await Program.bundle(new URL("./support/programs/client.ts", import.meta.url))
 
 /** What a program said last, once it has ended by itself. */
 const run = (way: string, url: string) =>
   Effect.async<{ readonly said: string; readonly code: unknown; readonly complaint: string }>((resume) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", program, way, url],
+      [program, way, url],
       (error, stdout, complaint) =>
         resume(
           Effect.succeed({

@@ -1,4 +1,4 @@
-/** Many turns: side by side, given up before they began, through the age limit of the server, and ten thousand in a queue. */
+/** Many turns: side by side, given up before they began, through the age limit of the server, and thousands in a queue. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect-responses-server/Context"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"
@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as TestClock from "effect/TestClock"
+import * as Thorough from "../../responses/test/support/thorough.ts"
 import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
 import * as RawServer from "./support/rawServer.ts"
 import {
@@ -162,14 +163,16 @@ describe("a server that closes connections at 60 minutes, whatever runs on them"
     }))
 })
 
-describe("ten thousand callers at once", () => {
+const callers = Thorough.amount(10_000, 2000)
+
+describe(`${callers} callers at once`, () => {
   it.scoped(
     "are served in their order, over one connection, also if every third one leaves",
     () =>
       Effect.gen(function*() {
         const server = yield* ResponsesServer.make({ apiKey, script: () => ResponseScript.completed })
         yield* Effect.gen(function*() {
-          const indexes = Array.from({ length: 10_000 }, (_, index) => index)
+          const indexes = Array.from({ length: callers }, (_, index) => index)
           const leaves = (index: number) => index % 3 === 2
           const first = yield* Effect.fork(asking("first"))
           yield* server.waitFor("RequestReceived")

@@ -7,15 +7,21 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import * as Program from "../../responses-node/test/support/program.ts"
 import { json, post, type Response } from "./client.ts"
 
-const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url))
+const main = new URL("../src/cli/main.ts", import.meta.url)
+
+const program = [await Program.bundle(main)]
+
+/** As `pnpm start` runs it. */
+const source = ["--import", "tsx", fileURLToPath(main)]
 
 /** Lines of standard output, and the end with what was said on standard error. */
-const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
+const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, run: ReadonlyArray<string> = program) {
   const lines = yield* Queue.unbounded<string>()
   const child = yield* Effect.acquireRelease(
-    Effect.sync((): ChildProcess => spawn(process.execPath, ["--import", "tsx", main, ...args])),
+    Effect.sync((): ChildProcess => spawn(process.execPath, [...run, ...args])),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
   let complaint = ""
@@ -80,7 +86,7 @@ describe("responses-server", () => {
           "content: `You are ${request.user}` } }] })\n" +
           "export const upgrades = [{ _tag: \"Refuse\", status: 503 }]\n"
       )
-      const { child, ended, line } = yield* start(["--port", "0", "--script", script])
+      const { child, ended, line } = yield* start(["--port", "0", "--script", script], source)
       const listening = yield* line
       const url = /http:\S+/.exec(listening)?.[0] ?? ""
       assert.include(listening, `${url.replace("http", "ws")}/responses`)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
 import { ResponseFailed, type ResponsesError } from "../src/ResponsesError.ts"
 import { connectionError, outage, pair, request, settle, unjittered } from "./support/fallback.ts"
+import * as Thorough from "./support/thorough.ts"
 
 const results: Record<
   "served" | "outage" | "expired" | "unauthorized" | "unanswered" | "rejected",
@@ -188,6 +189,6 @@ describe("ResponsesFallback", () => {
       const { clock, forward } = manualClock()
       return Effect.withClock(follow(steps, forward), clock)
     },
-    { fastCheck: { numRuns: 200 } }
+    { fastCheck: { numRuns: Thorough.amount(200, 70) } }
   )
 })

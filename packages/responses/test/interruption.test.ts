@@ -1,6 +1,6 @@
 /**
- * A caller is interrupted at each single operation of a turn, one run for each: the next turn works and gets only its own events,
- * and nothing is left of the first one.
+ * A caller is interrupted at an operation of a turn, one run for each operation: the next turn works and gets only its own events,
+ * and nothing is left of the first one. `THOROUGH=1` takes every operation, otherwise it is a sample of them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -25,6 +25,7 @@ import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import * as Interrupter from "./support/interrupter.ts"
 import * as OpenResponse from "./support/openResponse.ts"
+import * as Thorough from "./support/thorough.ts"
 
 /** Counts the spans that have not ended. One that ended twice makes it less. */
 const makeTracer = () => {
@@ -319,22 +320,30 @@ const connectInterruptedAt = (operation: number) =>
     return count()
   }).pipe(Effect.scoped)
 
+/** Until the turn has ended before it could be interrupted. Gives how many operations it has, at the least. */
+const interruptedThroughout = <E>(series: number, run: (operation: number) => Effect.Effect<number, E>) =>
+  Effect.gen(function*() {
+    const { first, step } = Thorough.steps(series)
+    let operation = first
+    while ((yield* run(operation)) > operation) operation += step
+    return operation
+  })
+
 describe("a caller that is interrupted before any operation of a turn", () => {
-  for (const [name, scene] of Object.entries(scenes)) {
-    for (const kind of ["stream", "forEach"] as const) {
-      it.effect(`${name}, read by ${kind}`, () =>
-        Effect.gen(function*() {
-          let operation = 0
-          while ((yield* interruptedAt(scene, reads[kind], operation)) > operation) operation++
-          assert.isAbove(operation, 100)
-        }), stepsDecide)
-    }
+  const cases = Object.entries(scenes).flatMap(([name, scene]) =>
+    (["stream", "forEach"] as const).map((kind) => [`${name}, read by ${kind}`, scene, reads[kind]] as const)
+  )
+  for (const [series, [name, scene, read]] of cases.entries()) {
+    it.effect(name, () =>
+      Effect.map(
+        interruptedThroughout(series, (operation) => interruptedAt(scene, read, operation)),
+        (operations) => assert.isAbove(operations, 100)
+      ), stepsDecide)
   }
 
   it.effect("that only makes sure that there is a connection", () =>
-    Effect.gen(function*() {
-      let operation = 0
-      while ((yield* connectInterruptedAt(operation)) > operation) operation++
-      assert.isAbove(operation, 50)
-    }))
+    Effect.map(
+      interruptedThroughout(0, connectInterruptedAt),
+      (operations) => assert.isAbove(operations, 50)
+    ))
 })

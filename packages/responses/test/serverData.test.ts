@@ -40,6 +40,7 @@ import * as ResponseSteps from "../src/unstable/ResponseSteps.ts"
 import * as UnstableTimeouts from "../src/unstable/Timeouts.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import * as ServerFrames from "./support/serverFrames.ts"
+import * as Thorough from "./support/thorough.ts"
 import { transports } from "./support/transports.ts"
 
 /** What came in one frame. */
@@ -353,7 +354,7 @@ describe("what a server sends", () => {
         throw new Error(name, { cause })
       }
     }
-  }, { fastCheck: { numRuns: 120, examples: odd } })
+  }, { fastCheck: { numRuns: Thorough.amount(120, 40), examples: odd } })
 
   it("is given to every function that takes it", () => {
     const judged = (module: string): ReadonlyArray<string> => [
@@ -413,7 +414,7 @@ describe("a request that is answered with anything", () => {
             assert.strictEqual((yield* Fiber.join(next)).id, "resp_next")
           }).pipe(Effect.provide(server.layer({ stallTimeout: "1 minute", firstEventTimeout: "1 minute" })))),
       {
-        fastCheck: { numRuns: 12 }
+        fastCheck: { numRuns: Thorough.amount(12, 4) }
       }
     )
   }
@@ -427,7 +428,7 @@ describe("a request that is answered with anything", () => {
           check(yield* Effect.exit(way))
           assert.isString((yield* Responses.create(request)).id)
         }).pipe(Effect.provide(make([ResponseScript.raw(frames), ResponseScript.text("And on")]))), {
-        fastCheck: { numRuns: 6 }
+        fastCheck: { numRuns: Thorough.amount(6, 3) }
       })
     }
   }
@@ -477,7 +478,7 @@ describe("a conversation that is answered with anything", () => {
             ? ResponseScript.text("And on")
             : ResponseScript.raw(frames)
         }))),
-      { fastCheck: { numRuns: 20 } }
+      { fastCheck: { numRuns: Thorough.amount(20, 7) } }
     )
   }
 })
@@ -534,6 +535,6 @@ describe("a fetch that is answered with anything", () => {
         const next = yield* ask
         assert.strictEqual(messages(next.text).at(-1)?.data.type, "response.completed")
       }),
-    { fastCheck: { numRuns: 40 } }
+    { fastCheck: { numRuns: Thorough.amount(40, 13) } }
   )
 })

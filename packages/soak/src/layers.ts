@@ -43,7 +43,7 @@ export interface Spec extends Traits {
   readonly options?: Partial<NodeResponses.Options>
 }
 
-/** `limit`: how long a silent server is borne with, which must be more than a busy machine needs for anything else. */
+/** `limit`: how long a silent server is borne with, which must be more than this process needs for anything else. */
 const watching = (watch: Watch | undefined, limit: number): Partial<NodeResponses.Options> => {
   switch (watch) {
     case undefined:

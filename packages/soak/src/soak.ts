@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import * as Supervisor from "effect/Supervisor"
 import * as Chat from "./chat.ts"
+import * as Clock from "./clock.ts"
 import * as Dialogue from "./dialogue.ts"
 import { dice } from "./dice.ts"
 import { eventLoopTurn } from "./eventLoop.ts"
@@ -175,7 +176,7 @@ export const run = Effect.fnUntraced(function*(options: Options) {
   const began = performance.now()
   const { heaps, opened, overheads, referee, stats } = yield* Effect.scoped(Effect.gen(function*() {
     const { heard } = yield* Resources.complaints
-    const result = yield* underLoad(options)
+    const result = yield* Effect.withClock(underLoad(options), yield* Clock.make)
     for (const what of heard) result.referee.report("", "", what)
     return result
   }))

@@ -3,7 +3,10 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Scheduler from "effect/Scheduler"
 
-/** Interrupts the fiber that first runs on it before its nth operation, and counts them. */
+/**
+ * Interrupts the fiber that first runs on it before the nth operation, and counts them. Operations of the fibers that it starts
+ * count too: a Stream is run in a fiber of its own.
+ */
 export const make = (at: number) => {
   let target: Fiber.RuntimeFiber<unknown, unknown> | undefined
   let count = 0
@@ -11,7 +14,7 @@ export const make = (at: number) => {
     scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority),
     shouldYield: (fiber) => {
       target ??= fiber
-      if (fiber === target && count++ === at) fiber.unsafeInterruptAsFork(FiberId.none)
+      if (count++ === at) target.unsafeInterruptAsFork(FiberId.none)
       return Scheduler.defaultScheduler.shouldYield(fiber)
     }
   }
