@@ -320,10 +320,16 @@ const connectInterruptedAt = (operation: number) =>
     return count()
   }).pipe(Effect.scoped)
 
-/** Until the turn has ended before it could be interrupted. Gives how many operations it has, at the least. */
-const interruptedThroughout = <E>(series: number, run: (operation: number) => Effect.Effect<number, E>) =>
+/**
+ * Until the turn has ended before it could be interrupted. Gives how many operations it has, at the least. With a Stream it has
+ * some seven hundred.
+ */
+const interruptedThroughout = <E>(
+  { isLong, series }: { readonly series: number; readonly isLong: boolean },
+  run: (operation: number) => Effect.Effect<number, E>
+) =>
   Effect.gen(function*() {
-    const { first, step } = Thorough.steps(series)
+    const { first, step } = Thorough.steps(series, isLong)
     let operation = first
     while ((yield* run(operation)) > operation) operation += step
     return operation
@@ -336,14 +342,16 @@ describe("a caller that is interrupted before any operation of a turn", () => {
   for (const [series, [name, scene, read]] of cases.entries()) {
     it.effect(name, () =>
       Effect.map(
-        interruptedThroughout(series, (operation) => interruptedAt(scene, read, operation)),
-        (operations) => assert.isAbove(operations, 100)
+        interruptedThroughout({ series, isLong: read === reads.stream }, (operation) =>
+          interruptedAt(scene, read, operation)),
+        (operations) =>
+          assert.isAbove(operations, 100)
       ), stepsDecide)
   }
 
   it.effect("that only makes sure that there is a connection", () =>
     Effect.map(
-      interruptedThroughout(0, connectInterruptedAt),
+      interruptedThroughout({ series: 0, isLong: false }, connectInterruptedAt),
       (operations) => assert.isAbove(operations, 50)
     ))
 })

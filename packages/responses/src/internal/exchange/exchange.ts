@@ -70,7 +70,7 @@ export class Exchange implements Reader.Source {
     if (this.state._tag === "Ended") return
     if (ResponseEvent.isFailure(event)) return this.failed(this.state, event)
     if (this.id === undefined) this.id = ResponseEvent.responseId(event)
-    this.state = Life.event(this.state, event, this.reader.size() > 0)
+    this.state = Life.event(this.state, event)
     this.output?.add(event, size)
     if (ResponseEvent.isEnd(event)) return this.done(this.state, event, size)
     if (this.output !== undefined && this.output.size() > this.options.maxOutputSize) return this.overrun()

@@ -33,7 +33,7 @@ export type Running =
   /** `since` is a time of `Time.now`. */
   | { readonly _tag: "Sent"; readonly since: number }
   | { readonly _tag: "Begun" }
-  /** There is something for the caller to take. */
+  /** There is output for the caller to take. */
   | { readonly _tag: "Speaking" }
 
 export type State = Running | Ended
@@ -50,8 +50,8 @@ const isBeginning = (event: ResponseEvent.ResponseEvent): boolean =>
 export const accepted = <S extends State>(state: S, at: number): S | Running =>
   state._tag === "Writing" ? { _tag: "Sent", since: at } : state
 
-/** An event that is no failure. `hasNews`: events that did not begin the response wait for the caller. */
-export const event = (state: Running, event: ResponseEvent.ResponseEvent, hasNews: boolean): Running => {
+/** An event that is no failure. News that came before the response began is no output of it. */
+export const event = (state: Running, event: ResponseEvent.ResponseEvent): Running => {
   switch (state._tag) {
     case "Speaking":
       return state
@@ -60,7 +60,7 @@ export const event = (state: Running, event: ResponseEvent.ResponseEvent, hasNew
     case "Sent":
     case "Writing":
       if (!isBeginning(event)) return state
-      return hasNews || ResponseEvent.isOutput(event) ? speaking : begun
+      return ResponseEvent.isOutput(event) ? speaking : begun
   }
 }
 
