@@ -14,7 +14,7 @@ const places: ReadonlyArray<readonly [place: string, url: RegExp]> = [
     /effect-responses\/dist\/internal\/(?:compare\/|socket\/heads\.)/
   ],
   ["frame: write the JSON", /effect-responses\/dist\/ResponseRequest\.js/],
-  ["turn: queue, lease, telemetry, clocks", /effect-responses\/dist\//],
+  ["turn: queue, pool, telemetry, clocks", /effect-responses\/dist\//],
   ["ws, and what joins us to it", /\/ws\/|effect-responses-node\/dist\//],
   ["Node, without the writing", /^node:/],
   ["the program, with raw's JSON", /\/dist\/(?:ways|workers)\//]

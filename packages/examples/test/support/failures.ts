@@ -241,8 +241,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     delivery: "",
     ran: 4,
     run: situation({
-      script: (_, { index }) => index < 3 ? silence() : text("Hello"),
-      options: { firstEventTimeout: "20 millis" },
+      script: (_, { index }) => index < 3 ? drop() : text("Hello"),
       act: (server) =>
         Effect.replicateEffect(Effect.ignore(ask()), 3).pipe(
           Effect.zipRight(server.waitFor("ResponseEnded", 3)),

@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function*(options: ResponsesOptions.Endpoi
     httpUrl,
     socketUrl,
     profile,
-    // Where they cannot change, nothing is kept of how they are made. A function shows no key to whoever prints it.
+    // Where they cannot change, nothing is kept of how they are made. A function that is printed shows no key.
     credentials: canChange ? Effect.mapError(compute, toConnectionError) : Effect.sync(() => first),
     key: Effect.mapError(currentKey, toConnectionError),
     canRotate

@@ -78,7 +78,7 @@ export class Connection implements Inbound.Host {
   readonly lanes = new Lanes()
   readonly liveness: Liveness.Liveness
   readonly redact: Credentials["redact"]
-  /** Who asks: equal for connections that the server takes for the same caller's. */
+  /** Equal for connections on which the server sees the same caller. */
   readonly identity: string
   /** The key it was opened with. */
   readonly key: Key
