@@ -238,6 +238,27 @@ describe("an exchange", () => {
     assert.isUndefined(exchange.error())
   })
 
+  it("that nobody reads has a result only where its output is of use", () => {
+    for (const keepsOutput of [true, false]) {
+      const exchange = make({ keepsOutput })
+      exchange.offer(created, 1)
+      exchange.offer(itemDone, 1)
+      exchange.abandon()
+      exchange.offer({ ...itemDone, output_index: 1 }, 1)
+      exchange.offer(completed, 1)
+      assert.isTrue(exchange.isFinished())
+      assert.strictEqual(exchange.answer()?.output.length, keepsOutput ? 2 : undefined)
+    }
+  })
+
+  it("that is read has a result, whether or not its output would be of use without its reader", () => {
+    const exchange = make({ keepsOutput: false })
+    exchange.offer(created, 1)
+    exchange.offer(itemDone, 1)
+    exchange.offer(completed, 1)
+    assert.deepStrictEqual(exchange.answer()?.output, [message])
+  })
+
   it.effect("events that come while a sink takes the ones before stay in their order", () =>
     Effect.gen(function*() {
       const exchange: Exchange.Exchange = make({

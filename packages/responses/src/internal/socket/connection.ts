@@ -93,7 +93,7 @@ export class Connection implements Inbound.Host {
       time: options.timers.time,
       timeout: options.pingTimeout,
       ping: () => this.socket.ping(),
-      isDeaf: () => this.isPaused || this.isWriting() || this.inbound.unheardBytes() > largeUpload,
+      isDeaf: () => this.hasEnded() || this.isPaused || this.isWriting() || this.inbound.unheardBytes() > largeUpload,
       onDead: () => {
         options.onDead()
         this.end(Causes.lost(`The server did not answer a ping within ${Duration.format(options.pingTimeout)}`))

@@ -1,0 +1,158 @@
+/** When a connection is ready for a request, and what it does while the caller of a response is behind. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import * as Reader from "../src/internal/exchange/reader.ts"
+import { endsAfter, settle } from "./support/clocks.ts"
+import * as FakeServer from "./support/fakeServer.ts"
+import * as FakeSocket from "./support/fakeSocket.ts"
+
+const open = Effect.tap(FakeSocket.make(), ({ connection, socket }) => Effect.sync(() => connection.onUpgraded(socket)))
+
+/** A response has begun on the unnamed lane, and its caller has left. */
+const draining = Effect.tap(open, ({ ask, receive, written }) =>
+  Effect.sync(() => {
+    const { exchange, lane } = ask()
+    written()
+    receive(FakeServer.created("resp_1"))
+    exchange.abandon()
+    lane.release()
+  }))
+
+const isDone = (fiber: Fiber.RuntimeFiber<void>) => Effect.map(Fiber.poll(fiber), Option.isSome)
+
+describe("a connection is ready", () => {
+  it.scoped("for 30 seconds after something came, for a lane on which nothing runs", () =>
+    Effect.gen(function*() {
+      const { ask, connection, receive } = yield* open
+      assert.isTrue(connection.isReady(""))
+      ask()
+      assert.isFalse(connection.isReady(""))
+      assert.isTrue(connection.isReady("another"))
+      receive(FakeServer.completed("resp_1"))
+      assert.isTrue(connection.isReady(""))
+      yield* TestClock.adjust("29999 millis")
+      assert.isTrue(connection.isReady(""))
+      yield* TestClock.adjust("1 millis")
+      assert.isFalse(connection.isReady(""))
+    }))
+
+  it.scoped("at once, where nothing has to be waited for", () =>
+    Effect.gen(function*() {
+      const { connection, seen } = yield* open
+      yield* connection.ready("")
+      assert.deepStrictEqual(seen, [])
+    }))
+
+  it.scoped("after 30 seconds of silence when a ping is answered", () =>
+    Effect.gen(function*() {
+      const { connection, dead, seen } = yield* open
+      yield* TestClock.adjust("30 seconds")
+      const fiber = yield* Effect.fork(connection.ready(""))
+      yield* TestClock.adjust("9999 millis")
+      assert.deepStrictEqual(seen, ["ping"])
+      assert.isFalse(yield* isDone(fiber))
+      connection.inbound.onSign()
+      yield* Fiber.join(fiber)
+      yield* TestClock.adjust("1 minutes")
+      assert.deepInclude({ open: connection.isOpen(), dead: dead() }, { open: true, dead: 0 })
+    }))
+
+  it.scoped("or has ended, 10 seconds after a ping that is not answered", () =>
+    Effect.gen(function*() {
+      const { connection, dead } = yield* open
+      yield* TestClock.adjust("30 seconds")
+      yield* endsAfter(yield* Effect.fork(connection.ready("")), "10 seconds")
+      assert.deepInclude({ open: connection.isOpen(), dead: dead() }, { open: false, dead: 1 })
+    }))
+
+  it.scoped("without a wait where it ends while a ping is out, and then nobody calls it dead", () =>
+    Effect.gen(function*() {
+      const { connection, dead } = yield* open
+      yield* TestClock.adjust("30 seconds")
+      const fiber = yield* Effect.fork(connection.ready(""))
+      yield* settle
+      connection.end()
+      yield* Fiber.join(fiber)
+      yield* TestClock.adjust("1 minutes")
+      assert.strictEqual(dead(), 0)
+    }))
+
+  it.scoped("without a ping where it has ended before it is asked for", () =>
+    Effect.gen(function*() {
+      const { connection, dead, seen } = yield* open
+      yield* TestClock.adjust("30 seconds")
+      connection.end()
+      const fiber = yield* Effect.fork(connection.ready(""))
+      yield* settle
+      assert.isTrue(yield* isDone(fiber))
+      yield* TestClock.adjust("1 minutes")
+      assert.deepInclude({ seen, dead: dead() }, { seen: [], dead: 0 })
+    }))
+
+  it.scoped("for a lane whose caller has left, at the end of the response there", () =>
+    Effect.gen(function*() {
+      const { connection, receive } = yield* draining
+      const fiber = yield* Effect.fork(connection.ready(""))
+      yield* TestClock.adjust("29999 millis")
+      assert.isFalse(yield* isDone(fiber))
+      receive(FakeServer.completed("resp_1"))
+      yield* Fiber.join(fiber)
+      assert.isTrue(connection.isOpen())
+      assert.isTrue(connection.isReady(""))
+    }))
+
+  it.scoped("or has ended, where that end does not come within 30 seconds", () =>
+    Effect.gen(function*() {
+      const { connection } = yield* draining
+      yield* TestClock.adjust("1 minutes")
+      yield* endsAfter(yield* Effect.fork(connection.ready("")), "30 seconds")
+      assert.isTrue(connection.hasEnded())
+    }))
+})
+
+describe("while the caller of a response is behind", () => {
+  /** More than may wait has come, and nobody reads. */
+  const behind = Effect.gen(function*() {
+    const fake = yield* open
+    const { exchange } = fake.ask()
+    fake.written()
+    fake.receive(FakeServer.created("resp_1"))
+    fake.receive(FakeServer.delta("x".repeat(Reader.highWaterMark)))
+    return { ...fake, exchange }
+  })
+
+  it.scoped("the socket is paused until the caller has taken what waits", () =>
+    Effect.gen(function*() {
+      const { exchange, seen } = yield* behind
+      assert.deepStrictEqual(seen, ["request", "pause"])
+      yield* Effect.fork(exchange.forEach(() => {}))
+      yield* settle
+      assert.deepStrictEqual(seen, ["request", "pause", "resume"])
+    }))
+
+  it.scoped("the server is not overdue, and is not asked whether it lives", () =>
+    Effect.gen(function*() {
+      const { connection, exchange, seen } = yield* behind
+      yield* TestClock.adjust("19 minutes")
+      assert.isFalse(exchange.hasEnded())
+      yield* connection.ready("another")
+      assert.deepStrictEqual(seen, ["request", "pause"])
+    }))
+
+  it.scoped("the clock of the server begins anew when the caller has caught up", () =>
+    Effect.gen(function*() {
+      const { connection, exchange } = yield* behind
+      yield* TestClock.adjust("9 minutes")
+      yield* Effect.fork(exchange.forEach(() => {}))
+      yield* settle
+      yield* TestClock.adjust("599999 millis")
+      assert.isTrue(connection.isOpen())
+      yield* TestClock.adjust("1 millis")
+      const error = exchange.error()
+      assert(error?._tag === "ConnectionError")
+      assert.strictEqual(error.reason, "Stalled")
+    }))
+})

@@ -1,0 +1,211 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Exchange } from "../src/internal/exchange/exchange.ts"
+import type { Ticket } from "../src/internal/socket/pool.ts"
+import { Seat } from "../src/internal/socket/seat.ts"
+import * as FakeServer from "./support/fakeServer.ts"
+import * as FakeSocket from "./support/fakeSocket.ts"
+
+const open = Effect.tap(FakeSocket.make(), ({ connection, socket }) => Effect.sync(() => connection.onUpgraded(socket)))
+
+type Where = "a" | "b"
+
+/** A turn in its seat, and the connections that it may be placed on. */
+interface At {
+  readonly seat: Seat
+  readonly connections: Readonly<Record<Where, FakeSocket.FakeSocket>>
+  /** The lane where the turn's place in the queue was given up, as it was then. */
+  readonly released: Array<string>
+  on: Where
+  exchange: Exchange | undefined
+}
+
+const laneOf = ({ connection }: FakeSocket.FakeSocket): string =>
+  connection.hasEnded() ? "ended" : connection.lanes.find("lane")?.tag ?? "unused"
+
+const make = Effect.fnUntraced(function*(onEarlyEnd: "close" | "drain") {
+  const connections = { a: yield* open, b: yield* open }
+  const released: Array<string> = []
+  const ticket: Ticket = {
+    isGranted: () => true,
+    granted: Effect.void,
+    current: () => undefined,
+    get: () => Effect.never,
+    release: () => void released.push(laneOf(connections[at.on]))
+  }
+  const at: At = { seat: new Seat(ticket, "lane", onEarlyEnd), connections, released, on: "a", exchange: undefined }
+  return at
+})
+
+const place = (on: Where) => (at: At) => {
+  at.seat.hold(at.connections[on].connection)
+  at.on = on
+}
+
+/** `meanwhile`: before the socket's `send` comes back. */
+const ask = (meanwhile: ReadonlyArray<object>) => (at: At) => {
+  const { ask, connection, receive } = at.connections[at.on]
+  const { exchange } = ask(connection.lanes.use("lane"), (ended, hasBegun) => {
+    if (hasBegun) at.seat.over(ended)
+  })
+  at.exchange = exchange
+  for (const event of meanwhile) receive(event)
+  at.seat.asked(exchange)
+}
+
+const receive = (event: object) => (at: At) => at.connections[at.on].receive(event)
+
+const failure = { type: "error", error: { message: "No." } }
+
+const happenings = {
+  "placed on a": place("a"),
+  "placed on b": place("b"),
+  asked: ask([]),
+  "asked, and answered at once": ask([FakeServer.created("resp_1"), FakeServer.completed("resp_1")]),
+  "asked, and refused at once": ask([failure]),
+  "the response begins": receive(FakeServer.created("resp_1")),
+  "the response ends": receive(FakeServer.completed("resp_1")),
+  "the server fails it": receive(failure),
+  "the connection is lost": ({ connections, on }: At) =>
+    connections[on].connection.inbound.onClose({ code: 1006, reason: "" }),
+  "the turn leaves": ({ seat }: At) => seat.leave()
+}
+
+type Happening = keyof typeof happenings
+
+const names = Object.keys(happenings) as ReadonlyArray<Happening>
+
+const begun = ["placed on a", "asked", "the response begins"] as const
+
+const states: Readonly<Record<string, ReadonlyArray<Happening>>> = {
+  Waiting: [],
+  Placed: ["placed on a"],
+  "Asked, and not begun": ["placed on a", "asked"],
+  "Asked, and begun": begun,
+  "Asked, and refused": ["placed on a", "asked", "the server fails it"],
+  "Placed again": ["placed on a", "asked", "the server fails it", "placed on a"],
+  Over: [...begun, "the response ends"],
+  "Over before it was asked": ["placed on a", "asked, and answered at once"],
+  Left: ["placed on a", "the turn leaves"],
+  "Left, from a response that runs": [...begun, "the turn leaves"]
+}
+
+/** What there is to see, in one line; of its place in the queue how the lane was when the place was given up. */
+const look = ({ connections: { a, b }, exchange, released: [released] }: At): string =>
+  [
+    `a ${laneOf(a)}`,
+    ...laneOf(b) === "unused" ? [] : [`b ${laneOf(b)}`],
+    ...exchange === undefined || exchange.size() === 0 ? [] : ["unread"],
+    ...released === undefined ? [] : [`given up: ${released}`]
+  ].join(", ")
+
+const cannotHappen = "–"
+
+type Row = Readonly<Record<Happening, string>>
+
+const row = (more: Partial<Row>): Row => ({
+  ...Object.fromEntries(names.map((name) => [name, cannotHappen])) as Row,
+  ...more
+})
+
+/** The turn holds a lane, and nothing runs there. */
+const placed = row({
+  "placed on a": "a Held",
+  "placed on b": "a Free, b Held",
+  asked: "a Running",
+  "asked, and answered at once": "a Free, unread, given up: Free",
+  "asked, and refused at once": "a Held",
+  "the connection is lost": "a ended",
+  "the turn leaves": "a Free, given up: Free"
+})
+
+const over = row({
+  "the connection is lost": "a ended, unread, given up: Free",
+  "the turn leaves": "a Free, given up: Free"
+})
+
+const expected = (onEarlyEnd: "close" | "drain"): Readonly<Record<string, Row>> => {
+  const left = onEarlyEnd === "close" ? "a ended, given up: ended" : "a Draining, given up: Draining"
+  const isDraining = onEarlyEnd === "drain"
+  return {
+    Waiting: row({
+      "placed on a": "a Held",
+      "placed on b": "a unused, b Held",
+      "the turn leaves": "a unused, given up: unused"
+    }),
+    Placed: placed,
+    "Asked, and not begun": row({
+      "the response begins": "a Running, unread",
+      "the response ends": "a Free, unread, given up: Free",
+      "the server fails it": "a Held",
+      "the connection is lost": "a ended",
+      "the turn leaves": left
+    }),
+    "Asked, and begun": row({
+      "the response begins": "a Running, unread",
+      "the response ends": "a Free, unread, given up: Free",
+      "the server fails it": "a Free, unread, given up: Free",
+      "the connection is lost": "a ended, unread, given up: ended",
+      "the turn leaves": left
+    }),
+    // The turn may send again. What the server has ended needs no end of the connection.
+    "Asked, and refused": placed,
+    "Placed again": placed,
+    Over: over,
+    "Over before it was asked": over,
+    Left: row({ "the connection is lost": "a ended, given up: Free" }),
+    "Left, from a response that runs": row(
+      isDraining
+        ? {
+          "the response begins": left,
+          "the response ends": "a Free, given up: Draining",
+          "the server fails it": "a Free, given up: Draining",
+          "the connection is lost": "a ended, given up: Draining"
+        }
+        : {}
+    )
+  }
+}
+
+describe("a seat", () => {
+  for (const onEarlyEnd of ["close", "drain"] as const) {
+    const rows = expected(onEarlyEnd)
+    for (const [state, past] of Object.entries(states)) {
+      it.scoped(`${state}: whatever happens next, with onEarlyEnd "${onEarlyEnd}"`, () =>
+        Effect.gen(function*() {
+          const found: Record<string, string> = {}
+          for (const name of names) {
+            const at = yield* make(onEarlyEnd)
+            if (rows[state]?.[name] === cannotHappen) {
+              found[name] = cannotHappen
+              continue
+            }
+            for (const happening of [...past, name]) happenings[happening](at)
+            found[name] = look(at)
+          }
+          assert.deepStrictEqual(found, { ...rows[state] })
+        }))
+    }
+  }
+
+  it.scoped("has one place on a connection, for each try there", () =>
+    Effect.gen(function*() {
+      const at = yield* make("drain")
+      const { connection } = at.connections.a
+      const place = at.seat.hold(connection)
+      assert.strictEqual(at.seat.hold(connection), place)
+      ask([failure])(at)
+      assert.strictEqual(at.seat.hold(connection), place)
+    }))
+
+  it.scoped("gives its place up for the lane that it holds, and not for one that another turn holds by now", () =>
+    Effect.gen(function*() {
+      const at = yield* make("drain")
+      const { connection } = at.connections.a
+      for (const happening of states["Over"] ?? []) happenings[happening](at)
+      const next = connection.lanes.use("lane")
+      next.hold()
+      at.seat.leave()
+      assert.strictEqual(next.tag, "Held")
+    }))
+})

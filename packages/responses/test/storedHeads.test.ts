@@ -1,0 +1,51 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Continuation from "../src/internal/compare/continuation.ts"
+import type { Kept } from "../src/internal/socket/head.ts"
+import * as StoredHeads from "../src/internal/socket/storedHeads.ts"
+
+const head = (id: string, inputBytes = 1): Kept => {
+  const plan = Continuation.plan(undefined, { model: "m", input: id })
+  const head = Continuation.commit(plan, { response: { id }, output: [] })
+  assert(head !== undefined)
+  return { head, inputBytes, otherBytes: 0 }
+}
+
+const ids = (stored: StoredHeads.StoredHeads) => stored.newestFirst().map(({ head }) => head.responseId)
+
+const storing = (...heads: ReadonlyArray<Kept>) => {
+  const stored = StoredHeads.make()
+  for (const kept of heads) stored.add(kept)
+  return stored
+}
+
+const mebibyte = 1024 * 1024
+
+describe("stored heads", () => {
+  it("are given the newest first, one for each response", () => {
+    const again = head("a")
+    const stored = storing(head("a"), head("b"), again, head("c"))
+    assert.deepStrictEqual(ids(stored), ["c", "a", "b"])
+    assert.strictEqual(stored.newestFirst()[1], again)
+  })
+
+  it("are the latest 64", () => {
+    const stored = storing(...Array.from({ length: 65 }, (_, index) => head(String(index))))
+    assert.strictEqual(ids(stored).length, 64)
+    assert.deepStrictEqual([ids(stored)[0], ids(stored).at(-1)], ["64", "1"])
+  })
+
+  it("are the latest of 32 MiB together", () => {
+    const stored = storing(head("a", 16 * mebibyte), head("b", 16 * mebibyte))
+    assert.deepStrictEqual(ids(stored), ["b", "a"])
+    stored.add(head("c", 1))
+    assert.deepStrictEqual(ids(stored), ["c", "b"])
+  })
+
+  it("are given up where they are to be", () => {
+    const stored = storing(head("a"), head("b"), head("c"))
+    stored.remove(({ head }) => head.responseId !== "b")
+    assert.deepStrictEqual(ids(stored), ["b"])
+    stored.clear()
+    assert.deepStrictEqual(ids(stored), [])
+  })
+})
