@@ -1,4 +1,4 @@
-/** When a connection is ready for a request, and what it does while the caller of a response is behind. */
+/** When a connection is ready for a request, and what it does with the clocks and the lane of a response. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -154,5 +154,28 @@ describe("while the caller of a response is behind", () => {
       const error = exchange.error()
       assert(error?._tag === "ConnectionError")
       assert.strictEqual(error.reason, "Stalled")
+    }))
+})
+
+describe("when a response has ended", () => {
+  it.scoped("its owner is told when its lane is rid of it", () =>
+    Effect.gen(function*() {
+      const { ask, connection, receive } = yield* open
+      const lane = connection.lanes.use("")
+      const told: Array<string> = []
+      ask(lane, (_, hasBegun) => told.push(`${lane.tag}, ${hasBegun ? "begun" : "not begun"}`))
+      receive(FakeServer.completed("resp_1"))
+      ask(lane, (_, hasBegun) => told.push(`${lane.tag}, ${hasBegun ? "begun" : "not begun"}`))
+      connection.end()
+      assert.deepStrictEqual(told, ["Held, begun", "Held, not begun"])
+    }))
+
+  it.scoped("it has no clock any more", () =>
+    Effect.gen(function*() {
+      const { ask, connection, receive } = yield* open
+      ask()
+      receive(FakeServer.completed("resp_1"))
+      yield* TestClock.adjust("1 hours")
+      assert.isTrue(connection.isOpen())
     }))
 })

@@ -219,28 +219,6 @@ describe("a connection", () => {
       assert.isTrue(connection.hasEnded())
     }))
 
-  it.scoped("tells the end of an exchange when its lane is rid of it", () =>
-    Effect.gen(function*() {
-      const { ask, connection, receive } = yield* make
-      const lane = connection.lanes.use("")
-      const told: Array<string> = []
-      ask(lane, (_, hasBegun) => told.push(`${lane.tag}, ${hasBegun ? "begun" : "not begun"}`))
-      receive(FakeServer.completed("resp_1"))
-      ask(lane, (_, hasBegun) => told.push(`${lane.tag}, ${hasBegun ? "begun" : "not begun"}`))
-      connection.end()
-      assert.deepStrictEqual(told, ["Held, begun", "Held, not begun"])
-    }))
-
-  it.scoped("has no clock for a response that has ended", () =>
-    Effect.gen(function*() {
-      const { ask, connection, receive, socket } = yield* make
-      connection.onUpgraded(socket)
-      ask()
-      receive(FakeServer.completed("resp_1"))
-      yield* TestClock.adjust("1 hours")
-      assert.isTrue(connection.isOpen())
-    }))
-
   it.scoped("ends for one reason: the first", () =>
     Effect.gen(function*() {
       const at = yield* make

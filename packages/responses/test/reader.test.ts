@@ -200,14 +200,6 @@ describe("the reader of a response", () => {
       }))
   }
 
-  it("is behind from the high-water mark on", () => {
-    const { reader } = make()
-    reader.push(event("x"), Reader.highWaterMark - 1)
-    assert.isFalse(reader.isBehind())
-    reader.push(event("x"), 1)
-    assert.isTrue(reader.isBehind())
-  })
-
   it.effect("gives a callback the last event when the source has been told, and gives it to nobody else", () =>
     Effect.gen(function*() {
       for (const [how, seen] of [["forEach is run", "last"], ["events are run", ""]] as const) {
@@ -229,42 +221,4 @@ describe("the reader of a response", () => {
       assert.deepStrictEqual(at.seen, ["a", throwing, "dies: Error: the callback threw"])
       assert.isTrue(at.reader.isGone())
     }))
-
-  it.effect("events that come while a callback takes the ones before are given to it after those", () =>
-    Effect.gen(function*() {
-      const { reader } = make()
-      const seen: Array<string> = []
-      reader.push(event("a"), 1)
-      reader.push(event("b"), 1)
-      const fiber = yield* Effect.fork(reader.forEach((taken) => {
-        seen.push(nameOf(taken))
-        if (nameOf(taken) === "a") reader.push(event("c"), 1)
-      }))
-      yield* settle
-      assert.deepStrictEqual(seen, ["a", "b", "c"])
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("a fiber that waits goes on when what it waits for is there, at once if it is there already", () =>
-    Effect.gen(function*() {
-      const { reader } = make()
-      yield* reader.until(() => true)
-      let isReady = false
-      const fiber = yield* Effect.fork(reader.until(() => isReady))
-      yield* settle
-      reader.notify()
-      yield* settle
-      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
-      isReady = true
-      reader.notify()
-      yield* Fiber.join(fiber)
-    }))
-
-  it("tells a fiber that waits once", () => {
-    const { reader } = make()
-    let told = 0
-    reader.whenReady(() => true, () => told++)
-    reader.notify()
-    assert.strictEqual(told, 1)
-  })
 })
