@@ -1,5 +1,5 @@
 /**
- * The options that transports have in common: where the server is, who asks, and how long a request may wait.
+ * The options that transports have in common: the server, the credentials, and how long a request may wait.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Profile from "./Profile.ts"
 
 /**
- * Where the server is and who asks.
+ * Where the server is, and with which credentials it is asked.
  *
  * @since 0.1.0
  * @category models

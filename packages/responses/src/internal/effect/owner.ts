@@ -1,6 +1,6 @@
 /**
- * What outlives the fiber that asked for it: fibers and scopes that belong to a service and end with it. `FiberSet` would run
- * the fibers, but an interrupted caller could leave a resource to nobody between its opening and its keeping.
+ * Fibers and scopes that belong to a service: they outlive the caller that started them, and end with the service. `FiberSet`
+ * runs fibers too, but a caller that is interrupted after a resource was opened would leave it without an owner.
  */
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -19,8 +19,8 @@ export interface Owned<A> {
 
 export interface Owner<Closed> {
   /**
-   * Runs an effect in a fiber of the owner's, whose end interrupts it. Not `raceFirst`: who is interrupted in the step before
-   * it starts its fibers waits for them for ever. To be run uninterruptibly.
+   * Runs an effect in a fiber of the owner's, whose end interrupts it. Not `raceFirst`: a fiber that is interrupted in the
+   * step before `raceFirst` starts its fibers waits for ever. To be run uninterruptibly.
    */
   readonly run: <A, E>(effect: Effect.Effect<A, E>, restore: Restore) => Effect.Effect<A, E | Closed>
   /** Opens a resource with a scope of its own. To be run uninterruptibly, up to where the resource is kept. */
@@ -31,8 +31,8 @@ export interface Owner<Closed> {
   /** Starts a fiber that ends with the scope; not at once: the step that starts it goes on first. */
   readonly fork: (effect: Effect.Effect<unknown>, scope: Scope.Scope) => void
   /**
-   * Closes a scope in a fiber that does nothing else: one that runs a finalizer of Effect 3.22 forgets an interruption that
-   * arrives meanwhile, and a loop that forgets it goes on for ever.
+   * Closes a scope in a fiber that does nothing else. A finalizer of Effect 3.22 can make the fiber that runs it forget an
+   * interruption (`finalizer.ts` says when), and a loop that forgets it goes on for ever.
    */
   readonly discard: (scope: Scope.CloseableScope) => void
 }

@@ -95,7 +95,7 @@ export const watch = (watched: Watched): Deadline => {
   return deadline
 }
 
-/** For what comes before there is an exchange: the head of an answer over HTTP. */
+/** The deadline before there is an exchange: while the head of an answer over HTTP is awaited. */
 export const beforeFirstEvent =
   ({ firstEvent, turn }: Timeouts) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | ConnectionError, R> => {

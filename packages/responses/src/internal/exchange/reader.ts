@@ -1,5 +1,5 @@
 /**
- * Who takes the events of a response, and the events that wait to be taken.
+ * The reader of one response: how its events are taken, and the events that wait for it.
  *
  * ```
  * None ──events are run──▶ Stream ──scope closed──▶ Gone

@@ -1,4 +1,4 @@
-/** Who asks: the headers of a connect or an HTTP request, and what hides their secrets in a text. */
+/** The headers of a connect or an HTTP request, and what hides their secrets in a text. */
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"

@@ -1,4 +1,4 @@
-/** Where the server is and who asks: the options of an endpoint, checked once. */
+/** The options of an endpoint, which are its URL and its credentials, checked once. */
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"

@@ -26,7 +26,7 @@ export const whileIdle = (error: ResponsesError): Cause =>
     ? (delivery) => wireError.withDelivery(error, delivery)
     : lost(`The server gave up the idle connection: ${error.description}`)
 
-/** What the failure of one response says of the connection: nothing, or that it serves nobody any more. */
+/** What the failure of one response says of the connection: nothing, or that the server takes no more requests on it. */
 export const ofFailure = (error: ResponsesError, usableAfterError: boolean): Cause | undefined => {
   // How far other requests came is not what the error of this one says.
   if (error._tag === "ConnectionError") return (delivery) => wireError.withDelivery(error, delivery)

@@ -117,7 +117,7 @@ export class Connection implements Inbound.Host {
     return this.state._tag === "Open" || this.state._tag === "Retiring"
   }
 
-  /** A turn comes to be served here. */
+  /** A turn starts to be served here. */
   enter(): void {
     this.turns++
   }
@@ -127,7 +127,7 @@ export class Connection implements Inbound.Host {
     if (this.state._tag === "Retiring" && this.turns === 0) this.end()
   }
 
-  /** No turn comes any more. Those that are served here go on to their ends. */
+  /** The connection takes no new turn. The turns that are served on it run to their ends. */
   retire(): void {
     if (this.state._tag !== "Open") return
     this.state = { _tag: "Retiring" }
@@ -194,6 +194,7 @@ export class Connection implements Inbound.Host {
    */
   end(cause: Causes.Cause = Causes.closed, whatIsWritten: "fail" | "wait" = "fail"): void {
     const hadEnded = this.hasEnded()
+    // The first cause has told everybody but those whose requests are being written.
     if (hadEnded && whatIsWritten === "wait") return
     const running = this.lanes.running()
     const waits = (exchange: Exchange.Exchange) => whatIsWritten === "wait" && exchange.isWriting()

@@ -7,7 +7,7 @@ export interface Limits {
   readonly lanes: number
 }
 
-/** The permit of one lane: who holds it is served, and who comes meanwhile waits. */
+/** One permit: the request that holds it is served, and later requests wait. */
 export const oneAtATime: Limits = { connections: 1, lanes: 1 }
 
 /** What placement looks at. The pool's own records, read and not copied. */
