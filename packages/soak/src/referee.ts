@@ -92,6 +92,8 @@ const bump = (counts: Record<string, number>, name: string) => {
 export interface Options {
   readonly onAsked: (count: number) => void
   readonly traitsOf: (layer: string) => Traits
+  /** The time of the clock by which the library gives up, which is not that of the machine (`clock.ts`). In milliseconds. */
+  readonly now: () => number
   /** For so long an upgrade that stalls stands in the way of whoever asks. In milliseconds. */
   readonly stalled: number
 }
@@ -122,7 +124,7 @@ export const make = (options: Options) => {
 
   /** `undefined`: every Layer. `lasting`: in milliseconds. */
   const happen = (layer: string | undefined, mark: (turn: Open) => void, lasting = 0): void => {
-    const until = performance.now() + lasting
+    const until = options.now() + lasting
     const event = { layer, mark, isOver: (now: number) => lasting > 0 && now > until }
     for (const turn of open.values()) {
       if (!turn.isSettled && (layer === undefined || turn.layer === layer)) mark(turn)
@@ -199,7 +201,7 @@ export const make = (options: Options) => {
       }
       turn.besideDrained = [...drained.values()].includes(layer)
       open.set(key, turn)
-      const now = performance.now()
+      const now = options.now()
       for (const event of fresh) {
         if (event.isOver(now)) fresh.delete(event)
         else if (event.layer === undefined || event.layer === layer) event.mark(turn)

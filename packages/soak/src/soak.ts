@@ -52,8 +52,10 @@ const underLoad = Effect.fnUntraced(function*(options: Options) {
   const heaps: Array<number> = []
   const overheads: Array<number> = []
   const blows = yield* Queue.unbounded<number>()
+  const clock = yield* Effect.clock
   const traits = new Map(Layers.specs.map((spec) => [spec.name, spec]))
   const referee = RefereeModule.make({
+    now: () => clock.unsafeCurrentTimeMillis(),
     stalled: limit + 1000,
     traitsOf: (layer) => traits.get(layer) ?? first,
     onAsked: (count) => {
