@@ -228,7 +228,10 @@ export const make = <A, I, RSchema, E, R>(options: {
 export const custom = <E, R>(options: {
   readonly name: string
   readonly description?: string | undefined
-  /** A grammar for the input, in the form that the API takes. Default: any text */
+  /**
+   * A grammar that the input follows: `{ type: "grammar", syntax, definition }`, where `syntax` is `lark` or `regex`.
+   * Default: any text
+   */
   readonly format?: object | undefined
   readonly handler: (input: string, call: Call) => Effect.Effect<unknown, E, R>
 }): ResponseTool<E, R> => {
