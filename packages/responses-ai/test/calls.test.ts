@@ -217,7 +217,7 @@ describe("the options of @effect/ai-openai", () => {
         include: [],
         text: { format: { type: "text" } }
       })
-    }).pipe(Effect.provide(server)))
+    }).pipe(Effect.provide(Ways.layer(Ways.oneAtATime, hello))))
 
   it.effect("a transformation of the HTTP client means something over HTTP only", () =>
     Effect.gen(function*() {

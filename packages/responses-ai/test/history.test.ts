@@ -69,17 +69,31 @@ describe("a chat", () => {
       }).pipe(on([text("1"), text("2")])))
   }
 
+  const gone = [text("1"), turn([text("?"), ResponseScript.silence({ after: 4 })]), text("2"), text("3")]
+
+  /** A chat with a reader between its first two turns who leaves early. */
+  const besideOneThatLeaves = Effect.gen(function*() {
+    const chat = yield* Chat.empty
+    const say = (prompt: string) =>
+      OpenAiLanguageModel.withConfigOverride(chat.generateText({ prompt }), { store: false })
+    yield* say("One")
+    yield* LanguageModel.streamText({ prompt: "Something else" }).pipe(Stream.take(1), Stream.runDrain)
+    yield* say("Two")
+    yield* say("Three")
+    return yield* shape
+  })
+
   it.effect("sends everything once the connection is gone and nothing is stored", () =>
     Effect.gen(function*() {
-      const chat = yield* Chat.empty
-      const say = (prompt: string) =>
-        OpenAiLanguageModel.withConfigOverride(chat.generateText({ prompt }), { store: false })
-      yield* say("One")
-      yield* LanguageModel.streamText({ prompt: "Something else" }).pipe(Stream.take(1), Stream.runDrain)
-      yield* say("Two")
-      yield* say("Three")
-      assert.deepStrictEqual(yield* shape, [[null, 1], [null, 1], [null, 3], ["resp_3", 1]])
-    }).pipe(on([text("1"), turn([text("?"), ResponseScript.silence({ after: 4 })]), text("2"), text("3")])))
+      assert.deepStrictEqual(yield* besideOneThatLeaves, [[null, 1], [null, 1], [null, 3], ["resp_3", 1]])
+    }).pipe(Effect.provide(Ways.layer(Ways.oneAtATime, gone))))
+
+  it.effect("sends only what is new though another reader of the connection has left", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* besideOneThatLeaves, [[null, 1], [null, 1], ["resp_1", 1], ["resp_3", 1]])
+      const { connections } = yield* ResponsesServer.ResponsesServer
+      assert.strictEqual((yield* connections).opened, 1)
+    }).pipe(on(gone)))
 
   it.effect("sends everything to a server that has forgotten, and nobody notices", () =>
     Effect.gen(function*() {

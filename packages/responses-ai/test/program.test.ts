@@ -78,6 +78,8 @@ describe("a program with a chat, three tools, a structured output and streams", 
       assert.deepStrictEqual<unknown>(rest, {
         type: "response.create",
         model: "gpt-5.5",
+        // The lane that the Layer has chosen.
+        stream_id: "1",
         include: [],
         text: { format: { type: "text" } },
         tool_choice: "auto"

@@ -9,19 +9,27 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import * as ResponsesAiConfig from "../src/ResponsesAiConfig.ts"
 import { toResponsesError } from "../src/ResponsesAiError.ts"
 import * as ResponsesOpenAiClient from "../src/ResponsesOpenAiClient.ts"
 import { model } from "./support/ways.ts"
 
-/** As on one connection, the second response waits for the first. */
 const over = (script: ResponseScript.Script) =>
   Layer.provideMerge(model, Layer.provideMerge(ResponsesOpenAiClient.layerWithoutHttp, ResponsesTest.layer(script)))
 
 const inner = Effect.map(LanguageModel.generateText({ prompt: "And?" }), ({ text }) => text)
 
+const innerInTime = Effect.flatMap(
+  Effect.fork(inner),
+  (fiber) => Effect.zipRight(TestClock.adjust("1 second"), Fiber.join(fiber))
+)
+
 const long = ResponseScript.text("x".repeat(2000), { chunkSize: 1 })
-const script = [long, ResponseScript.text("And on")]
+const andOn = ResponseScript.text("And on")
+
+/** The second response is so slow that the first one has come in whole before. */
+const script = [long, ResponseScript.turn([ResponseScript.wait("1 second"), andOn])]
 
 interface Read {
   readonly text: string
@@ -40,7 +48,7 @@ const read = (maxUnreadSize?: number): Effect.Effect<Read, AiError.AiError, Lang
       Stream.runForEach((part) => {
         if (part.type !== "text-delta") return Effect.void
         text += part.delta
-        return answers.length > 0 ? Effect.void : Effect.map(inner, (answer) => void answers.push(answer))
+        return answers.length > 0 ? Effect.void : Effect.map(innerInTime, (answer) => void answers.push(answer))
       })
     )
     const error = yield* Effect.match(stream, { onFailure: (error) => error, onSuccess: () => undefined })
@@ -115,7 +123,7 @@ describe("a stream that is left", () => {
       )
       assert.strictEqual(yield* inner, "And on")
       assert.strictEqual(yield* (yield* ResponsesTest.ResponsesTest).abandoned, 1)
-    }).pipe(Effect.provide(over([ResponseScript.turn([long, ResponseScript.silence()]), script[1]!]))))
+    }).pipe(Effect.provide(over([ResponseScript.turn([long, ResponseScript.silence()]), andOn]))))
 
   it.effect("by interruption gives the response up", () =>
     Effect.gen(function*() {
@@ -123,5 +131,5 @@ describe("a stream that is left", () => {
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(yield* inner, "And on")
-    }).pipe(Effect.provide(over([ResponseScript.silence({ after: 2 }), script[1]!]))))
+    }).pipe(Effect.provide(over([ResponseScript.silence({ after: 2 }), andOn]))))
 })

@@ -17,6 +17,12 @@ import * as NodeResponsesSocket from "./NodeResponsesSocket.ts"
  */
 export interface Options extends NodeResponsesSocket.Options, ResponsesFallback.Options {}
 
+/** HTTP serves those that would wait longer. */
+const withQueueTimeout = <O extends Pick<Options, "maxConnections" | "maxLanes" | "queueTimeout">>(options: O): O =>
+  options.maxConnections === 1 && options.maxLanes === 1
+    ? options
+    : { ...options, queueTimeout: options.queueTimeout ?? "1 second" }
+
 /**
  * @since 0.1.0
  * @category models
@@ -30,7 +36,11 @@ export interface ConfigOptions extends NodeResponsesSocket.ConfigOptions, Respon
 export const layer = (
   options: Options
 ): Layer.Layer<ResponsesFallback.ResponsesFallback | ResponsesSocket | Responses, ConfigError.ConfigError> =>
-  ResponsesFallback.layer(NodeResponsesSocket.layer(options), NodeResponsesHttp.layer(options), options)
+  ResponsesFallback.layer(
+    NodeResponsesSocket.layer(withQueueTimeout(options)),
+    NodeResponsesHttp.layer(options),
+    options
+  )
 
 /**
  * `layer` with the key, and where to find the server, from the environment: `OPENAI_API_KEY`, and, if they are set,
@@ -42,4 +52,8 @@ export const layer = (
 export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesFallback.ResponsesFallback | ResponsesSocket | Responses, ConfigError.ConfigError> =>
-  ResponsesFallback.layer(NodeResponsesSocket.layerConfig(options), NodeResponsesHttp.layerConfig(options), options)
+  ResponsesFallback.layer(
+    NodeResponsesSocket.layerConfig(withQueueTimeout(options)),
+    NodeResponsesHttp.layerConfig(options),
+    options
+  )

@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -110,6 +111,9 @@ interface Transport {
   readonly isSocket: boolean
 }
 
+/** One response at a time, so that others wait. */
+const oneAtATime = { maxConnections: 1, maxLanes: 1 } as const
+
 const transports: Readonly<Record<string, Transport>> = {
   "a WebSocket": { layer: NodeResponsesSocket.layer, isSocket: true },
   "a WebSocket that is drained": { layer: NodeResponsesSocket.layer, onEarlyEnd: "drain", isSocket: true },
@@ -135,7 +139,8 @@ interface Stage {
 const onStage = (
   transport: Transport,
   read: Read,
-  course: (stage: Stage) => Effect.Effect<void, unknown, Scope.Scope>
+  course: (stage: Stage) => Effect.Effect<void, unknown, Scope.Scope>,
+  options: Partial<NodeResponses.Options> = {}
 ) =>
   Effect.gen(function*() {
     const server = yield* ResponsesServer.make({ apiKey, script })
@@ -150,7 +155,8 @@ const onStage = (
           reconnect: Schedule.stop,
           recycle: Schedule.stop,
           onEarlyEnd: transport.onEarlyEnd,
-          probe: { first: 0 }
+          probe: { first: 0 },
+          ...options
         }),
         scope
       )
@@ -222,8 +228,10 @@ const everywhere: Readonly<Record<string, Step>> = {
     })
 }
 
+const whileOthers = "while others have their turn"
+
 const onSockets: Readonly<Record<string, Step>> = {
-  "while others have their turn": (stage) =>
+  [whileOthers]: (stage) =>
     Effect.gen(function*() {
       const there = yield* arrived(stage, 1)
       const first = yield* stage.begin("mute")
@@ -233,6 +241,18 @@ const onSockets: Readonly<Record<string, Step>> = {
       yield* interrupted(waiting.fiber)
       assert.strictEqual(waiting.heard.text(), "")
       yield* interrupted(first.fiber)
+    }),
+  "beside others that go on": (stage) =>
+    Effect.gen(function*() {
+      const other = yield* stage.begin("stuck")
+      yield* Deferred.await(other.heard.hasOutput)
+      const { fiber, heard } = yield* stage.begin("stuck")
+      yield* Deferred.await(heard.hasOutput)
+      yield* interrupted(fiber)
+      yield* stage.serve("beside")
+      assert.deepInclude(yield* stage.server.connections, { opened: 1, open: 1 })
+      assert.isTrue(Option.isNone(yield* Fiber.poll(other.fiber)))
+      yield* interrupted(other.fiber)
     }),
   "while it connects": ({ begin, server }) =>
     Effect.gen(function*() {
@@ -280,7 +300,7 @@ describe("a caller that is interrupted", () => {
                 yield* stage.serve("next")
                 assert.isAtMost((yield* stage.server.connections).open, transport.isSocket ? 1 : 0)
                 yield* stage.serve("after the next")
-              })),
+              }), when === whileOthers ? oneAtATime : {}),
           30_000
         )
       }

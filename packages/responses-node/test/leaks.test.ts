@@ -58,9 +58,16 @@ describe(`${turns} turns`, () => {
           }).pipe(Effect.provide(context))
           const last = yield* Effect.provide(Responses.create(request), context)
           assert.strictEqual(last.status, "completed")
-          const { open } = yield* Effect.provide(Effect.flatMap(ResponsesSocket, (socket) => socket.stats), context)
+          const stats = Effect.provide(Effect.flatMap(ResponsesSocket, (socket) => socket.stats), context)
+          const { open, opening, retiring, serving, waiting } = yield* stats
           assert.isTrue(open)
-          assert.strictEqual((yield* server.connections).open, 1)
+          assert.deepStrictEqual({ opening, waiting }, { opening: 0, waiting: 0 })
+          // There is one for each 32 conversations.
+          assert.isAtMost(serving + retiring, 8)
+          // The server has what this side has, and learns of what this side closed.
+          const isElsewhere = Effect.map(server.connections, ({ open }) => open !== serving + retiring)
+          yield* Effect.repeat(Effect.zipRight(eventLoopTurn, isElsewhere), { while: (is) => is, times: 2000 })
+          assert.strictEqual((yield* server.connections).open, serving + retiring)
           yield* Scope.close(scope, Exit.void)
         }).pipe(Effect.supervised(supervisor))
         yield* server.waitFor("ConnectionClosed", (yield* server.connections).opened)

@@ -54,6 +54,8 @@ describe("two conversations at a time, each on its lane", () => {
     }))
 })
 
+const oneAtATime = { maxConnections: 1, maxLanes: 1 } as const
+
 describe("with onEarlyEnd \"drain\", what was never sent holds up nobody", () => {
   const drain = { onEarlyEnd: "drain" } as const
 
@@ -87,7 +89,7 @@ describe("with onEarlyEnd \"drain\", what was never sent holds up nobody", () =>
           response: { id: "resp_2", output: [] }
         })
         assert.strictEqual((yield* third.outcome)._tag, "Right")
-      }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...drain })))
+      }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...drain, ...oneAtATime })))
     }))
 
   it.scoped("a request that turned out to be too large", () =>
@@ -118,7 +120,7 @@ describe("with onEarlyEnd \"drain\", what was never sent holds up nobody", () =>
         assert.strictEqual(yield* event, "response.completed")
         assert.strictEqual((yield* outcome)._tag, "Right")
         assert.deepInclude(yield* stats, { connections: 1 })
-      }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...drain })))
+      }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...drain, ...oneAtATime })))
     }))
 })
 
@@ -185,6 +187,32 @@ describe(`${callers} callers at once`, () => {
           assert.deepStrictEqual(inputs, ["first", ...indexes.filter((index) => !leaves(index)).map(String)])
           assert.deepInclude(yield* stats, { connections: 1, responses: inputs.length })
           // Nobody is left in the queue: the next one need not wait.
+          assert.strictEqual((yield* ask).transport, "websocket")
+        }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url, ...oneAtATime })))
+      }),
+    120_000
+  )
+
+  it.scoped(
+    "are served once each, on lanes of few connections, also if every third one leaves",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* ResponsesServer.make({ apiKey, script: () => ResponseScript.completed })
+        yield* Effect.gen(function*() {
+          const indexes = Array.from({ length: callers }, (_, index) => index)
+          const leaves = (index: number) => index % 3 === 2
+          yield* asking("first")
+          const fibers = yield* Effect.forEach(indexes, (index) => Effect.fork(asking(String(index))))
+          yield* eventLoopTurn
+          for (const [index, fiber] of fibers.entries()) if (leaves(index)) yield* Fiber.interruptFork(fiber)
+          yield* Effect.forEach(fibers.filter((_, index) => !leaves(index)), Fiber.join, { discard: true })
+          const asked = (yield* server.requests).map(({ body }) => Number(body.input))
+          const answered = asked.filter((index) => !leaves(index)).slice(1).sort((one, other) => one - other)
+          assert.deepStrictEqual(answered, indexes.filter((index) => !leaves(index)))
+          assert.strictEqual(new Set(asked).size, asked.length)
+          const { connections, waiting } = yield* stats
+          assert.strictEqual(waiting, 0)
+          assert.isAtMost(connections, 8)
           assert.strictEqual((yield* ask).transport, "websocket")
         }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url })))
       }),

@@ -51,6 +51,8 @@ export type FullReason =
   | { readonly _tag: "NewConnection" }
   /** Given by transports: the turn before, on the same connection, has not ended well. */
   | { readonly _tag: "AfterFailure" }
+  /** Given by transports: the conversation had to give its lane up to another one. */
+  | { readonly _tag: "Displaced" }
   /** Given by transports: the server does not know the response any more. */
   | { readonly _tag: "Forgotten" }
   /** Given by transports: the server refused to continue the response, or has refused several deltas in a row. */

@@ -12,6 +12,7 @@ import * as Calls from "./internal/conversation/calls.ts"
 import * as Kept from "./internal/conversation/kept.ts"
 import * as Turns from "./internal/conversation/turns.ts"
 import * as WholeAnswer from "./internal/conversation/wholeAnswer.ts"
+import * as Caller from "./internal/effect/caller.ts"
 import * as Writable from "./internal/wire/writable.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import * as ResponseItem from "./ResponseItem.ts"
@@ -181,11 +182,12 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     /** The input of a `run` that the model has not answered yet. */
     let unfinished: ReadonlyArray<ResponseItem.ResponseItem> | undefined = isRoundAnswered(past) ? [] : undefined
 
-    const toRequest = (items: ReadonlyArray<ResponseItem.ResponseItem>): ResponseRequest => ({
-      ...settings,
-      ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
-      input: [...history, ...items]
-    })
+    const toRequest = (items: ReadonlyArray<ResponseItem.ResponseItem>): ResponseRequest =>
+      Caller.mark({
+        ...settings,
+        ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
+        input: [...history, ...items]
+      }, turns)
 
     /** One response; `onEnd` gets what the history is to keep of it when the last event passes. */
     const ask = (

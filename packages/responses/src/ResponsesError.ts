@@ -59,11 +59,13 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
  * - `Expired`: the server's limit on the age of a connection was reached while a response was due or running.
  * - `Closed`: the Layer that owns the connection was closed.
  * - `TooLarge`: the request is larger than the server takes in one message; HTTP may take it.
- * - `QueueTimeout`: the responses before this one took longer than `queueTimeout`.
+ * - `QueueTimeout`: other responses held every place for longer than `queueTimeout`. Raise `maxConnections`, or use HTTP.
+ * - `QueueFull`: `maxWaiting` requests waited already.
+ * - `NoRoom`: the fiber that asks holds every place itself, so that it would wait for itself.
  * - `FirstEventTimeout`: the server took the request and did not begin to answer within `firstEventTimeout`.
  * - `Stalled`: nothing came within `stallTimeout`, no event, no ping.
  * - `TurnTimeout`: the response has not ended within `turnTimeout`.
- * - `Overrun`: the response has more output than `maxOutputSize`. Raise it, or ask for less.
+ * - `Overrun`: the response has more output than `maxOutputSize`, or its reader is further behind than `maxUnread` allows.
  *
  * @since 0.1.0
  * @category errors
@@ -81,6 +83,8 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect
       "Closed",
       "TooLarge",
       "QueueTimeout",
+      "QueueFull",
+      "NoRoom",
       "FirstEventTimeout",
       "Stalled",
       "TurnTimeout",

@@ -155,7 +155,8 @@ export const make = (
         const exchange = Exchange.make({
           previousResponseId: request.previous_response_id ?? undefined,
           maxOutputSize,
-          onPressure: flow.onPressure,
+          onBehind: () => flow.onPressure(true),
+          onCaughtUp: () => flow.onPressure(false),
           redact,
           onEnd: () => deadline?.stop()
         })
@@ -163,7 +164,7 @@ export const make = (
         deadline = Deadlines.watch({
           exchange,
           granted: asked,
-          host: { timers, timeouts, heardAt: flow.heardAt, onOverdue: (error) => exchange.fail(error) }
+          host: { timers, timeouts, heardAt: flow.heardAt, onOverdue: (_, error) => exchange.fail(error) }
         })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
           Effect.onExit((exit) => Effect.sync(() => exchange.fail(HttpEvents.endOf(exit, redact)))),

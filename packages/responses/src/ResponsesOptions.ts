@@ -65,7 +65,10 @@ export interface FromConfig {
  * @category models
  */
 export interface Timeouts {
-  /** For the responses that were asked for before, on the same connection. Default: no limit, as each of them has one */
+  /**
+   * For a place on a connection, while as many responses run as may. Default: one minute, and one second where HTTP serves
+   * after that; no limit with `maxConnections: 1, maxLanes: 1`
+   */
   readonly queueTimeout?: Duration.DurationInput | undefined
   /** From the sending of the request to the first event of its response. Default: 2 minutes */
   readonly firstEventTimeout?: Duration.DurationInput | undefined

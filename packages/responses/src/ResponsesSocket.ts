@@ -1,6 +1,6 @@
 /**
- * Responses over one WebSocket: opened when it is needed, used by one response at a time, replaced before the server's
- * age limit, closed with its scope.
+ * Responses over WebSockets: opened when they are needed, used by as many responses at once as the server has lanes, replaced
+ * before the server's age limit, closed with their scope.
  *
  * @since 0.1.0
  */
@@ -20,10 +20,12 @@ import * as Timers from "./internal/effect/timers.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
 import * as Endpoint from "./internal/options/endpoint.ts"
 import * as Timeouts from "./internal/options/timeouts.ts"
+import * as Backlog from "./internal/socket/backlog.ts"
 import * as CurrentKey from "./internal/socket/currentKey.ts"
 import * as Dial from "./internal/socket/dial.ts"
 import * as Heads from "./internal/socket/heads.ts"
 import * as Pool from "./internal/socket/pool.ts"
+import * as PoolLimits from "./internal/socket/poolLimits.ts"
 import * as Rewarm from "./internal/socket/rewarm.ts"
 import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
@@ -36,6 +38,29 @@ import type * as ResponsesOptions from "./ResponsesOptions.ts"
  * @category models
  */
 export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Timeouts {
+  /**
+   * How many connections there may be at once. More are opened when there is no lane left for a conversation. With
+   * `maxConnections: 1, maxLanes: 1` responses are served one at a time in the order in which they were asked for, on the lanes
+   * that the callers name. Default: 8 where the server has lanes (128 responses at once, 256 conversations that send only what
+   * is new: about what one core can read), 32 where it has none
+   */
+  readonly maxConnections?: number | undefined
+  /**
+   * How many responses may run at once on one connection, where the server has lanes. Default: 16, which is the limit of
+   * api.openai.com
+   */
+  readonly maxLanes?: number | undefined
+  /** How many requests may wait for a place. One more fails with `QueueFull`. Default: 10,000 */
+  readonly maxWaiting?: number | undefined
+  /** How long a connection, but for the last one, may have nothing to do before it is closed. Default: 5 minutes */
+  readonly idleTimeToLive?: Duration.DurationInput | undefined
+  /**
+   * How many characters of events may wait for slow readers: of one response, of all responses on a connection, and of all
+   * of the Layer. Over it the response with most of them fails with `Overrun`; the others go on. Default: 32, 64 and 256 Mi
+   */
+  readonly maxUnread?: Partial<MaxUnread> | undefined
+  /** How long responses that run may take to end when the Layer is closed. Default: 0, they are broken off */
+  readonly shutdownTimeout?: Duration.DurationInput | undefined
   /** Open the connection when the Layer is built instead of at the first request. Default: `false` */
   readonly eager?: boolean | undefined
   /** How long the server may take to answer the upgrade. Default: 10 seconds */
@@ -51,10 +76,11 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
    */
   readonly recycle?: Schedule.Schedule<unknown, unknown> | undefined
   /**
-   * Warm up the conversation that was served last on the new connection, before that takes over: its next turn then sends
-   * only what is new. Costs a request of the whole history, without output. Default: `false`
+   * Warm up the conversations that were served last on the new connection, before that takes over: their next turns then send
+   * only what is new. A number says how many, `true` is one. Each costs a request of the whole history, without output.
+   * Default: `false`
    */
-  readonly rewarm?: boolean | undefined
+  readonly rewarm?: boolean | number | undefined
   /**
    * Ask the server for a sign of life when nothing has come for so long. Without it, a connection that was silent for 30
    * seconds is asked before it is used. Default: none
@@ -66,7 +92,8 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
   readonly continuation?: Continuation.Rule | undefined
   /**
    * What becomes of a response that its caller leaves early: `close` the connection, which stops the work, or `drain`
-   * the rest before the connection is used again, which keeps what the connection remembers. Default: `close`
+   * the rest before its lane is used again, which keeps what the connection remembers. A connection that serves, or
+   * remembers, any other conversation is never closed. Default: `close`
    */
   readonly onEarlyEnd?: "close" | "drain" | undefined
   /**
@@ -79,6 +106,16 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
    * fails with `Overrun`, and its connection is closed. Default: 67,108,864 (64 Mi)
    */
   readonly maxOutputSize?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface MaxUnread {
+  readonly response: number
+  readonly connection: number
+  readonly layer: number
 }
 
 /**
@@ -106,12 +143,24 @@ export interface Service extends Responses.Service {
 export interface Stats {
   /** Whether there is a connection now. */
   readonly open: boolean
+  /** Connections that take new turns now. */
+  readonly serving: number
+  /** Connections that take none, and on which some still run. */
+  readonly retiring: number
+  /** Connections that are being opened. */
+  readonly opening: number
+  /** Lanes that are in use. */
+  readonly running: number
+  /** Requests that wait for a place. */
+  readonly waiting: number
   /** Connections opened. */
   readonly connections: number
   /** Connections replaced by the `recycle` schedule. */
   readonly recycled: number
   /** Conversations that a new connection was told before it took over. */
   readonly rewarmed: number
+  /** Responses whose readers fell too far behind. */
+  readonly overruns: number
   /** Connections that did not answer a ping. */
   readonly unresponsive: number
   /** Responses that began. */
@@ -127,6 +176,21 @@ export interface Stats {
   readonly resentInFull: number
   /** Deltas whose `previous_response_id` the server refused. */
   readonly deltasRefused: number
+  /** Turns that were sent to the lane, or at least the connection, that has their conversation. */
+  readonly affineHits: number
+  /** Turns that branched off a response that another turn had just continued. */
+  readonly forks: number
+  /** Conversations that the server no longer has, and why. */
+  readonly headsLost: {
+    /** A turn of it failed. */
+    readonly AfterFailure: number
+    /** Another conversation took its lane. */
+    readonly Displaced: number
+    /** The server refused to continue it. */
+    readonly Forgotten: number
+    /** Its connection ended. */
+    readonly NewConnection: number
+  }
   /**
    * `false` while everything travels because the server refused two deltas in a row that continued the latest response of
    * their own connection. After a minute, and each time twice as long up to an hour, a delta is tried again.
@@ -197,19 +261,25 @@ export const make = (
       "maxOutputSize",
       options.maxOutputSize ?? Exchange.defaultMaxOutputSize
     )
+    const limits = yield* PoolLimits.make(options, profile)
     const timers = yield* Timers.make
     const tally = Tally.make()
+    let opened = 0
+    const { naming } = limits
     const rule = options.continuation ?? Continuation.automatic
-    const heads = Heads.make({
+    const heads = new Heads.Heads({
       rule: Rule.of(rule),
+      naming,
       continuesWithInstructions: profile.continuesWithInstructions,
       uniqueIds: profile.uniqueIds,
-      keepsServed: options.rewarm === true,
+      keepsServed: limits.rewarm,
       now: timers.time.now
     })
     const rewarm = Rewarm.make({
       time: timers.time,
       heads,
+      naming,
+      limit: timeouts.turn,
       maxFrameBytes: profile.maxFrameBytes,
       onRewarmed: () => tally.hear({ _tag: "Rewarmed" })
     })
@@ -225,13 +295,21 @@ export const make = (
       maxOutputSize,
       keepsOutput: rule !== Continuation.off,
       timers,
+      naming,
+      backlog: new Backlog.Backlog(limits.unread, () => tally.hear({ _tag: "Overrun" })),
+      nextNumber: () => ++opened,
+      isWaitedFor: () => pool.waiting() > 0,
       onDead: () => tally.hear({ _tag: "Unresponsive" })
     })
-    const pool = yield* Pool.make({
+    const pool: Pool.Pool = yield* Pool.make({
       timers,
       dial: Effect.tap(dial, () => Effect.sync(() => tally.hear({ _tag: "Connected" }))),
+      limits,
+      sharesDials: naming.by === "layer",
+      hopedFor: () => naming.hopedFor,
+      onEnded: (connection) => heads.ended(connection),
       schedule: options.recycle ?? recycleBefore(profile.maxAge, timeouts.turn),
-      prepare: options.rewarm === true ? rewarm : () => Effect.succeed(true),
+      prepare: limits.rewarm > 0 ? rewarm : () => Effect.succeed(true),
       onRecycled: () => tally.hear({ _tag: "Recycled" })
     })
 
@@ -243,10 +321,9 @@ export const make = (
 
     const open = Turn.make({
       pool,
-      time: timers.time,
       heads,
+      naming,
       suits,
-      timeouts,
       onEarlyEnd: options.onEarlyEnd ?? "close",
       repeat: options.repeat ?? "unsent",
       maxFrameBytes: profile.maxFrameBytes,
@@ -257,7 +334,7 @@ export const make = (
     return {
       open,
       connect: ready,
-      stats: Effect.sync(() => ({ open: pool.isOpen(), ...tally.totals(), ...heads.stats() }))
+      stats: Effect.sync(() => ({ open: pool.isOpen(), ...pool.stats(), ...tally.totals(), ...heads.stats() }))
     }
   })
 

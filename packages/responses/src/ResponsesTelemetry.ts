@@ -51,6 +51,10 @@ export interface Sending {
   /** From the end of that wait to the first event of the response; connecting and repairs are in it. */
   readonly firstEvent: Duration.Duration
   readonly recoveries: ReadonlyArray<Recovery>
+  /** The connections of a Layer are numbered from 1 on in the order in which they were opened. Absent over HTTP. */
+  readonly connection?: number | undefined
+  /** The name of the lane that it runs on; empty for the one without a name. Absent over HTTP. */
+  readonly lane?: string | undefined
 }
 
 /**

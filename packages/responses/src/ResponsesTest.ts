@@ -7,11 +7,11 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import * as FairSemaphore from "./internal/effect/fairSemaphore.ts"
 import * as Finalizer from "./internal/effect/finalizer.ts"
 import * as Time from "./internal/effect/time.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
@@ -105,15 +105,14 @@ const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> 
   })
 
 /**
- * One response at a time, as on a socket: who comes while one is running waits for its end. A list that has run out is a
- * defect.
+ * Serves at once whoever comes, in the order of arrival: turns of a list go to requests in that order. A list that has run out
+ * is a defect.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
   Effect.sync(() => {
-    const semaphore = FairSemaphore.make()
     const requests: Array<ResponseRequest.ResponseRequest> = []
     const contexts = new Map<string, ReadonlyArray<ResponseItem>>()
     let index = 0
@@ -138,20 +137,20 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         return Effect.succeed({ input: context.input, steps: ResponseSteps.steps(turn, context) })
       })
 
-    const respond = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest, release: () => void) {
+    const respond = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
       const { input, steps } = yield* take(request, yield* Clock.currentTimeMillis)
       let left = true
       const exchange = Exchange.make({
         previousResponseId: request.previous_response_id ?? undefined,
         maxOutputSize: Exchange.defaultMaxOutputSize,
-        onPressure: () => {},
+        onBehind: () => {},
+        onCaughtUp: () => {},
         redact: (text) => text,
         onEnd: (hasBegun) => {
           if (!hasBegun) return
           left = false
           const result = exchange.result()
           if (result !== undefined) contexts.set(result.id, [...input, ...result.output])
-          release()
         }
       })
       yield* Finalizer.add(Effect.sync(() => {
@@ -173,11 +172,8 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       yield* ResponseRequest.validate(request)
       const frame = yield* ResponseRequest.toFrame(request)
       const clock = yield* Effect.clock
-      const waiting = Time.stopwatch(clock)
-      const { leave } = yield* semaphore.permitScoped
-      const queued = waiting()
       const answering = Time.stopwatch(clock)
-      const response = yield* Effect.onError(respond(request, leave), () => Effect.sync(leave))
+      const response = yield* respond(request)
       return {
         ...response,
         transport: "websocket" as const,
@@ -186,7 +182,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
           : { input: "full" as const, reason: { _tag: "Off" } as const },
         bytesSent: byteLength(frame),
         bytesSaved: 0,
-        queued,
+        queued: Duration.zero,
         firstEvent: answering(),
         recoveries: []
       }

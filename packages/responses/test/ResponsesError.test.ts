@@ -652,7 +652,10 @@ describe("what may be done about an error", () => {
     ["Lost after output", lost({ delivery: "partial" }), false, false],
     ["Expired before running", lost({ reason: "Expired", delivery: "unsent" }), true, true],
     ["Expired after output", lost({ reason: "Expired", delivery: "partial" }), false, false],
-    ["Closed", lost({ reason: "Closed", delivery: "unsent" }), true, false]
+    ["Closed", lost({ reason: "Closed", delivery: "unsent" }), true, false],
+    ["QueueTimeout", lost({ reason: "QueueTimeout", delivery: "unsent" }), true, true],
+    ["QueueFull", lost({ reason: "QueueFull", delivery: "unsent" }), true, true],
+    ["NoRoom", lost({ reason: "NoRoom", delivery: "unsent" }), true, true]
   ]
   for (const [name, error, unsent, fallBack] of table) {
     it(`${name}: ${unsent ? "nothing ran" : "it may have run"}, ${fallBack ? "another" : "no other"} transport may serve`, () => {

@@ -119,7 +119,7 @@ describe("recycling", () => {
       yield* Effect.provide(firstTurn(server), context)
       yield* TestClock.adjust("50 minutes")
       yield* server.connection
-      assert.deepStrictEqual(parents, ["none", "Responses.open", "none"])
+      assert.deepStrictEqual(parents, ["none", "none", "none"])
     }))
 
   socket("each new connection has its whole age before it", (server) =>

@@ -24,25 +24,24 @@ const draining = Effect.tap(open, ({ ask, receive, written }) =>
 const isDone = (fiber: Fiber.RuntimeFiber<void>) => Effect.map(Fiber.poll(fiber), Option.isSome)
 
 describe("a connection is ready", () => {
-  it.scoped("for 30 seconds after something came, for a lane on which nothing runs", () =>
+  it.scoped("for 30 seconds after something came, whatever runs there", () =>
     Effect.gen(function*() {
       const { ask, connection, receive } = yield* open
-      assert.isTrue(connection.isReady(""))
+      assert.isTrue(connection.isReady())
       ask()
-      assert.isFalse(connection.isReady(""))
-      assert.isTrue(connection.isReady("another"))
+      assert.isTrue(connection.isReady())
       receive(FakeServer.completed("resp_1"))
-      assert.isTrue(connection.isReady(""))
+      assert.isTrue(connection.isReady())
       yield* TestClock.adjust("29999 millis")
-      assert.isTrue(connection.isReady(""))
+      assert.isTrue(connection.isReady())
       yield* TestClock.adjust("1 millis")
-      assert.isFalse(connection.isReady(""))
+      assert.isFalse(connection.isReady())
     }))
 
   it.scoped("at once, where nothing has to be waited for", () =>
     Effect.gen(function*() {
       const { connection, seen } = yield* open
-      yield* connection.ready("")
+      yield* connection.ready
       assert.deepStrictEqual(seen, [])
     }))
 
@@ -50,7 +49,7 @@ describe("a connection is ready", () => {
     Effect.gen(function*() {
       const { connection, dead, seen } = yield* open
       yield* TestClock.adjust("30 seconds")
-      const fiber = yield* Effect.fork(connection.ready(""))
+      const fiber = yield* Effect.fork(connection.ready)
       yield* TestClock.adjust("9999 millis")
       assert.deepStrictEqual(seen, ["ping"])
       assert.isFalse(yield* isDone(fiber))
@@ -64,7 +63,7 @@ describe("a connection is ready", () => {
     Effect.gen(function*() {
       const { connection, dead } = yield* open
       yield* TestClock.adjust("30 seconds")
-      yield* endsAfter(yield* Effect.fork(connection.ready("")), "10 seconds")
+      yield* endsAfter(yield* Effect.fork(connection.ready), "10 seconds")
       assert.deepInclude({ open: connection.isOpen(), dead: dead() }, { open: false, dead: 1 })
     }))
 
@@ -72,7 +71,7 @@ describe("a connection is ready", () => {
     Effect.gen(function*() {
       const { connection, dead } = yield* open
       yield* TestClock.adjust("30 seconds")
-      const fiber = yield* Effect.fork(connection.ready(""))
+      const fiber = yield* Effect.fork(connection.ready)
       yield* settle
       connection.end()
       yield* Fiber.join(fiber)
@@ -85,30 +84,41 @@ describe("a connection is ready", () => {
       const { connection, dead, seen } = yield* open
       yield* TestClock.adjust("30 seconds")
       connection.end()
-      const fiber = yield* Effect.fork(connection.ready(""))
+      const fiber = yield* Effect.fork(connection.ready)
       yield* settle
       assert.isTrue(yield* isDone(fiber))
       yield* TestClock.adjust("1 minutes")
       assert.deepInclude({ seen, dead: dead() }, { seen: [], dead: 0 })
     }))
+})
 
-  it.scoped("for a lane whose caller has left, at the end of the response there", () =>
+describe("a lane whose caller has left", () => {
+  it.scoped("is free at the end of the response there, and those that wait are told", () =>
     Effect.gen(function*() {
       const { connection, receive } = yield* draining
-      const fiber = yield* Effect.fork(connection.ready(""))
+      let told = 0
+      connection.onRoom(() => told++)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(connection.lanes.find("")?.tag, "Draining")
+      connection.hurry()
       yield* TestClock.adjust("29999 millis")
-      assert.isFalse(yield* isDone(fiber))
+      assert.strictEqual(told, 0)
       receive(FakeServer.completed("resp_1"))
-      yield* Fiber.join(fiber)
+      assert.deepStrictEqual([connection.lanes.find("")?.tag, told], ["Free", 1])
+      yield* TestClock.adjust("1 hours")
       assert.isTrue(connection.isOpen())
-      assert.isTrue(connection.isReady(""))
     }))
 
-  it.scoped("or has ended, where that end does not come within 30 seconds", () =>
+  it.scoped("ends the connection, where that end does not come within 30 seconds of the first who waits", () =>
     Effect.gen(function*() {
       const { connection } = yield* draining
       yield* TestClock.adjust("1 minutes")
-      yield* endsAfter(yield* Effect.fork(connection.ready("")), "30 seconds")
+      connection.hurry()
+      yield* TestClock.adjust("20 seconds")
+      connection.hurry()
+      yield* TestClock.adjust("9999 millis")
+      assert.isTrue(connection.isOpen())
+      yield* TestClock.adjust("1 millis")
       assert.isTrue(connection.hasEnded())
     }))
 })
@@ -138,7 +148,7 @@ describe("while the caller of a response is behind", () => {
       const { connection, exchange, seen } = yield* behind
       yield* TestClock.adjust("19 minutes")
       assert.isFalse(exchange.hasEnded())
-      yield* connection.ready("another")
+      yield* connection.ready
       assert.deepStrictEqual(seen, ["request", "pause"])
     }))
 
@@ -154,6 +164,89 @@ describe("while the caller of a response is behind", () => {
       const error = exchange.error()
       assert(error?._tag === "ConnectionError")
       assert.strictEqual(error.reason, "Stalled")
+    }))
+})
+
+describe("where several run and the callers are behind", () => {
+  const large = "x".repeat(Reader.highWaterMark)
+
+  const on = (stream_id: string, event: object) => ({ ...event, stream_id })
+
+  /** Two responses run. The callers of the ones named have more unread than may wait. */
+  const running = Effect.fnUntraced(function*(behind: ReadonlyArray<string>, options: FakeSocket.Options = {}) {
+    const fake = yield* FakeSocket.make({ naming: FakeSocket.lanes(), ...options })
+    fake.connection.onUpgraded(fake.socket)
+    const exchanges = ["1", "2"].map((name) => {
+      const { exchange } = fake.ask(fake.connection.unusedLane())
+      fake.written()
+      fake.receive(on(name, FakeServer.created(`resp_${name}`)))
+      return exchange
+    })
+    const getBehind = (names: ReadonlyArray<string>) => {
+      for (const name of names) fake.receive(on(name, FakeServer.delta(large)))
+    }
+    getBehind(behind)
+    const [first, second] = exchanges
+    assert(first !== undefined && second !== undefined)
+    return { ...fake, first, second, getBehind }
+  })
+
+  const without = (seen: ReadonlyArray<string>) => seen.filter((what) => what !== "request")
+
+  it.scoped("the socket is paused when all of them are, until the first has caught up", () =>
+    Effect.gen(function*() {
+      const { first, getBehind, seen } = yield* running(["1"])
+      assert.deepStrictEqual(without(seen), [])
+      getBehind(["2"])
+      assert.deepStrictEqual(without(seen), ["pause"])
+      first.abandon()
+      assert.deepStrictEqual(without(seen), ["pause", "resume"])
+    }))
+
+  it.scoped("the socket is not paused while somebody waits for a turn, and goes on when somebody comes", () =>
+    Effect.gen(function*() {
+      const { connection, getBehind, seen, waits } = yield* running([])
+      waits(true)
+      getBehind(["1", "2"])
+      assert.deepStrictEqual(without(seen), [])
+      waits(false)
+      getBehind(["1"])
+      assert.deepStrictEqual(without(seen), ["pause"])
+      connection.resume()
+      connection.resume()
+      assert.deepStrictEqual(without(seen), ["pause", "resume"])
+    }))
+
+  it.scoped("the socket goes on for a request that is sent meanwhile", () =>
+    Effect.gen(function*() {
+      const { ask, connection, seen } = yield* running(["1", "2"])
+      ask(connection.unusedLane())
+      assert.deepStrictEqual(seen.slice(2), ["pause", "resume", "request"])
+    }))
+
+  it.scoped("and more waits for one than there is room for, it loses its reader, and the others go on", () =>
+    Effect.gen(function*() {
+      const maxUnread = { response: 1.5 * Reader.highWaterMark, connection: Infinity, layer: Infinity }
+      const { connection, first, getBehind, receive, second } = yield* running(["1"], { maxUnread })
+      const fiber = yield* Effect.fork(Effect.flip(first.forEach(() => {})))
+      getBehind(["1"])
+      assert.strictEqual(first.size(), 0)
+      const error = yield* Fiber.join(fiber)
+      assert.deepInclude(error, { reason: "Overrun", delivery: "partial" })
+      assert.isFalse(first.hasEnded())
+      receive(on("1", FakeServer.completed("resp_1")))
+      assert.isTrue(first.result() !== undefined && connection.isOpen() && !second.hasEnded())
+    }))
+
+  it.scoped("the clocks of the server begin anew when one has caught up", () =>
+    Effect.gen(function*() {
+      const { first, getBehind, second } = yield* running(["1"])
+      yield* TestClock.adjust("1 minutes")
+      getBehind(["2"])
+      yield* TestClock.adjust("8 minutes")
+      second.abandon()
+      yield* TestClock.adjust("599999 millis")
+      assert.deepStrictEqual([first.error(), second.error()], [undefined, undefined])
     }))
 })
 

@@ -6,8 +6,10 @@ import type { Listener } from "../src/Connector.ts"
 import * as Timers from "../src/internal/effect/timers.ts"
 import * as Endpoint from "../src/internal/options/endpoint.ts"
 import * as Timeouts from "../src/internal/options/timeouts.ts"
+import { Backlog } from "../src/internal/socket/backlog.ts"
 import type { Connection } from "../src/internal/socket/connection.ts"
 import * as Dial from "../src/internal/socket/dial.ts"
+import { Naming } from "../src/internal/socket/naming.ts"
 import type { ConnectionError } from "../src/ResponsesError.ts"
 
 const key = "sk-very-secret"
@@ -59,6 +61,10 @@ describe("a connection that ended while idle", () => {
       maxOutputSize: Infinity,
       keepsOutput: true,
       timers: yield* Timers.make,
+      naming: new Naming({ maxConnections: 1, maxLanes: 1, profile: { lanes: true } }),
+      backlog: new Backlog({ response: Infinity, connection: Infinity, layer: Infinity }, () => {}),
+      nextNumber: () => 1,
+      isWaitedFor: () => false,
       onDead: () => {}
     })
     assert(told !== undefined)
@@ -67,11 +73,16 @@ describe("a connection that ended while idle", () => {
 
   const ask = (connection: Connection) => {
     const lane = connection.lanes.use("")
-    lane.hold()
-    return Effect.flip(
-      connection.request({ frame: "{}", lane, previousResponseId: undefined, granted: 0, onEnd: () => {} })
-        .exchange.started
-    )
+    connection.hold(lane)
+    const request = {
+      frame: "{}",
+      lane,
+      previousResponseId: undefined,
+      renamed: undefined,
+      granted: 0,
+      onEnd: () => {}
+    }
+    return Effect.flip(connection.request(request).exchange.started)
   }
 
   for (const [how, end, reason] of ends) {

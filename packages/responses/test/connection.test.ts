@@ -4,8 +4,14 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import type { Exchange } from "../src/internal/exchange/exchange.ts"
 import * as Causes from "../src/internal/socket/causes.ts"
+import type { Connection } from "../src/internal/socket/connection.ts"
+import type { Lane } from "../src/internal/socket/lane.ts"
+import { ConnectionError, type Delivery } from "../src/ResponsesError.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import * as FakeSocket from "./support/fakeSocket.ts"
+
+/** A clock that is not the connection's. */
+const overdue = (delivery: Delivery) => new ConnectionError({ reason: "TurnTimeout", delivery, description: "overdue" })
 
 interface At extends FakeSocket.FakeSocket {
   /** In the order in which they were asked. */
@@ -19,13 +25,16 @@ const make = Effect.map(FakeSocket.make(), (fake) => {
   return at
 })
 
+const unused = ({ lanes }: Connection): Lane => lanes.use(`lane ${lanes.size}`)
+
 const now = (happen: (at: At) => void) => (at: At): Effect.Effect<void> => Effect.sync(() => happen(at))
 
 const happenings = {
   upgraded: now(({ connection, socket }) => connection.onUpgraded(socket)),
-  "a turn comes": now(({ connection }) => connection.enter()),
+  "a turn comes": now(({ connection }) => connection.hold(unused(connection))),
   "a request": now(({ ask, connection, exchanges }) => {
-    exchanges.push(ask(connection.lanes.use(`lane ${exchanges.length}`)).exchange)
+    const held = [...connection.lanes].find(({ tag }) => tag === "Held")
+    exchanges.push(ask(held ?? unused(connection)).exchange)
   }),
   "the request is out": now(({ written }) => written()),
   "the request is not out": now(({ written }) => written(new Error("broken"))),
@@ -39,7 +48,14 @@ const happenings = {
   "a binary message": now(({ connection }) => connection.inbound.onMessage(new Uint8Array([1]))),
   "a close": now(({ connection }) => connection.inbound.onClose({ code: 1006, reason: "" })),
   "it retires": now(({ connection }) => connection.retire()),
-  "a turn leaves": now(({ connection }) => connection.leave()),
+  "the first turn leaves": now(({ connection }) => connection.release(connection.lanes.use("lane 0"))),
+  "it is given up": now(({ connection, exchanges: [exchange] }) => {
+    if (exchange !== undefined) connection.giveUp(exchange, overdue)
+  }),
+  "somebody waits for 30 seconds": ({ connection }: At) => {
+    connection.hurry()
+    return TestClock.adjust("30 seconds")
+  },
   "its owner ends it": now(({ connection }) => connection.end()),
   "no answer to a ping": ({ connection }: At) =>
     Effect.zipRight(Effect.fork(connection.liveness.check(Duration.zero)), TestClock.adjust("10 seconds")),
@@ -59,6 +75,8 @@ const states: Readonly<Record<string, ReadonlyArray<Happening>>> = {
   "Open, a request is being written": ["upgraded", "a turn comes", "a request"],
   "Open, a request is out": ["upgraded", "a turn comes", "a request", "the request is out"],
   "Open, a response runs": running,
+  "Open, its caller has left": [...running, "the first turn leaves"],
+  "Open, its caller has left before it was out": ["upgraded", "a turn comes", "a request", "the first turn leaves"],
   Retiring: [...running, "it retires"],
   Ending: ["upgraded", "a turn comes", "a request", "a close"],
   Closed: [...running, "its owner ends it"]
@@ -75,6 +93,8 @@ const row = (same: string, more: Partial<Row>): Row => ({
 })
 
 const nothingIsWritten = { "the request is out": cannotHappen, "the request is not out": cannotHappen }
+
+const noExchange = { "it is given up": cannotHappen }
 
 const ended = {
   "a failure": "ended",
@@ -95,48 +115,67 @@ const runs: Partial<Row> = {
   "no JSON": "ended, MalformedEvent unacknowledged",
   "a binary message": "ended, MalformedEvent unacknowledged",
   "a close": "ended, Lost unacknowledged",
+  // Nobody else needs the connection, and the rest of the response could get into the next one.
+  "it is given up": "ended, TurnTimeout unacknowledged",
   "its owner ends it": "ended, Closed unacknowledged",
   "no answer to a ping": "ended, Lost unacknowledged",
   "the clocks run out": "ended, Stalled unacknowledged"
 }
 
+const written: Partial<Row> = {
+  "a request": "open, writing, writing",
+  "the request is out": "open, sent",
+  "the request is not out": "ended, Lost unsent",
+  // Some servers are faster than the socket's callback.
+  "an event": "open, begun",
+  "the last event": "open, done",
+  "a failure": "open, ResponseFailed unacknowledged",
+  "the age limit": "ended, Expired unsent",
+  "no JSON": "ended, Lost unacknowledged",
+  "a binary message": "ended, Lost unacknowledged",
+  // Only the socket knows how far the request came.
+  "a close": "ended, writing",
+  "it is given up": "ended, TurnTimeout unacknowledged",
+  "its owner ends it": "ended, Closed unacknowledged",
+  // The ping waits behind the request.
+  "no answer to a ping": "open, writing",
+  "the clocks run out": "ended, TurnTimeout unacknowledged"
+}
+
+/** What drains is needed by nobody: the connection need not wait for it. */
+const drains: Partial<Row> = {
+  "it retires": "ended, Closed unacknowledged",
+  "somebody waits for 30 seconds": "ended, Closed unacknowledged"
+}
+
 const expected: Readonly<Record<string, Row>> = {
   Opening: row("opening", {
     ...nothingIsWritten,
+    ...noExchange,
     ...ended,
+    "somebody waits for 30 seconds": cannotHappen,
     upgraded: "open",
     "a turn comes": cannotHappen,
     "a request": cannotHappen,
     "it retires": cannotHappen,
-    "a turn leaves": cannotHappen,
+    "the first turn leaves": cannotHappen,
     "no answer to a ping": cannotHappen
   }),
   "Open, idle": row("open", {
     ...nothingIsWritten,
+    ...noExchange,
     ...ended,
     "a request": "open, writing",
     "it retires": "ended",
-    "a turn leaves": cannotHappen
+    "the first turn leaves": cannotHappen
   }),
-  "Open, with a turn": row("open", { ...nothingIsWritten, ...ended, "a request": "open, writing" }),
-  "Open, a request is being written": row("open, writing", {
-    "a request": "open, writing, writing",
-    "the request is out": "open, sent",
-    "the request is not out": "ended, Lost unsent",
-    // Some servers are faster than the socket's callback.
-    "an event": "open, begun",
-    "the last event": "open, done",
-    "a failure": "open, ResponseFailed unacknowledged",
-    "the age limit": "ended, Expired unsent",
-    "no JSON": "ended, Lost unacknowledged",
-    "a binary message": "ended, Lost unacknowledged",
-    // Only the socket knows how far the request came.
-    "a close": "ended, writing",
-    "its owner ends it": "ended, Closed unacknowledged",
-    // The ping waits behind the request.
-    "no answer to a ping": "open, writing",
-    "the clocks run out": "ended, TurnTimeout unacknowledged"
+  "Open, with a turn": row("open", {
+    ...nothingIsWritten,
+    ...noExchange,
+    ...ended,
+    "a request": "open, writing"
   }),
+  "Open, a request is being written": row("open, writing", written),
   "Open, a request is out": row("open, sent", {
     ...runs,
     "a request": "open, sent, writing",
@@ -145,11 +184,14 @@ const expected: Readonly<Record<string, Row>> = {
     "the clocks run out": "ended, FirstEventTimeout unacknowledged"
   }),
   "Open, a response runs": row("open, begun", runs),
-  Retiring: row("open, begun", { ...runs, "a turn leaves": "ended, Closed unacknowledged" }),
+  "Open, its caller has left": row("open, begun", { ...runs, ...drains }),
+  "Open, its caller has left before it was out": row("open, writing", { ...written, ...drains }),
+  Retiring: row("open, begun", { ...runs, "the first turn leaves": "ended, Closed unacknowledged" }),
   Ending: row("ended, writing", {
     "a request": "ended, writing, Lost unsent",
     "the request is out": "ended, Lost unacknowledged",
     "the request is not out": "ended, Lost unsent",
+    "it is given up": "ended, TurnTimeout unacknowledged",
     "its owner ends it": "ended, Closed unacknowledged",
     "the clocks run out": "ended, TurnTimeout unacknowledged"
   }),
@@ -172,7 +214,8 @@ const how = (exchange: Exchange): string => {
 const look = ({ connection, exchanges, told }: At): string => {
   assert.strictEqual(told, connection.hasEnded() ? 1 : 0, "its end is told once")
   for (const { exchange, tag } of connection.lanes) {
-    assert.strictEqual(tag, exchange === undefined ? "Held" : "Running", "a lane is rid of what has ended")
+    assert.notStrictEqual(exchange?.isFinished(), true, "a lane is rid of what has ended")
+    assert.isFalse(tag === "Running" && exchange?.hasEnded(), "what was ended from this side only drains")
   }
   return [connection.isOpen() ? "open" : connection.hasEnded() ? "ended" : "opening", ...exchanges.map(how)].join(", ")
 }
@@ -209,13 +252,16 @@ describe("a connection", () => {
     Effect.gen(function*() {
       const { connection, socket } = yield* make
       connection.onUpgraded(socket)
-      connection.enter()
-      connection.enter()
+      const [first, second] = [connection.laneNamed("a"), connection.laneNamed("b")]
+      connection.hold(first)
+      connection.hold(second)
+      assert.isTrue(connection.admits())
       connection.retire()
-      connection.leave()
+      assert.deepStrictEqual([connection.isOpen(), connection.admits(), connection.room()], [true, false, 0])
+      connection.release(first)
       assert.isTrue(connection.isOpen())
       connection.retire()
-      connection.leave()
+      connection.release(second)
       assert.isTrue(connection.hasEnded())
     }))
 

@@ -29,7 +29,8 @@ class Between extends Scheduler.MixedScheduler {
 const make = (options: Partial<Exchange.Options> = {}) =>
   Exchange.make({
     maxOutputSize: Infinity,
-    onPressure: () => {},
+    onBehind: () => {},
+    onCaughtUp: () => {},
     redact: (text) => text.replaceAll("123456789", "<redacted>"),
     ...options
   })
@@ -110,7 +111,10 @@ describe("an exchange", () => {
     "left by its caller": ["created", "abandoned"],
     done: ["created", "completed"],
     "failed by the server": ["created", "failed"],
-    "failed by us": ["created", "lost"]
+    "failed by us": ["created", "lost"],
+    "failed by us, with output": ["created", "text", "lost"],
+    "failed by us before it began": ["lost"],
+    "failed by us, and drained": ["created", "lost", "completed"]
   }
 
   const ends = (state: string) => ({
@@ -121,6 +125,13 @@ describe("an exchange", () => {
     failed: state,
     lost: state,
     abandoned: state.replace(/unread \d/, "unread 0")
+  })
+
+  /** What comes of it is for nobody, and its end is the server's. */
+  const drains = (state: string) => ({
+    ...ends(state),
+    completed: state.replace("by us", "by the server"),
+    failed: state.replace("by us", "by the server")
   })
 
   const failedBy = (us: boolean, begun: boolean, delivery: Delivery, unread: number) =>
@@ -185,7 +196,10 @@ describe("an exchange", () => {
     },
     done: ends("begun, ended by the server, with a result, unread 2"),
     "failed by the server": ends(failedBy(false, true, "unacknowledged", 1)),
-    "failed by us": ends(failedBy(true, true, "unacknowledged", 1))
+    "failed by us": drains(failedBy(true, true, "unacknowledged", 1)),
+    "failed by us, with output": drains(failedBy(true, true, "partial", 2)),
+    "failed by us before it began": drains(failedBy(true, false, "unacknowledged", 0)),
+    "failed by us, and drained": ends(failedBy(true, true, "unacknowledged", 1).replace("by us", "by the server"))
   }
 
   for (const [state, before] of Object.entries(states)) {
@@ -262,9 +276,7 @@ describe("an exchange", () => {
   it.effect("events that come while a sink takes the ones before stay in their order", () =>
     Effect.gen(function*() {
       const exchange: Exchange.Exchange = make({
-        onPressure: (behind) => {
-          if (!behind) exchange.offer({ ...text, delta: "c" }, 1)
-        }
+        onCaughtUp: () => exchange.offer({ ...text, delta: "c" }, 1)
       })
       exchange.offer(created, 1)
       exchange.offer({ ...text, delta: "a" }, 1 << 20)
@@ -276,4 +288,159 @@ describe("an exchange", () => {
       yield* Effect.yieldNow()
       assert.deepStrictEqual(seen, ["a", "b", "c"])
     }))
+
+  it("that was ended from this side before it had an id still learns it, and nothing of what comes is kept", () => {
+    const exchange = make()
+    exchange.fail(lost)
+    assert.isUndefined(exchange.responseId())
+    exchange.offer(created, 1)
+    assert.strictEqual(exchange.responseId(), "resp_1")
+    exchange.offer(itemDone, 1)
+    exchange.offer(completed, 1)
+    assert.isTrue(exchange.isFinished())
+    assert.deepStrictEqual([exchange.answer(), exchange.size(), exchange.responseId()], [undefined, 0, "resp_1"])
+  })
+
+  it("counts the events that come, and knows the number of the latest, also after an end from this side", () => {
+    const exchange = make()
+    assert.deepStrictEqual([exchange.heard, exchange.latestNumber], [0, -1])
+    exchange.offer({ ...created, sequence_number: 0 }, 1)
+    exchange.offer(text, 1)
+    assert.deepStrictEqual([exchange.heard, exchange.latestNumber], [2, 0])
+    exchange.fail(lost)
+    exchange.offer({ ...text, sequence_number: 7 }, 1)
+    assert.deepStrictEqual([exchange.heard, exchange.latestNumber], [3, 7])
+  })
+
+  it("tells whatever ends it from this side how far it came, whether it had begun, and how large its request was", () => {
+    const seen: Array<unknown> = []
+    for (const before of [[], [created], [created, text]]) {
+      const exchange = make()
+      exchange.frameBytes = 5
+      for (const event of before) exchange.offer(event, 1)
+      exchange.fail((...told) => {
+        seen.push(told)
+        return lost("partial")
+      })
+    }
+    assert.deepStrictEqual(seen, [["unacknowledged", false, 5], ["unacknowledged", true, 5], ["partial", true, 5]])
+  })
+
+  describe("on a lane with another name than its caller gave it", () => {
+    const names = (streamId: string | undefined, sent: ReadonlyArray<ResponseEvent.ServerEvent>) => {
+      const exchange = make({ renamed: { streamId } })
+      // A frame is parsed for its exchange alone, so the object may be changed.
+      for (const event of sent) exchange.offer({ ...event }, 1)
+      return Effect.map(Effect.exit(Stream.runCollect(exchange.events)), (exit) => ({ exchange, exit }))
+    }
+
+    for (const streamId of ["mine", undefined]) {
+      it.effect(`its events carry ${streamId === undefined ? "no name, as the caller gave none" : "the caller's"}`, () =>
+        Effect.gen(function*() {
+          const { exit } = yield* names(streamId, [
+            { ...created, stream_id: "1" },
+            text,
+            { ...completed, stream_id: "1" }
+          ])
+          const own = streamId === undefined ? {} : { stream_id: streamId }
+          assert(exit._tag === "Success")
+          assert.deepStrictEqual([...exit.value], [{ ...created, ...own }, { ...text, ...own }, {
+            ...completed,
+            ...own
+          }])
+        }))
+
+      it.effect(`so does a failure, ${streamId === undefined ? "without" : "with"} a name`, () =>
+        Effect.gen(function*() {
+          const { exchange } = yield* names(streamId, [{ ...failed, stream_id: "1" }])
+          const error = exchange.error()
+          assert(error?._tag === "ResponseFailed")
+          assert.deepStrictEqual(error.frame, { ...failed, ...streamId === undefined ? {} : { stream_id: streamId } })
+        }))
+    }
+
+    it("leaves the name as it is where the lane has that of the caller", () => {
+      const exchange = make()
+      const event = { ...failed, stream_id: "1" }
+      exchange.offer(event, 1)
+      assert.strictEqual(event.stream_id, "1")
+    })
+  })
+
+  describe("whose caller is behind", () => {
+    const large = 1 << 20
+
+    /** What the owner is told. */
+    const watched = (options: Partial<Exchange.Options> = {}) => {
+      const told: Array<string> = []
+      const exchange = make({
+        onBehind: (behind) => told.push(`behind by ${behind.size()}`),
+        onCaughtUp: () => told.push("caught up"),
+        ...options
+      })
+      return { exchange, told }
+    }
+
+    it.effect("says so with each event until what waits was taken", () =>
+      Effect.gen(function*() {
+        const { exchange, told } = watched()
+        exchange.offer(created, 1)
+        assert.isFalse(exchange.isBehind())
+        exchange.offer(text, large)
+        exchange.offer(text, 5)
+        assert.isTrue(exchange.isBehind())
+        assert.deepStrictEqual(told, [`behind by ${large + 1}`, `behind by ${large + 6}`])
+        const fiber = yield* Effect.fork(exchange.forEach(() => {}))
+        yield* Effect.yieldNow()
+        exchange.offer(text, large)
+        assert.isFalse(exchange.isBehind())
+        assert.deepStrictEqual(told.slice(2), ["caught up"])
+        exchange.offer(completed, 1)
+        yield* fiber
+      }))
+
+    it("has not fallen behind before the response begins", () => {
+      const { exchange, told } = watched()
+      exchange.offer(news, large)
+      assert.isFalse(exchange.isBehind())
+      assert.deepStrictEqual(told, [])
+      exchange.offer(created, 1)
+      assert.isTrue(exchange.isBehind())
+      assert.deepStrictEqual(told, [`behind by ${large + 1}`])
+    })
+
+    it("has caught up when it leaves", () => {
+      const { exchange, told } = watched()
+      exchange.offer(created, large)
+      exchange.abandon()
+      assert.deepStrictEqual(told.slice(1), ["caught up"])
+      assert.isFalse(exchange.isBehind())
+    })
+
+    it.effect("and is told that it is too much, loses what waits, while the response goes on to its result", () =>
+      Effect.gen(function*() {
+        const { exchange, told } = watched()
+        exchange.offer(created, 1)
+        exchange.offer(itemDone, large)
+        exchange.fellBehind("too much waits")
+        assert.deepStrictEqual(told.slice(1), ["caught up"])
+        exchange.offer(text, large)
+        assert.deepStrictEqual([exchange.size(), exchange.hasEnded(), told.length], [0, false, 2])
+        exchange.offer(completed, 1)
+        assert.isUndefined(exchange.error())
+        assert.strictEqual(exchange.answer()?.output.length, 1)
+        const error = yield* Effect.flip(Stream.runDrain(exchange.events))
+        assert.deepInclude(error, { reason: "Overrun", delivery: "partial", description: "too much waits" })
+      }))
+
+    it("who was told so may leave more output than is kept: the response runs on, without a result", () => {
+      const { exchange } = watched({ maxOutputSize: 10 })
+      exchange.offer(created, 1)
+      exchange.fellBehind("too much waits")
+      exchange.offer(itemDone, 11)
+      assert.isFalse(exchange.hasEnded())
+      exchange.offer(completed, 1)
+      assert.isUndefined(exchange.result())
+    })
+  })
 })

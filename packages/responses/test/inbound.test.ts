@@ -50,10 +50,17 @@ describe("a close", () => {
     ["with 1009 says that a large request was not taken in", 1009, mebibyte, () => {}, "TooLarge unsent"],
     ["with 1009 does not say so of a smaller one", 1009, mebibyte - 1, () => {}, "Lost unacknowledged"],
     [
-      "with 1009 does not say so when something was heard since",
+      "with 1009 says so also when something was heard since: not of the request, which had not begun",
       1009,
       mebibyte,
       (fake) => fake.connection.inbound.onSign(),
+      "TooLarge unsent"
+    ],
+    [
+      "with 1009 does not say so of one that has begun",
+      1009,
+      mebibyte,
+      (fake) => fake.receive(FakeServer.created("resp_1")),
       "Lost unacknowledged"
     ],
     ["with another code says nothing of how far the request came", 1011, mebibyte, () => {}, "Lost unacknowledged"]
@@ -69,10 +76,36 @@ describe("a close", () => {
       }))
   }
 
-  it.scoped("is judged by all that was sent since something was heard", () =>
+  it.scoped("with 1009 is that of the only large request that has not begun, and of none if there are several", () =>
+    Effect.gen(function*() {
+      for (
+        const [second, outcomes] of [
+          [10, ["TooLarge unsent", "Lost unacknowledged"]],
+          [mebibyte, ["Lost unacknowledged", "Lost unacknowledged"]]
+        ] as const
+      ) {
+        const { ask, connection, errors, exchanges, frames, written } = yield* open(1, { bytes: mebibyte })
+        frames(second)
+        exchanges.push(ask(connection.lanes.use("1")).exchange)
+        written()
+        connection.inbound.onClose({ code: 1009, reason: "" })
+        assert.deepStrictEqual(errors(), [...outcomes])
+      }
+    }))
+
+  it.scoped("with 1009 is that of the large request also where another of its size has begun", () =>
+    Effect.gen(function*() {
+      const { connection, errors, receive } = yield* open(2, { bytes: mebibyte })
+      receive({ ...FakeServer.created("resp_1"), stream_id: "0" })
+      connection.inbound.onClose({ code: 1009, reason: "" })
+      assert.deepStrictEqual(errors(), ["Lost unacknowledged", "TooLarge unsent"])
+    }))
+
+  it.scoped("and what was sent since something was heard is counted for a ping, which would wait behind it", () =>
     Effect.gen(function*() {
       const { connection } = yield* open(2, { bytes: 1000 })
       assert.strictEqual(connection.inbound.unheardBytes(), 2000)
+      assert.strictEqual(connection.uploading(), 2000)
       connection.inbound.onSign()
       assert.strictEqual(connection.inbound.unheardBytes(), 0)
     }))
@@ -131,15 +164,13 @@ describe("a failure", () => {
       assert.strictEqual(how(exchange.error()), "Expired unacknowledged")
     }))
 
-  it.scoped("of no request ends the connection, also while another request is being written", () =>
+  it.scoped("of no request ends the connection, and all that runs there, where the callers name the lanes", () =>
     Effect.gen(function*() {
-      const { ask, connection, errors, receive, written } = yield* open(2)
-      const { exchange } = ask(connection.lanes.use("2"))
+      const { ask, connection, errors, exchanges, receive } = yield* open(2)
+      exchanges.push(ask(connection.lanes.use("2")).exchange)
       receive({ ...failure, stream_id: "unknown" })
-      assert.deepStrictEqual(errors(), ["Lost unacknowledged", "Lost unacknowledged"])
-      assert.isFalse(exchange.hasEnded())
-      written(new Error("broken"))
-      assert.strictEqual(how(exchange.error()), "Lost unsent")
+      assert.deepStrictEqual(errors(), ["Lost unacknowledged", "Lost unacknowledged", "Lost unacknowledged"])
+      assert.isTrue(connection.hasEnded())
     }))
 
   it.scoped("is no failure of the connection if it belongs to a response that is over", () =>

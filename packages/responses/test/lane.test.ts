@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Exchange from "../src/internal/exchange/exchange.ts"
 import { Lane, Lanes } from "../src/internal/socket/lane.ts"
 
-const makeExchange = () => Exchange.make({ maxOutputSize: Infinity, onPressure: () => {}, redact: (text) => text })
+const makeExchange = () =>
+  Exchange.make({ maxOutputSize: Infinity, onBehind: () => {}, onCaughtUp: () => {}, redact: (text) => text })
 
-type Happening = "hold" | "run" | "its exchange ends" | "another exchange ends" | "release"
+type Happening = "hold" | "run" | "its exchange ends" | "another exchange ends" | "drain" | "release" | "lose"
 
 interface Case {
   readonly lane: Lane
@@ -16,14 +17,17 @@ const happenings: Readonly<Record<Happening, (at: Case) => void>> = {
   run: ({ exchange, lane }) => lane.run(exchange),
   "its exchange ends": ({ exchange, lane }) => lane.ended(exchange),
   "another exchange ends": ({ lane }) => lane.ended(makeExchange()),
-  release: ({ lane }) => lane.release()
+  drain: ({ exchange, lane }) => lane.drain(exchange),
+  release: ({ lane }) => lane.release(),
+  lose: ({ lane }) => lane.lose()
 }
 
 const states: Readonly<Record<Lane["tag"], ReadonlyArray<Happening>>> = {
   Free: [],
   Held: ["hold"],
   Running: ["hold", "run"],
-  Draining: ["hold", "run", "release"]
+  Draining: ["hold", "run", "release"],
+  Lost: ["hold", "run", "release", "lose"]
 }
 
 const bug = (happening: string, state: string) => `BUG: ${happening} on a lane that is ${state}`
@@ -36,28 +40,46 @@ const expected: Readonly<Record<Lane["tag"], Readonly<Record<Happening, string>>
     // Where the connection had ended the exchange never ran here.
     "its exchange ends": "Free",
     "another exchange ends": "Free",
-    release: bug("release", "Free")
+    drain: "Free",
+    // What was ended from this side has left the lane before its turn did.
+    release: "Free",
+    lose: bug("lose", "Free")
   },
   Held: {
     hold: bug("hold", "Held"),
     run: "Running",
     "its exchange ends": "Held",
     "another exchange ends": "Held",
-    release: "Free"
+    drain: "Held",
+    release: "Free",
+    lose: bug("lose", "Held")
   },
   Running: {
     hold: bug("hold", "Running"),
     run: bug("run", "Running"),
     "its exchange ends": "Held",
     "another exchange ends": "Running",
-    release: "Draining"
+    drain: "Draining",
+    release: "Draining",
+    lose: bug("lose", "Running")
   },
   Draining: {
     hold: bug("hold", "Draining"),
     run: bug("run", "Draining"),
     "its exchange ends": "Free",
     "another exchange ends": "Draining",
-    release: bug("release", "Draining")
+    drain: "Draining",
+    release: "Draining",
+    lose: "Lost"
+  },
+  Lost: {
+    hold: bug("hold", "Lost"),
+    run: bug("run", "Lost"),
+    "its exchange ends": "Free",
+    "another exchange ends": "Lost",
+    drain: "Lost",
+    release: "Lost",
+    lose: bug("lose", "Lost")
   }
 }
 
@@ -90,7 +112,7 @@ describe("a lane", () => {
   it("has an exchange while one runs, whether or not its caller is still there", () => {
     for (const [state, past] of Object.entries(states)) {
       const { exchange, lane } = reach(past)
-      const runs = state === "Running" || state === "Draining"
+      const runs = state === "Running" || state === "Draining" || state === "Lost"
       assert.strictEqual(lane.exchange, runs ? exchange : undefined, state)
     }
   })
@@ -105,6 +127,19 @@ describe("a lane", () => {
       lane.ended(exchange)
       assert.deepInclude(lane, { stranger: undefined, idsVary: false })
     }
+  })
+
+  it("is released by the turn that has it, and by no other", () => {
+    const lane = new Lane("a")
+    const [first, second] = [{}, {}]
+    lane.hold(first)
+    lane.release(second)
+    assert.strictEqual(lane.tag, "Held")
+    lane.release(first)
+    lane.hold(second)
+    lane.release(first)
+    assert.strictEqual(lane.tag, "Held")
+    assert.isTrue(lane.isHeldBy(second))
   })
 
   it("that is free keeps a stranger which began there", () => {
@@ -136,6 +171,25 @@ describe("the lanes of a connection", () => {
     assert.deepStrictEqual(names(lanes), ["b", "a"])
     assert.strictEqual(lanes.find("b"), b)
     assert.deepStrictEqual(names(lanes), ["b", "a"])
+  })
+
+  it("count those that are not free, and those that have a turn", () => {
+    const lanes = new Lanes()
+    for (const [name, past] of Object.entries(states)) {
+      const { lane } = reach(past)
+      lane.name = name
+      lanes.put(lane)
+    }
+    assert.deepStrictEqual([lanes.busy(), lanes.withTurns()], [4, 2])
+  })
+
+  it("can lose their names", () => {
+    const lanes = new Lanes()
+    const lane = lanes.use("1")
+    lanes.unname(lane)
+    assert.deepStrictEqual([lanes.find(""), lanes.find("1"), lane.name], [lane, undefined, ""])
+    lanes.remove(lane)
+    assert.strictEqual(lanes.size, 0)
   })
 
   it("give what runs on them, of those who have left too", () => {

@@ -90,6 +90,15 @@ describe("the life of an exchange", () => {
     assert.strictEqual(Life.accepted(ended, 7), ended)
   })
 
+  it("what was ended from this side is the server's end once the rest has come, and nothing else about it changes", () => {
+    for (const state of Object.values(states)) {
+      const left = Life.failed(state, error)
+      assert.deepStrictEqual(Life.drained(left), { ...left, by: "server" })
+    }
+    const done = Life.finished(states.Begun, { error: undefined, answer })
+    assert.strictEqual(Life.drained(done), done)
+  })
+
   it("a response has begun from its first event on, and that is known at its end", () => {
     const all = [...Object.values(states), ...Object.values(states).map((state) => Life.failed(state, error))]
     assert.deepStrictEqual(all.map(Life.hasBegun), [false, false, true, true, false, false, true, true])

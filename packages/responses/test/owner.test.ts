@@ -144,6 +144,17 @@ describe("an owner", () => {
       assert.deepStrictEqual(seen, ["it begins", "the work is interrupted"])
     }))
 
+  it.effect("a fiber that it starts without a scope ends with the owner, and can be ended before", () =>
+    Effect.gen(function*() {
+      const { close, owner, seen, work } = yield* make
+      const [one] = [owner.fork(Effect.orDie(work)), owner.fork(Effect.orDie(work))]
+      yield* settle
+      yield* Fiber.interrupt(one)
+      assert.deepStrictEqual(seen, ["the work is interrupted"])
+      yield* close
+      assert.deepStrictEqual(seen, ["the work is interrupted", "the work is interrupted"])
+    }))
+
   it.scoped("what it forks can be interrupted, and has the context of the owner, wherever it was forked", () =>
     Effect.gen(function*() {
       const ref = yield* FiberRef.make("the owner's")

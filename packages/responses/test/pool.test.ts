@@ -8,7 +8,7 @@ const happenings = {
   "a asks": ({ ask }: FakePool.FakePool) => ask("a"),
   "b asks": ({ ask }: FakePool.FakePool) => ask("b"),
   "c asks": ({ ask }: FakePool.FakePool) => ask("c"),
-  "c asks with a new key": ({ ask }: FakePool.FakePool) => ask("c", () => false),
+  "c asks with a new key": ({ ask }: FakePool.FakePool) => ask("c", { suits: () => false }),
   "the dial succeeds": ({ accept }: FakePool.FakePool) => accept,
   "the dial fails": ({ fail }: FakePool.FakePool) => fail,
   "a leaves": ({ leave }: FakePool.FakePool) => leave("a"),
@@ -57,6 +57,8 @@ const noDial = { "the dial succeeds": cannotHappen, "the dial fails": cannotHapp
 const noConnection = { "the connection ends": cannotHappen }
 const nobody = { "a leaves": cannotHappen, "b leaves": cannotHappen }
 const noB = { "b leaves": cannotHappen }
+/** These have a test of their own. */
+const oneAtATime = { "c asks": cannotHappen, "c asks with a new key": cannotHappen }
 
 const empty = (number: number) =>
   row("not open", {
@@ -86,7 +88,7 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "the dial succeeds": "a on 1, open",
     "the dial fails": "a fails: Unreachable unsent, not open",
     "a leaves": "dial 1 is given up, not open",
-    "the Layer is closed": "dial 1 is given up, a fails: Closed unsent, not open"
+    "the Layer is closed": "a fails: Closed unsent, dial 1 is given up, not open"
   }),
   "Probing, and another waits": row("not open", {
     ...noConnection,
@@ -94,7 +96,7 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "the dial fails": "a fails: Unreachable unsent, b fails: Unreachable unsent, not open",
     // A dial that is given up is no failure.
     "a leaves": "dial 1 is given up, dial 2, not open",
-    "the Layer is closed": "dial 1 is given up, a fails: Closed unsent, b fails: Closed unsent, not open"
+    "the Layer is closed": "b fails: Closed unsent, a fails: Closed unsent, dial 1 is given up, not open"
   }),
   "Serving, idle": row("open", {
     ...noDial,
@@ -107,9 +109,10 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "Serving, busy": row("open", { ...noDial, ...noB, ...closes, "50 minutes pass": "dial 2, open" }),
   "Serving, and another waits": row("open", {
     ...noDial,
-    ...closes,
     "a leaves": "b on 1, open",
-    "50 minutes pass": "dial 2, open"
+    "50 minutes pass": "dial 2, open",
+    "the connection ends": "1 is closed, dial 2, not open",
+    "the Layer is closed": "1 is closed, b fails: Closed unsent, not open"
   }),
   "Serving, while a successor is dialled": row("open", {
     ...noB,
@@ -120,6 +123,7 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "Serving, and a turn is still on the old connection": row("open", {
     ...noDial,
     ...noB,
+    ...oneAtATime,
     "a leaves": "1 is closed, open",
     "the connection ends": "1 is closed, open",
     "50 minutes pass": "dial 3, open",
@@ -139,20 +143,19 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "c asks with a new key": cannotHappen,
     "50 minutes pass": "dial 3, open",
     "the connection ends": "1 is closed, not open",
-    "the Layer is closed": "dial 2 is given up, 1 is closed, c fails: Closed unsent, not open"
+    "the Layer is closed": "c fails: Closed unsent, dial 2 is given up, 1 is closed, not open"
   }),
   "Empty, as the connection ended": empty(2),
-  // One is served at a time.
-  "Empty, and a turn is still there": row("not open", { ...noDial, ...noConnection, ...noB }),
+  // What ran on the connection has ended with it.
+  "Empty, and a turn is still there": {
+    ...row("not open", { ...noDial, ...noConnection, ...noB }),
+    "c asks": "dial 2, not open",
+    "c asks with a new key": "dial 2, not open"
+  },
   "Empty, as a dial failed": empty(2),
   Closed: afterClosing,
-  "Closed, with a turn and one that waits": {
-    ...afterClosing,
-    "c asks": "not open",
-    "c asks with a new key": "not open",
-    "a leaves": "b fails: Closed unsent, not open",
-    "b leaves": "not open"
-  }
+  // Whoever waited has failed.
+  "Closed, with a turn and one that waits": { ...afterClosing, "a leaves": "not open", "b leaves": "not open" }
 }
 
 const reach = Effect.fnUntraced(function*(past: ReadonlyArray<Happening>) {
@@ -171,7 +174,7 @@ const cell = (past: ReadonlyArray<Happening>, name: Happening) =>
     return found
   }))
 
-describe("the pool", () => {
+describe("the pool of one connection", () => {
   for (const [state, past] of Object.entries(states)) {
     it.effect(`${state}: whatever happens next`, () =>
       Effect.gen(function*() {
@@ -180,6 +183,16 @@ describe("the pool", () => {
           found[name] = expected[state]?.[name] === cannotHappen ? cannotHappen : yield* cell(past, name)
         }
         assert.deepStrictEqual(found, { ...expected[state] })
+      }))
+  }
+
+  // BUG: the documentation of `maxConnections: 1, maxLanes: 1` promises it, and the successor serves beside the old one.
+  for (const name of ["c asks", "c asks with a new key"] as const) {
+    it.effect(`serves one at a time, also when a turn is still on the old connection: ${name}`, () =>
+      Effect.gen(function*() {
+        const past = states["Serving, and a turn is still on the old connection"] ?? []
+        assert.notInclude(yield* cell(past, name), "c on 2")
+        assert.strictEqual(yield* cell(past, name), "open")
       }))
   }
 })

@@ -11,6 +11,8 @@ import { ConnectionError, type ResponsesError } from "../src/ResponsesError.ts"
 
 const lost = new ConnectionError({ reason: "Lost", delivery: "partial", description: "lost" })
 
+const tooMuch = new ConnectionError({ reason: "Overrun", delivery: "partial", description: "too much waits" })
+
 const event = (delta: string): ResponseEvent => ({ type: "response.output_text.delta", delta })
 
 const nameOf = (event: ResponseEvent): string => event.type === "response.output_text.delta" ? event.delta : event.type
@@ -25,7 +27,7 @@ const make = () => {
   const reader = new Reader.Reader({
     hasEnded: () => hasEnded,
     error: () => error,
-    onPressure: (behind) => seen.push(behind ? "behind" : "caught up")
+    onCaughtUp: () => seen.push("caught up")
   })
   const take = (event: ResponseEvent) => {
     seen.push(nameOf(event))
@@ -39,7 +41,7 @@ const make = () => {
   const told = (exit: Exit.Exit<void, ResponsesError>) => {
     if (Exit.isSuccess(exit)) return seen.push("done")
     const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    if (failure !== undefined) return seen.push(`fails: ${failure._tag}`)
+    if (failure !== undefined) return seen.push(`fails: ${failure === tooMuch ? "Overrun" : failure._tag}`)
     return seen.push(Cause.isInterruptedOnly(exit.cause) ? "interrupted" : `dies: ${String(Cause.squash(exit.cause))}`)
   }
   const run = (read: Effect.Effect<void, ResponsesError>) =>
@@ -78,6 +80,8 @@ const happenings = {
       reader.notify()
     }),
   "the reading fiber is interrupted": ({ fibers }: At) => Effect.forEach(fibers, Fiber.interrupt, { discard: true }),
+  "more waits than there is room for": ({ reader }: At) =>
+    Effect.zipRight(Effect.sync(() => reader.overflow(tooMuch)), settle),
   "the scope is closed": ({ reader }: At) => Effect.sync(() => reader.leave())
 } satisfies Readonly<Record<string, (at: At) => Effect.Effect<void>>>
 
@@ -91,7 +95,10 @@ const states: Readonly<Record<string, ReadonlyArray<Happening>>> = {
   "nobody reads, and too much waits": ["an event that is too much"],
   "a Stream waits": ["events are run"],
   "a callback is called": ["forEach is run"],
+  over: ["event", "more waits than there is room for"],
+  "over, under a Stream": ["events are run", "more waits than there is room for"],
   gone: ["the scope is closed"],
+  "over, and gone": ["event", "more waits than there is room for", "the scope is closed"],
   "nobody reads, and the response has ended": ["event", "end"],
   "nobody reads, and the response has failed": ["event", "failure"]
 }
@@ -107,6 +114,9 @@ const row = (same: string, more: Partial<Row>): Row => ({
   ...more
 })
 
+/** What waited is thrown away. */
+const overrun = "takes no more, unread 0"
+
 /** The end is the response's own: the reader only hands out what there is, then the end. */
 const afterEnd = (told: string) =>
   row("unread 1", {
@@ -115,7 +125,8 @@ const afterEnd = (told: string) =>
     "events are run": `x, ${told}, unread 0`,
     "forEach is run": `x, ${told}, callback, unread 0`,
     "the callback throws": "unread 2",
-    "the scope is closed": "gone, unread 0"
+    "more waits than there is room for": overrun,
+    "the scope is closed": "takes no more, unread 0"
   })
 
 const expected: Readonly<Record<string, Row>> = {
@@ -124,7 +135,8 @@ const expected: Readonly<Record<string, Row>> = {
     "an event that is too much": "unread 1048576",
     "forEach is run": "callback, unread 0",
     "the callback throws": "unread 1",
-    "the scope is closed": "gone, unread 0"
+    "more waits than there is room for": overrun,
+    "the scope is closed": "takes no more, unread 0"
   }),
   "nobody reads, and an event waits": row("unread 1", {
     event: "unread 2",
@@ -132,7 +144,8 @@ const expected: Readonly<Record<string, Row>> = {
     "events are run": "x, unread 0",
     "forEach is run": "x, callback, unread 0",
     "the callback throws": "unread 2",
-    "the scope is closed": "gone, unread 0"
+    "more waits than there is room for": overrun,
+    "the scope is closed": "takes no more, unread 0"
   }),
   "nobody reads, and too much waits": row("unread 1048576", {
     event: "unread 1048577",
@@ -140,7 +153,8 @@ const expected: Readonly<Record<string, Row>> = {
     "events are run": "caught up, large, unread 0",
     "forEach is run": "caught up, large, callback, unread 0",
     "the callback throws": "unread 1048577",
-    "the scope is closed": "caught up, gone, unread 0"
+    "more waits than there is room for": `caught up, ${overrun}`,
+    "the scope is closed": "caught up, takes no more, unread 0"
   }),
   "a Stream waits": row("unread 0", {
     event: "x, unread 0",
@@ -151,7 +165,8 @@ const expected: Readonly<Record<string, Row>> = {
     "forEach is run": `${twice}, unread 0`,
     "the callback throws": "throw, dies: Error: the callback threw, unread 0",
     "the reading fiber is interrupted": "interrupted, unread 0",
-    "the scope is closed": "gone, unread 0"
+    "more waits than there is room for": `fails: Overrun, ${overrun}`,
+    "the scope is closed": "takes no more, unread 0"
   }),
   "a callback is called": row("callback, unread 0", {
     event: "x, callback, unread 0",
@@ -160,13 +175,26 @@ const expected: Readonly<Record<string, Row>> = {
     failure: "fails: ConnectionError, callback, unread 0",
     "events are run": `${twice}, callback, unread 0`,
     "forEach is run": `${twice}, callback, unread 0`,
-    "the callback throws": "throw, dies: Error: the callback threw, gone, unread 0",
-    "the reading fiber is interrupted": "interrupted, gone, unread 0",
-    "the scope is closed": "gone, unread 0"
+    "the callback throws": "throw, dies: Error: the callback threw, takes no more, unread 0",
+    "the reading fiber is interrupted": "interrupted, takes no more, unread 0",
+    "the scope is closed": "takes no more, unread 0"
   }),
-  gone: row("gone, unread 0", {
-    "events are run": `${late}, gone, unread 0`,
-    "forEach is run": `${late}, gone, unread 0`
+  // Nothing that comes from now on is for anybody. A response that goes on without its reader is still whole.
+  over: row("takes no more, unread 0", {
+    "events are run": "fails: Overrun, takes no more, unread 0",
+    "forEach is run": "fails: Overrun, takes no more, unread 0"
+  }),
+  "over, under a Stream": row("takes no more, unread 0", {
+    "events are run": "fails: Overrun, takes no more, unread 0",
+    "forEach is run": "fails: Overrun, takes no more, unread 0"
+  }),
+  "over, and gone": row("takes no more, unread 0", {
+    "events are run": `${late}, takes no more, unread 0`,
+    "forEach is run": `${late}, takes no more, unread 0`
+  }),
+  gone: row("takes no more, unread 0", {
+    "events are run": `${late}, takes no more, unread 0`,
+    "forEach is run": `${late}, takes no more, unread 0`
   }),
   "nobody reads, and the response has ended": afterEnd("done"),
   "nobody reads, and the response has failed": afterEnd("fails: ConnectionError")
@@ -175,7 +203,7 @@ const expected: Readonly<Record<string, Row>> = {
 const look = ({ reader, seen }: At, since: number): string =>
   [
     ...seen.slice(since),
-    reader.isGone() ? "gone" : reader.isSink() ? "callback" : "",
+    !reader.takesMore() ? "takes no more" : reader.isSink() ? "callback" : "",
     `unread ${reader.size()}`
   ].filter((text) => text !== "").join(", ")
 
@@ -219,6 +247,19 @@ describe("the reader of a response", () => {
       for (const name of ["a", throwing, "b"]) at.reader.push(event(name), 1)
       yield* happenings["forEach is run"](at)
       assert.deepStrictEqual(at.seen, ["a", throwing, "dies: Error: the callback threw"])
-      assert.isTrue(at.reader.isGone())
+      assert.isFalse(at.reader.takesMore())
+    }))
+
+  it.effect("that is told of too much while it works on what it took fails after that, without what waited", () =>
+    Effect.gen(function*() {
+      const at = make()
+      at.reader.push(event("a"), 1)
+      yield* at.run(Stream.runForEach(at.reader.events, (taken) =>
+        Effect.sync(() => {
+          at.take(taken)
+          at.reader.push(event("b"), 1)
+          at.reader.overflow(tooMuch)
+        })))
+      assert.deepStrictEqual(at.seen, ["a", "fails: Overrun"])
     }))
 })

@@ -9,7 +9,7 @@ import { settle } from "./support/clocks.ts"
 
 const event = (delta: string): ResponseEvent => ({ type: "response.output_text.delta", delta })
 
-const make = () => new Reader.Reader({ hasEnded: () => false, error: () => undefined, onPressure: () => {} })
+const make = () => new Reader.Reader({ hasEnded: () => false, error: () => undefined, onCaughtUp: () => {} })
 
 describe("the reader of a response", () => {
   it("is behind from the high-water mark on", () => {

@@ -74,6 +74,16 @@ const table: Table = {
     unacknowledged: ["no", "none", "no", "no", "no; 401, 403: yes"],
     partial: ["no", "answered", "no", "no", "no; 401, 403: yes"]
   },
+  QueueFull: {
+    unsent: ["yes; 401, 403: no", "none", "no", "no", "no; 401, 403: yes"],
+    unacknowledged: ["no", "none", "no", "no", "no; 401, 403: yes"],
+    partial: ["no", "answered", "no", "no", "no; 401, 403: yes"]
+  },
+  NoRoom: {
+    unsent: ["yes; 401, 403: no", "none", "no", "no", "no; 401, 403: yes"],
+    unacknowledged: ["no", "none", "no", "no", "no; 401, 403: yes"],
+    partial: ["no", "answered", "no", "no", "no; 401, 403: yes"]
+  },
   FirstEventTimeout: {
     unsent: ["yes; 401, 403: no", "unanswered", "yes", "no", "no; 401, 403: yes"],
     unacknowledged: ["no", "unanswered", "if allowed", "no", "no; 401, 403: yes"],

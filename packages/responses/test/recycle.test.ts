@@ -45,7 +45,7 @@ const happenings = {
   "it is used up": ({ isReady }: At) => isReady(false),
   "the old connection ends": ({ connection }: At) => Effect.zipRight(Effect.sync(() => connection(1)?.end()), settle),
   "the successor ends": ({ connection }: At) => Effect.zipRight(Effect.sync(() => connection(2)?.end()), settle),
-  "another key takes over": ({ accept, ask }: At) => Effect.zipRight(ask("b", () => false), accept),
+  "another key takes over": ({ accept, ask }: At) => Effect.zipRight(ask("b", { suits: () => false }), accept),
   "the Layer is closed": ({ close }: At) => close
 } satisfies Readonly<Record<string, (at: At) => Effect.Effect<void>>>
 

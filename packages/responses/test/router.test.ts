@@ -4,8 +4,10 @@ import * as Belonging from "../src/internal/socket/belonging.ts"
 import { type Lane, Lanes } from "../src/internal/socket/lane.ts"
 import * as Router from "../src/internal/socket/router.ts"
 import type { ServerEvent } from "../src/ResponseEvent.ts"
+import { ConnectionError } from "../src/ResponsesError.ts"
 
-const exchange = () => Exchange.make({ maxOutputSize: Infinity, onPressure: () => {}, redact: (text) => text })
+const exchange = () =>
+  Exchange.make({ maxOutputSize: Infinity, onBehind: () => {}, onCaughtUp: () => {}, redact: (text) => text })
 
 const event = (type: string | undefined, id?: string, more: object = {}): ServerEvent =>
   ({
@@ -19,12 +21,19 @@ const delta = (lane?: string): ServerEvent =>
 
 const failure = event("error", undefined, { message: "No." })
 
-/** A router with its lanes: `add` has a request run on one. */
+/** A router with its lanes: `add` has a request run on one. `route` gives the request that runs on the lane of the frame. */
 const makeRouter = () => {
   const lanes = new Lanes()
+  const router = Router.make(lanes)
   return {
-    ...Router.make(lanes),
     lanes,
+    settle: router.settle,
+    route: (frame: ServerEvent): Exchange.Exchange | "dropped" | "unclaimed" => {
+      const lane = router.route(frame)
+      if (typeof lane === "string") return lane
+      assert(lane.exchange !== undefined, "a lane without a request was given")
+      return lane.exchange
+    },
     add: (name: string, exchange: Exchange.Exchange) => {
       const lane = lanes.use(name)
       if (lane.exchange !== undefined) free(lane, lane.exchange)
@@ -120,6 +129,96 @@ describe("a frame belongs to", () => {
   })
 })
 
+describe("a failure without the name of its lane belongs to", () => {
+  const numbered = (number: number, lane?: string): ServerEvent =>
+    event("response.output_text.delta", undefined, { delta: "Hi", stream_id: lane, sequence_number: number })
+
+  const failureAt = (number: number): ServerEvent => ({ ...failure, sequence_number: number }) as ServerEvent
+
+  /** Responses that have begun on the lanes, each with so many events. */
+  const begun = (counts: Readonly<Record<string, number>>) => {
+    const { exchanges, router } = running(...Object.keys(counts))
+    for (const [lane, count] of Object.entries(counts)) {
+      pass(router, event("response.created", `resp_${lane}`, { stream_id: lane, sequence_number: 0 }))
+      for (let number = 1; number < count; number++) pass(router, numbered(number, lane))
+    }
+    return { router, exchanges }
+  }
+
+  it("the response whose events it numbers on", () => {
+    const { exchanges: [a, b], router } = begun({ a: 3, b: 5 })
+    assert.strictEqual(router.route(failureAt(3)), a)
+    assert.strictEqual(router.route(failureAt(5)), b)
+  })
+
+  it("that response, also where another request has not begun", () => {
+    const { exchanges: [a], router } = begun({ a: 3 })
+    router.add("b", exchange())
+    assert.strictEqual(router.route(failureAt(3)), a)
+  })
+
+  it("the only request that has not begun, if it numbers on the events of none", () => {
+    const { router } = begun({ a: 3, b: 5 })
+    const c = exchange()
+    router.add("c", c)
+    for (const frame of [failure, failureAt(0), failureAt(9)]) assert.strictEqual(router.route(frame), c)
+  })
+
+  it("nobody, if two responses have as many events, or two requests have not begun", () => {
+    const same = begun({ a: 3, b: 3 }).router
+    assert.strictEqual(same.route(failureAt(3)), "unclaimed")
+    const { router } = begun({ a: 3 })
+    for (const lane of ["b", "c"]) router.add(lane, exchange())
+    assert.strictEqual(router.route(failure), "unclaimed")
+  })
+
+  it("nobody, if all have begun and it has no number", () => {
+    assert.strictEqual(begun({ a: 3, b: 5 }).router.route(failure), "unclaimed")
+  })
+
+  it("the only response, whatever its number", () => {
+    const { exchanges: [a], router } = begun({ a: 3 })
+    for (const frame of [failure, failureAt(9)]) assert.strictEqual(router.route(frame), a)
+  })
+
+  it("and one that names a lane which was never used does not go to the one that has not begun", () => {
+    const { router } = begun({ a: 3 })
+    router.add("b", exchange())
+    assert.strictEqual(router.route({ ...failure, stream_id: "c" }), "unclaimed")
+  })
+})
+
+describe("the rest of a response that was ended from this side", () => {
+  const lost = () => new ConnectionError({ reason: "Lost", delivery: "unacknowledged", description: "lost" })
+
+  it("still reaches it, and tells who it is and when it is over", () => {
+    const { exchanges: [a], router } = running("a")
+    a?.fail(lost)
+    const sent = [
+      event("response.created", "resp_a", { stream_id: "a" }),
+      delta("a"),
+      event("response.completed", "resp_a", { stream_id: "a" })
+    ]
+    for (const frame of sent) assert.strictEqual(pass(router, frame), a)
+    assert.isTrue(a?.isFinished())
+    // What comes late of it is not taken for the next response.
+    const next = exchange()
+    router.add("a", next)
+    assert.strictEqual(router.route(event("response.in_progress", "resp_a", { stream_id: "a" })), "dropped")
+    assert.strictEqual(router.route(event("response.created", "resp_b", { stream_id: "a" })), next)
+  })
+
+  it("does not get into the response of another lane", () => {
+    const { exchanges: [a, b], router } = running("a", "b")
+    pass(router, event("response.created", "resp_a", { stream_id: "a" }))
+    a?.fail(lost)
+    pass(router, event("response.created", "resp_b", { stream_id: "b" }))
+    assert.strictEqual(router.route(delta("a")), a)
+    assert.strictEqual(router.route(event("response.completed", "resp_a")), a)
+    assert.strictEqual(router.route(event("response.completed", "resp_b")), b)
+  })
+})
+
 /**
  * Every cell of the table, made to happen: frames that lead to what is known, then the frame in question. The expected
  * verdicts are written a second time here, in the words of the rule, so that a change of the table has to be meant.
@@ -166,13 +265,17 @@ describe("with one request on the lane", () => {
     announces: Belonging.Announcement,
     state: Belonging.Running,
     kind: Belonging.Kind,
-    id: Belonging.Id
+    id: Belonging.Id,
+    isLeft: boolean
   ) => {
     const { router } = running("")
     for (const frame of histories[announces]) pass(router, frame)
     const asked = exchange()
     if (state !== "free") router.add("", asked)
     for (const frame of beginnings[state]) pass(router, frame)
+    if (isLeft) {
+      asked.fail(() => new ConnectionError({ reason: "Lost", delivery: "unacknowledged", description: "lost" }))
+    }
     return pass(router, frameOf(kind, id)) === asked
   }
 
@@ -244,15 +347,20 @@ describe("with one request on the lane", () => {
     ["named", "created", named]
   ]
 
-  for (const [state, announces, rows] of expected) {
-    it(`${state}, on a server that has announced ${announces}`, () => {
+  // What was ended from this side goes on at the server: its frames are told from others as before.
+  const cases = expected.flatMap((row) =>
+    row[0] === "free" ? [{ row, isLeft: false }] : [{ row, isLeft: false }, { row, isLeft: true }]
+  )
+
+  for (const { isLeft, row: [state, announces, rows] } of cases) {
+    it(`${state}${isLeft ? ", and ended from this side" : ""}, on a server that has announced ${announces}`, () => {
       const found = Object.fromEntries(
         (Object.keys(rows) as ReadonlyArray<Belonging.Kind>).map((kind) => [
           kind,
           (Object.keys(ids) as ReadonlyArray<Belonging.Id>).map((id) => {
             // An exchange without a name has no id of its own.
             const isPossible = id !== "own" || state === "named"
-            return isPossible ? reaches(announces, state, kind, id) ? "1" : "." : rows[kind][1]
+            return isPossible ? reaches(announces, state, kind, id, isLeft) ? "1" : "." : rows[kind][1]
           }).join("")
         ])
       )

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Exchange } from "../src/internal/exchange/exchange.ts"
-import type { Ticket } from "../src/internal/socket/pool.ts"
-import { Seat } from "../src/internal/socket/seat.ts"
+import { Seat, type Waiting } from "../src/internal/socket/seat.ts"
+import { ConnectionError } from "../src/ResponsesError.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import * as FakeSocket from "./support/fakeSocket.ts"
 
@@ -26,19 +26,19 @@ const laneOf = ({ connection }: FakeSocket.FakeSocket): string =>
 const make = Effect.fnUntraced(function*(onEarlyEnd: "close" | "drain") {
   const connections = { a: yield* open, b: yield* open }
   const released: Array<string> = []
-  const ticket: Ticket = {
-    isGranted: () => true,
-    granted: Effect.void,
-    current: () => undefined,
-    get: () => Effect.never,
-    release: () => void released.push(laneOf(connections[at.on]))
-  }
-  const at: At = { seat: new Seat(ticket, "lane", onEarlyEnd), connections, released, on: "a", exchange: undefined }
+  const ticket: Waiting = { asker: undefined, leave: () => void released.push(laneOf(connections[at.on])) }
+  const at: At = { seat: new Seat(ticket, onEarlyEnd), connections, released, on: "a", exchange: undefined }
   return at
 })
 
+/** On the lane that it has, for another try, or on another one. */
 const place = (on: Where) => (at: At) => {
-  at.seat.hold(at.connections[on].connection)
+  const { connection } = at.connections[on]
+  if (at.seat.place?.connection === connection) at.seat.keep()
+  else {
+    at.seat.release()
+    at.seat.hold(connection, connection.lanes.use("lane"))
+  }
   at.on = on
 }
 
@@ -188,24 +188,75 @@ describe("a seat", () => {
     }
   }
 
-  it.scoped("has one place on a connection, for each try there", () =>
-    Effect.gen(function*() {
-      const at = yield* make("drain")
-      const { connection } = at.connections.a
-      const place = at.seat.hold(connection)
-      assert.strictEqual(at.seat.hold(connection), place)
-      ask([failure])(at)
-      assert.strictEqual(at.seat.hold(connection), place)
-    }))
-
   it.scoped("gives its place up for the lane that it holds, and not for one that another turn holds by now", () =>
     Effect.gen(function*() {
       const at = yield* make("drain")
       const { connection } = at.connections.a
       for (const happening of states["Over"] ?? []) happenings[happening](at)
       const next = connection.lanes.use("lane")
-      next.hold()
+      next.hold({})
       at.seat.leave()
       assert.strictEqual(next.tag, "Held")
     }))
+
+  describe("on a connection whose lanes the Layer names", () => {
+    /** A response runs in the seat; `other` runs beside it. */
+    const make = Effect.fnUntraced(function*(onEarlyEnd: "close" | "drain") {
+      const fake = yield* FakeSocket.make({ naming: FakeSocket.lanes() })
+      const { ask, connection, receive, socket } = fake
+      connection.onUpgraded(socket)
+      let left = 0
+      const seat = new Seat({ asker: undefined, leave: () => left++ }, onEarlyEnd)
+      const lane = connection.unusedLane()
+      assert(lane !== undefined)
+      seat.hold(connection, lane)
+      const { exchange } = ask(lane, (ended, hasBegun) => {
+        if (hasBegun) seat.over(ended)
+      })
+      seat.asked(exchange)
+      receive({ ...FakeServer.created("resp_1"), stream_id: "1" })
+      const runAnother = () => {
+        const { lane } = ask(connection.unusedLane())
+        receive({ ...FakeServer.created("resp_2"), stream_id: lane.name })
+        return lane
+      }
+      return { ...fake, exchange, lane, left: () => left, runAnother, seat }
+    })
+
+    for (const onEarlyEnd of ["close", "drain"] as const) {
+      it.scoped(`a turn that leaves takes no other response with it, with onEarlyEnd "${onEarlyEnd}"`, () =>
+        Effect.gen(function*() {
+          const { connection, lane, left, runAnother, seat } = yield* make(onEarlyEnd)
+          const other = runAnother()
+          seat.leave()
+          assert.deepStrictEqual([lane.tag, other.tag, connection.admits(), left()], ["Draining", "Running", true, 1])
+        }))
+
+      it.scoped(`a turn that leaves alone ends the connection or not, with onEarlyEnd "${onEarlyEnd}"`, () =>
+        Effect.gen(function*() {
+          const { connection, left, seat } = yield* make(onEarlyEnd)
+          seat.leave()
+          assert.strictEqual(connection.hasEnded(), onEarlyEnd === "close")
+          // The end of the response gives the place up, too: only the first time counts.
+          assert.isAtLeast(left(), 1)
+        }))
+    }
+
+    it.scoped("a turn whose response was given up leaves, and the rest drains", () =>
+      Effect.gen(function*() {
+        const { connection, exchange, lane, left, receive, runAnother, seat } = yield* make("drain")
+        runAnother()
+        connection.giveUp(exchange, (delivery) =>
+          new ConnectionError({ reason: "Stalled", delivery, description: "stalled" }))
+        seat.leave()
+        assert.deepStrictEqual([lane.tag, connection.admits()], ["Draining", true])
+        receive({ ...FakeServer.completed("resp_1"), stream_id: "1" })
+        assert.strictEqual(lane.tag, "Free")
+        assert.isAtLeast(left(), 1)
+        // Another turn may have the lane by now.
+        connection.hold(lane)
+        seat.leave()
+        assert.strictEqual(lane.tag, "Held")
+      }))
+  })
 })

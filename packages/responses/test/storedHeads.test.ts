@@ -1,16 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Continuation from "../src/internal/compare/continuation.ts"
 import type { Kept } from "../src/internal/socket/head.ts"
 import * as StoredHeads from "../src/internal/socket/storedHeads.ts"
+import * as Keeping from "./support/kept.ts"
 
-const head = (id: string, inputBytes = 1): Kept => {
-  const plan = Continuation.plan(undefined, { model: "m", input: id })
-  const head = Continuation.commit(plan, { response: { id }, output: [] })
-  assert(head !== undefined)
-  return { head, inputBytes, otherBytes: 0 }
-}
+const head = (id: string, inputBytes = 1): Kept => Keeping.make(id, { inputBytes })
 
-const ids = (stored: StoredHeads.StoredHeads) => stored.newestFirst().map(({ head }) => head.responseId)
+const headOf = (id: string, identity: string): Kept =>
+  Keeping.make(id, { place: { connection: { identity }, lane: {} } })
+
+const ids = (stored: StoredHeads.StoredHeads, identity?: string) =>
+  stored.newestFirst(identity).map(({ head }) => head.responseId)
 
 const storing = (...heads: ReadonlyArray<Kept>) => {
   const stored = StoredHeads.make()
@@ -45,7 +44,15 @@ describe("stored heads", () => {
     const stored = storing(head("a"), head("b"), head("c"))
     stored.remove(({ head }) => head.responseId !== "b")
     assert.deepStrictEqual(ids(stored), ["b"])
-    stored.clear()
+    stored.remove(() => true)
     assert.deepStrictEqual(ids(stored), [])
+  })
+
+  it("are known to the caller alone who stored them, and to whoever asks for those of all", () => {
+    const stored = storing(headOf("a", "me"), headOf("b", "you"), headOf("c", "me"))
+    assert.deepStrictEqual(ids(stored, "me"), ["c", "a"])
+    assert.deepStrictEqual(ids(stored, "you"), ["b"])
+    assert.deepStrictEqual(ids(stored, "nobody"), [])
+    assert.deepStrictEqual(ids(stored), ["c", "b", "a"])
   })
 })

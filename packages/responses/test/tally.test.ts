@@ -34,6 +34,7 @@ const table: ReadonlyArray<readonly [title: string, happening: Tally.Happening, 
   ["a connection was opened", { _tag: "Connected" }, { connections: 1 }],
   ["a connection was replaced", { _tag: "Recycled" }, { recycled: 1 }],
   ["a successor was warmed up", { _tag: "Rewarmed" }, { rewarmed: 1 }],
+  ["more waited for a caller than there is room for", { _tag: "Overrun" }, { overruns: 1 }],
   ["a connection did not answer a ping", { _tag: "Unresponsive" }, { unresponsive: 1 }],
   ["a response began, in full", response({ bytesSent: 100 }), { responses: 1, bytesSent: 100 }],
   ["a response began, with a delta", response({ input: "delta", bytesSent: 10, bytesSaved: 90 }), {

@@ -47,7 +47,9 @@ const outside = (turn: Turn): ReadonlyArray<End> => {
     ...[...turn.upgrades].flatMap((kind) => upgrades[kind].ends),
     ...(turn.closedLater ? ["Lost/*"] : []),
     // What breaks the connection for the one on its other lane breaks it for this one; how far it came is its own.
-    ...(turn.besideDrained ? ["Lost/*", "Expired/*", "MalformedEvent/*"] : [])
+    ...(turn.besideDrained ? ["Lost/*", "Expired/*", "MalformedEvent/*"] : []),
+    // An error that names neither a lane nor a response is taken for that of the only request that has not begun.
+    ...(turn.traits.many === true ? ["ResponseFailed/unacknowledged"] : [])
   ]
 }
 

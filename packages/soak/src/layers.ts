@@ -31,6 +31,8 @@ export interface Traits {
   readonly full?: true
   readonly drains?: true
   readonly lanes?: true
+  /** Many responses at once, so that what ends a connection for one ends it for others; else one at a time. */
+  readonly many?: true
 }
 
 export interface Spec extends Traits {
@@ -96,6 +98,11 @@ export const specs: readonly [Spec, ...ReadonlyArray<Spec>] = [
   { name: "socket-plain-lanes", kind: "socket", store: true, lanes: true, options: { profile: plain } },
   { name: "socket-rotate", kind: "socket", store: true, rotates: true },
   { name: "socket-queue", kind: "socket", store: false, queues: true, options: { queueTimeout: "100 millis" } },
+  { name: "both-many", kind: "both", store: false, many: true },
+  { name: "both-many-store", kind: "both", store: true, many: true },
+  { name: "socket-many", kind: "socket", store: false, many: true },
+  { name: "socket-many-drain", kind: "socket", store: false, drains: true, many: true },
+  { name: "socket-many-restless", kind: "socket", store: false, recycle: "15 millis", many: true },
   { name: "http", kind: "http", store: true },
   { name: "http-clocks", kind: "http", store: true, watch: "clocks" }
 ]
@@ -145,6 +152,7 @@ export const make = Effect.fnUntraced(function*(
     reconnect: Schedule.recurs(1),
     recycle: spec.recycle === undefined ? Schedule.stop : Schedule.spaced(spec.recycle as "1 millis"),
     onEarlyEnd: spec.drains === true ? "drain" : "close",
+    ...(spec.many === true ? { maxConnections: 3, maxLanes: 4 } : { maxConnections: 1, maxLanes: 1 }),
     ...watching(spec.watch, limit),
     ...spec.options
   }

@@ -58,7 +58,13 @@ const drained: Record<FaultKind, number> = { ...weights, silence: 0.05, silenceD
 /** Where pings are answered it takes long until a silent response is given up, and where they are not is the point. */
 const pinged: Record<FaultKind, number> = { ...weights, silence: 0.4, silenceDeaf: 3, unfinished: 0.2 }
 
-const weightsOf = ({ drains, watch }: Pick<Traits, "drains" | "watch">) =>
+/** An error that names neither lane nor response tells nobody whose it is. No server that has lanes is known to send one. */
+const named = (all: Record<FaultKind, number>): Record<FaultKind, number> => ({ ...all, errorUntyped: 0, errorString: 0 })
+
+const weightsOf = (traits: Pick<Traits, "drains" | "many" | "watch">) =>
+  traits.many === true ? named(weightsFor(traits)) : weightsFor(traits)
+
+const weightsFor = ({ drains, watch }: Pick<Traits, "drains" | "watch">) =>
   watch === "pings" ? pinged : drains === true && watch === undefined ? drained : weights
 
 const conduct = (dice: Dice): Conduct => {
@@ -75,7 +81,7 @@ const filler = "the quick brown fox jumps over the lazy dog and goes home again.
 const words = (key: Key, length: number) =>
   `Answer to ${key}: ${filler.repeat(Math.ceil(length / filler.length)).slice(0, length)}`
 
-export const plan = (seed: number, key: Key, traits: Pick<Traits, "drains" | "watch">): Plan => {
+export const plan = (seed: number, key: Key, traits: Pick<Traits, "drains" | "many" | "watch">): Plan => {
   const at = dice(seed, "turn", key)
   const fault = weighted(at, weightsOf(traits))
   const after = afterOf(at.pick(faults[fault].places), at)

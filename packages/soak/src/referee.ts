@@ -83,7 +83,8 @@ const lag = 200
 const reach = 6
 
 /** Whether a Layer goes on to the next response, on another lane, while the one before is still being given. */
-const sharesConnections = ({ traits }: Open): boolean => traits.drains === true && traits.lanes === true
+const sharesConnections = ({ traits }: Open): boolean =>
+  traits.many === true || (traits.drains === true && traits.lanes === true)
 
 const bump = (counts: Record<string, number>, name: string) => {
   counts[name] = (counts[name] ?? 0) + 1
@@ -199,7 +200,7 @@ export const make = (options: Options) => {
         besideDrained: false,
         isSettled: false
       }
-      turn.besideDrained = [...drained.values()].includes(layer)
+      turn.besideDrained = turn.traits.many === true || [...drained.values()].includes(layer)
       open.set(key, turn)
       const now = options.now()
       for (const event of fresh) {

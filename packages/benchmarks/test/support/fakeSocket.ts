@@ -1,4 +1,7 @@
-/** A socket without a network, whose server answers at once: as many events in a tick as the request asks for. */
+/**
+ * A socket without a network, whose server answers at once: as many events in a tick as the request asks for. Its events have
+ * the name of their lane, as on a server with lanes: on one without, each new conversation opens a connection.
+ */
 import { Effect, Layer, Redacted } from "effect"
 import { Connector, ResponsesSocket } from "effect-responses"
 import * as Events from "../../src/server/events.ts"
@@ -11,7 +14,14 @@ export const request = (events: number, perTick: number) => ({
 
 let responses = 0
 
-const answer = (model: string, onMessage: (text: string) => void) => {
+interface Request {
+  readonly model: string
+  readonly stream_id?: string | undefined
+}
+
+const answer = ({ model, stream_id }: Request, listener: (text: string) => void) => {
+  const lane = stream_id === undefined ? "}" : `,"stream_id":${JSON.stringify(stream_id)}}`
+  const onMessage = (text: string) => listener(text.slice(0, -1) + lane)
   const [events = 0, perTick = 1] = model.split(":").map(Number)
   const id = `resp_${++responses}`
   let sent = 0
@@ -27,8 +37,8 @@ const answer = (model: string, onMessage: (text: string) => void) => {
 const connect: Connector.Connect = (_, { onMessage }) =>
   Effect.succeed({
     send: (text, done) => {
-      const { model }: { readonly model: string } = JSON.parse(text)
-      answer(model, onMessage)
+      const request: Request = JSON.parse(text)
+      answer(request, onMessage)
       done()
       return text.length
     },
@@ -37,7 +47,8 @@ const connect: Connector.Connect = (_, { onMessage }) =>
     resume: () => {}
   })
 
+/** One connection: a turn that opened another one would count that, too. */
 export const layer = Layer.provide(
-  ResponsesSocket.layer({ apiKey: Redacted.make("sk-counts"), baseUrl: "http://counts.test/v1" }),
+  ResponsesSocket.layer({ apiKey: Redacted.make("sk-counts"), baseUrl: "http://counts.test/v1", maxConnections: 1 }),
   Layer.succeed(Connector.Connector, connect)
 )

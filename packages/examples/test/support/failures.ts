@@ -1,5 +1,5 @@
 /** What happens when something goes wrong: the README's table, and for each of its rows a way to make it happen. */
-import { ConfigError, Effect, Exit, Fiber, Layer, Redacted, Schedule, Scope, Stream } from "effect"
+import { ConfigError, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schedule, Scope, Stream } from "effect"
 import { type ResponseRequest, Responses, ResponseScript, type ResponsesError } from "effect-responses"
 import { NodeResponses, NodeResponsesSocket } from "effect-responses-node"
 import { ResponsesServer, Upgrade } from "effect-responses-server"
@@ -50,6 +50,45 @@ const ask = (asked: ResponseRequest.ResponseRequest = request) =>
     Effect.flatMap(Responses.open(asked), (response) => Effect.as(Stream.runDrain(response.events), ofOpen(response)))
   )
 
+/** A conversation that is continued after something has happened. */
+const goingOn =
+  (what: (server: ResponsesServer.Service) => Effect.Effect<unknown>): NonNullable<Situation["act"]> => (server) =>
+    Effect.gen(function*() {
+      const input = [{ type: "message", role: "user", content: "Hi" }] as const
+      const { output } = yield* Responses.create({ ...request, input })
+      yield* what(server)
+      return yield* ask({ ...request, input: [...input, ...output, ...input] })
+    })
+
+/** HTTP served, for that reason. */
+const askInstead = (reason: ResponsesError.ConnectionError["reason"]) =>
+  Effect.scoped(
+    Effect.flatMap(Responses.open(request), (response) => {
+      const [recovery] = response.recoveries
+      return recovery?.error._tag === "ConnectionError" && recovery.error.reason === reason
+        ? Effect.as(Stream.runDrain(response.events), ofOpen(response))
+        : Effect.dieMessage(`${reason} was not the reason, but ${recovery?.error}`)
+    })
+  )
+
+/** A response that has begun, and that another fiber reads. */
+const held = Effect.flatMap(
+  Effect.flatMap(Deferred.make<void>(), (begun) =>
+    Effect.as(
+      Effect.forkScoped(
+        Effect.zipRight(
+          Effect.tap(Responses.open(request), () => Deferred.succeed(begun, undefined)),
+          Effect.never
+        )
+      ),
+      begun
+    )),
+  Deferred.await
+)
+
+/** The only place there is. */
+const onePlace = { maxConnections: 1, maxLanes: 1 } as const
+
 interface Situation {
   readonly options?: Partial<NodeResponses.Options>
   readonly upgrades?: ReadonlyArray<Upgrade.Upgrade>
@@ -82,11 +121,6 @@ const situation = (
   })
 
 const { drop, error, failed, silence, text, turn } = ResponseScript
-
-/** A first turn, something in between, and a second one. */
-const between =
-  (what: (server: ResponsesServer.Service) => Effect.Effect<unknown>): NonNullable<Situation["act"]> => (server) =>
-    ask().pipe(Effect.zipRight(what(server)), Effect.zipRight(ask()))
 
 const long = turn([text("A longer answer, in several pieces")])
 
@@ -152,7 +186,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     delivery: "",
     ran: 2,
     run: situation({
-      act: between((server) => Effect.zipRight(server.disconnect({ code: 1012 }), server.waitFor("ConnectionClosed")))
+      act: goingOn((server) => Effect.zipRight(server.disconnect({ code: 1012 }), server.waitFor("ConnectionClosed")))
     })
   },
   {
@@ -192,15 +226,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     sees: "Events, `ResentInFull`",
     delivery: "",
     ran: 2,
-    run: situation({
-      act: (server) =>
-        Effect.gen(function*() {
-          const input = [{ type: "message", role: "user", content: "Hi" }] as const
-          const { output } = yield* Responses.create({ ...request, input })
-          yield* server.forget("all")
-          return yield* ask({ ...request, input: [...input, ...output, ...input] })
-        })
-    })
+    run: situation({ act: goingOn((server) => server.forget("all")) })
   },
   {
     happens: "… and you had named it yourself",
@@ -220,7 +246,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
   },
   {
     happens: "A message that is no event",
-    does: "Gives the connection up",
+    does: "Gives the response up, and its connection unless that serves others",
     sees: "`MalformedEvent`",
     delivery: "`partial`",
     ran: 1,
@@ -228,7 +254,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
   },
   {
     happens: "No first event within `firstEventTimeout`",
-    does: "Gives the connection up",
+    does: "Gives the response up, and its connection unless that serves others",
     sees: "`ConnectionError` `FirstEventTimeout`",
     delivery: "`unacknowledged`",
     ran: 1,
@@ -251,7 +277,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
   },
   {
     happens: "The response puts out more than `maxOutputSize`",
-    does: "Gives the connection up",
+    does: "Gives the response up, and its connection unless that serves others",
     sees: "`ConnectionError` `Overrun`",
     delivery: "`partial`",
     ran: 1,
@@ -259,7 +285,7 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
   },
   {
     happens: "No event, no ping, nothing within `stallTimeout`",
-    does: "Gives the connection up",
+    does: "Gives the response up, and its connection unless that serves others",
     sees: "`ConnectionError` `Stalled`",
     delivery: "`partial`",
     ran: 1,
@@ -267,27 +293,57 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
   },
   {
     happens: "No end within `turnTimeout`",
-    does: "Gives the connection up",
+    does: "Gives the response up, and its connection unless that serves others",
     sees: "`ConnectionError` `TurnTimeout`",
     delivery: "`partial`",
     ran: 1,
     run: situation({ script: () => turn([long, silence({ after: 5 })]), options: { turnTimeout: "50 millis" } })
   },
   {
-    happens: "The responses before this one take longer than `queueTimeout`",
+    happens: "Other responses hold every place for longer than `queueTimeout` (`QueueTimeout`)",
     does: "HTTP, for this request",
     sees: "Events over HTTP, `FellBack`",
     delivery: "",
     ran: 2,
     run: situation({
-      options: { queueTimeout: "20 millis" },
+      options: { ...onePlace, queueTimeout: "20 millis" },
       script: (_, { index }) => index > 0 ? text("Hello") : turn([long, silence({ after: 5 })]),
-      act: () => Effect.zipRight(Responses.open(request), ask())
+      act: () => Effect.zipRight(held, askInstead("QueueTimeout"))
+    })
+  },
+  {
+    happens: "`maxWaiting` requests wait already (`QueueFull`)",
+    does: "HTTP, for this request",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      options: { ...onePlace, maxWaiting: 1 },
+      script: (_, { index }) => index > 0 ? text("Hello") : turn([long, silence({ after: 5 })]),
+      act: () =>
+        Effect.gen(function*() {
+          yield* held
+          yield* Effect.forkScoped(ask())
+          yield* Effect.yieldNow()
+          return yield* askInstead("QueueFull")
+        })
+    })
+  },
+  {
+    happens: "The fiber that asks holds every place itself, with responses that it does not read (`NoRoom`)",
+    does: "HTTP, for this request: it would wait for itself",
+    sees: "Events over HTTP, `FellBack`",
+    delivery: "",
+    ran: 2,
+    run: situation({
+      options: onePlace,
+      script: (_, { index }) => index > 0 ? text("Hello") : turn([long, silence({ after: 5 })]),
+      act: () => Effect.zipRight(Responses.open(request), askInstead("NoRoom"))
     })
   },
   {
     happens: "You stop listening",
-    does: "Closes the connection, which stops the work, or drains it (`onEarlyEnd`)",
+    does: "Closes the connection, which stops the work, unless that serves others; or drains the rest (`onEarlyEnd`)",
     sees: "Events",
     delivery: "",
     ran: 2,

@@ -19,12 +19,17 @@ export type Way = (server: ResponsesServer.Service) => Layer.Layer<OpenAiClient.
 export const overHttp: Way = ({ url }) =>
   OpenAiClient.layer({ apiKey, apiUrl: url }).pipe(Layer.provide(FetchHttpClient.layer))
 
-export const overResponses: Way = (server) =>
+const overResponsesWith = (options: Partial<NodeResponses.Options>): Way => (server) =>
   ResponsesOpenAiClient.layer.pipe(
-    Layer.provide(NodeResponses.layer({ apiKey, baseUrl: server.url, reconnect: Schedule.stop })),
+    Layer.provide(NodeResponses.layer({ apiKey, baseUrl: server.url, reconnect: Schedule.stop, ...options })),
     Layer.provide(overHttp(server)),
     Layer.orDie
   )
+
+export const overResponses: Way = overResponsesWith({})
+
+/** Lanes have no names but those of the caller's, and what travels is the request to the letter. */
+export const oneAtATime: Way = overResponsesWith({ maxConnections: 1, maxLanes: 1 })
 
 export const model = OpenAiLanguageModel.layer({ model: "gpt-5.5" })
 

@@ -151,8 +151,9 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
     failSends: (times) => {
       failing = times
     },
+    /** One response at a time, unless the options say otherwise. */
     layer: (options) =>
-      ResponsesSocket.layer({ apiKey: Redacted.make("sk-secret"), ...options }).pipe(
+      ResponsesSocket.layer({ apiKey: Redacted.make("sk-secret"), maxConnections: 1, maxLanes: 1, ...options }).pipe(
         Layer.provide(Layer.succeed(Connector, connect)),
         Layer.orDie
       )

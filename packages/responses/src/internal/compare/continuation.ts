@@ -83,7 +83,8 @@ const settingsOf = (request: ResponseRequest.ResponseRequest): Pick<Head, "field
   tools: PendingCalls.tools(request.tools)
 })
 
-const isExplicit = (request: ResponseRequest.ResponseRequest): boolean =>
+/** The caller says what the request continues. */
+export const isExplicit = (request: ResponseRequest.ResponseRequest): boolean =>
   Predicate.isNotNullable(request.previous_response_id) || Predicate.isNotNullable(request.conversation)
 
 const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseRequest): Full => ({

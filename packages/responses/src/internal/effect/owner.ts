@@ -29,7 +29,7 @@ export interface Owner<Closed> {
     restore: Restore
   ) => Effect.Effect<Owned<A>, E | Closed>
   /** Starts a fiber that ends with the scope; not at once: the step that starts it goes on first. */
-  readonly fork: (effect: Effect.Effect<unknown>, scope: Scope.Scope) => void
+  readonly fork: <A>(effect: Effect.Effect<A>, scope?: Scope.Scope) => Fiber.RuntimeFiber<A>
   /**
    * Closes a scope in a fiber that does nothing else. A finalizer of Effect 3.22 can make the fiber that runs it forget an
    * interruption (`finalizer.ts` says when), and a loop that forgets it goes on for ever.
@@ -48,9 +48,8 @@ export const make = <Closed>(closed: () => Closed): Effect.Effect<Owner<Closed>,
       return Scope.close(scope, Exit.void)
     }))
 
-    const fork: Owner<Closed>["fork"] = (effect, scope) => {
-      Runtime.runFork(runtime, Effect.interruptible(effect), { scope, immediate: false })
-    }
+    const fork: Owner<Closed>["fork"] = (effect, own = scope) =>
+      Runtime.runFork(runtime, Effect.interruptible(effect), { scope: own, immediate: false })
 
     const run = <A, E>(effect: Effect.Effect<A, E>, restore: Restore): Effect.Effect<A, E | Closed> =>
       Effect.flatMap(Effect.forkIn(Effect.interruptible(effect), scope), (fiber) =>
@@ -59,8 +58,9 @@ export const make = <Closed>(closed: () => Closed): Effect.Effect<Owner<Closed>,
           (exit): Exit.Exit<A, E | Closed> => Exit.isFailure(exit) && isClosed ? Exit.fail(closed()) : exit
         ))
 
-    const discard: Owner<Closed>["discard"] = (owned) =>
-      fork(Effect.uninterruptible(Scope.close(owned, Exit.void)), scope)
+    const discard: Owner<Closed>["discard"] = (owned) => {
+      fork(Effect.uninterruptible(Scope.close(owned, Exit.void)))
+    }
 
     return {
       run,

@@ -8,7 +8,7 @@ import type { Exchange } from "./exchange.ts"
 
 /** Its times are those of `Time.now`. */
 export interface Watched {
-  readonly exchange: Pick<Exchange, "hasBegun" | "sentAt">
+  readonly exchange: Exchange
   /** When the response got its turn. */
   readonly granted: number
   readonly host: Host
@@ -18,10 +18,10 @@ export interface Watched {
 export interface Host {
   readonly timers: Timers.Timers
   readonly timeouts: Timeouts
-  /** When the other side last gave a sign of life; `undefined` while nobody listens because the consumer is behind. */
-  readonly heardAt: () => number | undefined
+  /** When the other side last gave the exchange a sign of life; `undefined` while nobody listens because consumers are behind. */
+  readonly heardAt: (exchange: Exchange) => number | undefined
   /** Must end the exchange. */
-  readonly onOverdue: (error: (delivery: Delivery) => ConnectionError) => void
+  readonly onOverdue: (exchange: Exchange, error: (delivery: Delivery) => ConnectionError) => void
 }
 
 type Clocked = Extract<ConnectionError["reason"], "FirstEventTimeout" | "Stalled" | "TurnTimeout">
@@ -53,7 +53,7 @@ const next = ({ exchange, granted, host: { heardAt, timeouts } }: Watched, now: 
   const sent = exchange.sentAt()
   if (sent === undefined && !exchange.hasBegun()) return turn
   const other = sent === undefined
-    ? due("Stalled", timeouts.stall, heardAt() ?? now)
+    ? due("Stalled", timeouts.stall, heardAt(exchange) ?? now)
     : due("FirstEventTimeout", timeouts.firstEvent, sent)
   return other.at < turn.at ? other : turn
 }
@@ -76,7 +76,7 @@ export class Deadline implements Timers.Timer {
     const { timers, timeouts, onOverdue } = this.watched.host
     const now = timers.time.now()
     const { at, limit, reason } = next(this.watched, now)
-    if (at <= now) return onOverdue(overdue(reason, limit))
+    if (at <= now) return onOverdue(this.watched.exchange, overdue(reason, limit))
     // What happens meanwhile is due no earlier than the shorter of the two times that begin when something happens.
     const soonest = Math.min(at, now + Duration.toMillis(Duration.min(timeouts.firstEvent, timeouts.stall)))
     this.at = Math.ceil(soonest === Infinity ? soonest : Math.min(soonest, now + longestWait))

@@ -20,15 +20,19 @@ export interface Options {
   readonly maxOutputSize: number
   /** Whether the output is of use when the caller has left. Default: `true` */
   readonly keepsOutput?: boolean | undefined
-  /** The caller is behind (`true`), or has caught up. */
-  readonly onPressure: (behind: boolean) => void
+  /** Present where the lane has another name than the caller gave it: the events carry the caller's. */
+  readonly renamed?: { readonly streamId: string | undefined } | undefined
+  /** The caller is behind: more waits for it than it should be. Told with each event until it has caught up. */
+  readonly onBehind: (exchange: Exchange) => void
+  /** The caller has taken what waited, or has left. */
+  readonly onCaughtUp: (exchange: Exchange) => void
   /** Takes the key out of what a server says. */
   readonly redact: (text: string) => string
   /** Called once, when the exchange has ended and before the caller is told. */
   readonly onEnd?: ((hasBegun: boolean) => void) | undefined
 }
 
-export type Failure = (delivery: Delivery, hasBegun: boolean) => ResponsesError
+export type Failure = (delivery: Delivery, hasBegun?: boolean, frameBytes?: number) => ResponsesError
 
 /** The limit, in characters, of the events that are held until a response begins. The caller cannot read them before. */
 const maxBeforeBeginning = 16 * Reader.highWaterMark
@@ -43,12 +47,25 @@ const overrun = (limit: number) => (delivery: Delivery) =>
     description: `The server put out more than the ${limit} characters that are kept of one response (maxOutputSize)`
   })
 
+/** The object is the one that was parsed: nobody else has it yet. */
+const rename = (event: { stream_id?: string | undefined }, streamId: string | undefined): void => {
+  if (event.stream_id === streamId) return
+  if (streamId === undefined) delete event.stream_id
+  else event.stream_id = streamId
+}
+
 export class Exchange implements Reader.Source {
   private state: Life.State = Life.writing
   private id: string | undefined
   /** `undefined` once nothing is kept of it any more. */
   private output: Output.Output | undefined = Output.make()
   private readonly reader = new Reader.Reader(this)
+  /** Of the request. */
+  frameBytes = 0
+  /** Events that came so far. */
+  heard = 0
+  /** The number of the latest event, as the server counts them. */
+  latestNumber = -1
   private readonly options: Options
 
   constructor(options: Options) {
@@ -67,7 +84,10 @@ export class Exchange implements Reader.Source {
 
   /** `size` in characters. */
   offer(event: ResponseEvent.ServerEvent, size: number): void {
-    if (this.state._tag === "Ended") return
+    this.heard++
+    if (typeof event.sequence_number === "number") this.latestNumber = event.sequence_number
+    if (this.state._tag === "Ended") return this.drain(this.state, event)
+    if (this.options.renamed !== undefined) rename(event, this.options.renamed.streamId)
     if (ResponseEvent.isFailure(event)) return this.failed(this.state, event)
     if (this.id === undefined) this.id = ResponseEvent.responseId(event)
     this.state = Life.event(this.state, event)
@@ -76,14 +96,14 @@ export class Exchange implements Reader.Source {
     if (this.output !== undefined && this.output.size() > this.options.maxOutputSize) return this.overrun()
     this.reader.push(event, size)
     // The socket is not paused before the response begins: its first event may still be unread.
-    if (this.reader.isBehind() && this.hasBegun()) this.options.onPressure(true)
+    if (this.reader.isBehind() && this.hasBegun()) this.options.onBehind(this)
     this.reader.notify()
   }
 
   /** Ends the exchange from this side. Has no effect after the end. */
   fail(error: Failure): void {
     if (this.state._tag === "Ended") return
-    this.end(Life.failed(this.state, error(Life.delivery(this.state), Life.hasBegun(this.state))))
+    this.end(Life.failed(this.state, error(Life.delivery(this.state), Life.hasBegun(this.state), this.frameBytes)))
   }
 
   /** The caller takes no more events: nothing is kept for it, and it holds nobody up. */
@@ -92,8 +112,14 @@ export class Exchange implements Reader.Source {
     if (this.options.keepsOutput === false) this.output = undefined
   }
 
-  onPressure(behind: boolean): void {
-    this.options.onPressure(behind)
+  onCaughtUp(): void {
+    this.options.onCaughtUp(this)
+  }
+
+  /** More waits for its caller than there is room for. What waits is thrown away. */
+  fellBehind(description: string): void {
+    const error = new ConnectionError({ reason: "Overrun", delivery: "partial", description })
+    this.reader.overflow(error)
   }
 
   /** The request is not out yet, as far as the socket has said, nor has the server begun to answer. */
@@ -137,6 +163,11 @@ export class Exchange implements Reader.Source {
     return this.answer()?.response
   }
 
+  /** The caller has begun to read, and more waits for it than it should be. */
+  isBehind(): boolean {
+    return this.hasBegun() && this.reader.isBehind()
+  }
+
   /** Events that wait for the caller, in characters. */
   size(): number {
     return this.reader.size()
@@ -172,6 +203,12 @@ export class Exchange implements Reader.Source {
     return this.reader.until(() => this.hasEnded())
   }
 
+  /** What comes of a response that was ended from this side tells who it is, and when the server is done with it. */
+  private drain(state: Life.Ended, event: ResponseEvent.ServerEvent): void {
+    if (this.id === undefined) this.id = ResponseEvent.responseId(event)
+    if (ResponseEvent.isFailure(event) || ResponseEvent.isEnd(event)) this.state = Life.drained(state)
+  }
+
   private failed(state: Life.Running, event: ResponseEvent.FailureEvent): void {
     const { previousResponseId, redact } = this.options
     const error = wireError.fromFrame(event, {
@@ -196,7 +233,7 @@ export class Exchange implements Reader.Source {
   /** A response that nobody reads runs on, without a result. */
   private overrun(): void {
     this.output = undefined
-    if (!this.reader.isGone()) this.fail(overrun(this.options.maxOutputSize))
+    if (this.reader.takesMore()) this.fail(overrun(this.options.maxOutputSize))
   }
 
   /** The owner is told first, so that the lane is free when the caller reacts to the end. `last` is for a sink. */

@@ -81,6 +81,9 @@ export const failed = (state: Running, error: ResponsesError): Ended => ({
   answer: undefined
 })
 
+/** The server has sent the rest of a response that had been ended from this side. */
+export const drained = (state: Ended): Ended => state.by === "server" ? state : { ...state, by: "server" }
+
 export const hasBegun = (state: State): boolean =>
   state._tag === "Begun" || state._tag === "Speaking" || (state._tag === "Ended" && state.hadBegun)
 

@@ -4,7 +4,8 @@
  * ```
  * None ──events are run──▶ Stream ──scope closed──▶ Gone
  * None ──forEach is run──▶ Sink ──interrupted, callback threw──▶ Gone
- * None ──scope closed──▶ Gone          Gone: nothing is kept
+ * None, Stream ──more waits than there is room for──▶ Over(error)
+ * None, Over ──scope closed──▶ Gone          Gone, Over: nothing is kept
  * ```
  */
 import * as Channel from "effect/Channel"
@@ -20,6 +21,7 @@ type State =
   | { readonly _tag: "None" }
   | { readonly _tag: "Stream" }
   | { readonly _tag: "Sink"; readonly call: OnEvent }
+  | { readonly _tag: "Over"; readonly error: ResponsesError }
   | { readonly _tag: "Gone" }
 
 const none: State = { _tag: "None" }
@@ -31,8 +33,8 @@ export interface Source {
   readonly hasEnded: () => boolean
   /** The failure that ended it. */
   readonly error: () => ResponsesError | undefined
-  /** The caller is behind (`true`), or has caught up. */
-  readonly onPressure: (behind: boolean) => void
+  /** The caller was behind, and has taken what waited, or has left. */
+  readonly onCaughtUp: () => void
 }
 
 const readTwice = "The events of a response can be read once"
@@ -56,8 +58,9 @@ export class Reader {
     this.source = source
   }
 
-  isGone(): boolean {
-    return this.state === gone
+  /** Whether what comes from now on is for anybody. */
+  takesMore(): boolean {
+    return this.state !== gone && this.state._tag !== "Over"
   }
 
   /** Of the events that wait, in characters. */
@@ -72,7 +75,7 @@ export class Reader {
   /** `size` in characters. */
   push(event: ResponseEvent, size: number): void {
     if (this.state._tag === "Sink") return this.state.call(event)
-    if (this.state === gone) return
+    if (!this.takesMore()) return
     if (this.batch === undefined) this.batch = [event]
     else this.batch.push(event)
     this.unread += size
@@ -97,6 +100,14 @@ export class Reader {
     this.take()
   }
 
+  /** What waits is thrown away, and the reader fails. A sink has nothing that waits. */
+  overflow(error: ResponsesError): void {
+    if (this.state._tag !== "None" && this.state._tag !== "Stream") return
+    this.state = { _tag: "Over", error }
+    this.take()
+    this.notify()
+  }
+
   get events(): Stream.Stream<ResponseEvent, ResponsesError> {
     return Stream.suspend(() => {
       if (this.state._tag === "Stream" || this.state._tag === "Sink") return Stream.dieMessage(readTwice)
@@ -107,6 +118,7 @@ export class Reader {
 
   forEach(onEvent: OnEvent): Effect.Effect<void, ResponsesError> {
     return Effect.async((resume) => {
+      if (this.state._tag === "Over") return resume(Effect.fail(this.state.error))
       if (this.state !== none) {
         return resume(Effect.dieMessage(this.state === gone ? readTooLate : readTwice))
       }
@@ -124,7 +136,7 @@ export class Reader {
       while (this.batch !== undefined) {
         for (const event of this.take()) {
           call(event)
-          if (this.isGone()) return
+          if (!this.takesMore()) return
         }
       }
       this.state = { _tag: "Sink", call }
@@ -157,18 +169,20 @@ export class Reader {
   private take(): ReadonlyArray<ResponseEvent> {
     const taken = this.batch ?? nothing
     this.batch = undefined
-    if (this.isBehind()) this.source.onPressure(false)
+    const wasBehind = this.isBehind()
     this.unread = 0
+    if (wasBehind) this.source.onCaughtUp()
     return taken
   }
 
   private hasMore(): boolean {
-    return this.batch !== undefined || this.source.hasEnded()
+    return this.batch !== undefined || this.source.hasEnded() || !this.takesMore()
   }
 
   private next(): Channel.Channel<Chunk.Chunk<ResponseEvent>, unknown, ResponsesError, unknown, void> {
     return Channel.suspend(() => {
       if (this.state === gone) return Channel.fromEffect(Effect.dieMessage(readTooLate))
+      if (this.state._tag === "Over") return Channel.fail(this.state.error)
       if (!this.hasMore()) {
         return Channel.flatMap(Channel.fromEffect(this.until(() => this.hasMore())), () => this.next())
       }

@@ -28,6 +28,13 @@ export const positive = (
     Effect.mapError(() => ConfigError.InvalidData([option], "is not a duration above zero"))
   )
 
+/** Refuses what is no duration. */
+export const zeroOrMore = (
+  option: string,
+  input: Duration.DurationInput
+): Effect.Effect<Duration.Duration, ConfigError.ConfigError> =>
+  Effect.mapError(Duration.decodeUnknown(input), () => ConfigError.InvalidData([option], "is not a duration"))
+
 /** Fails with a `ConfigError` that names the option. */
 export const make = (options: ResponsesOptions.Timeouts): Effect.Effect<Timeouts, ConfigError.ConfigError> =>
   Effect.all({

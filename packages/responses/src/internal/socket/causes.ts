@@ -2,7 +2,7 @@
 import { ConnectionError, type Delivery, type ResponsesError } from "../../ResponsesError.ts"
 import * as wireError from "../wire/wireError.ts"
 
-export type Cause = (delivery: Delivery, hasBegun?: boolean) => ConnectionError
+export type Cause = (delivery: Delivery, hasBegun?: boolean, frameBytes?: number) => ResponsesError
 
 export const lost = (description: string, cause?: Error): Cause => (delivery) =>
   new ConnectionError({ reason: "Lost", delivery, description, ...cause === undefined ? {} : { cause } })
@@ -13,12 +13,20 @@ export const closed: Cause = (delivery) =>
 /** The other side, or the network, closed it. A 1008 before anything was heard is how some servers refuse a connection. */
 export const close = (
   close: { readonly code: number; readonly reason: string },
-  { hasHeard, unheardBytes }: { readonly hasHeard: boolean; readonly unheardBytes: number }
+  { hasHeard, large }: {
+    readonly hasHeard: boolean
+    /** The one request, if there is just one, that may have been too large: none but it is told so. */
+    readonly large: number | undefined
+  }
 ): Cause =>
-(delivery, hasBegun) =>
+(delivery, hasBegun, frameBytes) =>
   !hasHeard && close.code === 1008
     ? wireError.fromCloseAfterUpgrade(close)
-    : wireError.fromClose(close, { delivery, hasBegun: hasBegun ?? false, unheardBytes })
+    : wireError.fromClose(close, {
+      delivery,
+      hasBegun: hasBegun ?? false,
+      unheardBytes: frameBytes === large ? large : 0
+    })
 
 /** A failure that no request waits for. */
 export const whileIdle = (error: ResponsesError): Cause =>

@@ -1,8 +1,8 @@
 /**
- * One open WebSocket, its lanes, and the turns that are served on it. `inbound.ts` has what the other side sends.
+ * One open WebSocket, and the lanes on it. `inbound.ts` has what the other side sends.
  *
  * ```
- * Opening ──upgraded──▶ Open ──retire──▶ Retiring ──the last turn leaves──▶ Closed
+ * Opening ──upgraded──▶ Open ──retire──▶ Retiring ──the last lane is released──▶ Closed
  * Opening, Open, Retiring ──close, error, clock, owner──▶ Closed(cause)
  *                         ──the same, while a request is being written──▶ Ending(cause) ──written, or not──▶ Closed(cause)
  * ```
@@ -10,19 +10,21 @@
  * An end travels one way: the connection has a cause, each exchange fails with it, then the pool is told (`onEnd`).
  */
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { Socket } from "../../Connector.ts"
-import type { Timers } from "../effect/timers.ts"
+import * as Timers from "../effect/timers.ts"
 import * as Deadlines from "../exchange/deadlines.ts"
 import * as Exchange from "../exchange/exchange.ts"
 import type { Credentials, Key } from "../options/credentials.ts"
 import type { Endpoint } from "../options/endpoint.ts"
 import type { Timeouts } from "../options/timeouts.ts"
 import * as ForeignError from "../wire/foreignError.ts"
+import type { Backlog } from "./backlog.ts"
 import * as Causes from "./causes.ts"
 import * as Inbound from "./inbound.ts"
-import { type Lane, Lanes } from "./lane.ts"
+import { type Holder, Lane, Lanes } from "./lane.ts"
 import * as Liveness from "./liveness.ts"
+import * as Naming from "./naming.ts"
 
 export interface Options {
   readonly endpoint: Endpoint
@@ -33,7 +35,13 @@ export interface Options {
   readonly maxOutputSize: number
   /** Whether the output of a response is of use when its caller has left. */
   readonly keepsOutput: boolean
-  readonly timers: Timers
+  readonly timers: Timers.Timers
+  readonly naming: Naming.Naming
+  readonly backlog: Pick<Backlog, "add" | "remove">
+  /** Of the connections of the Layer, from 1 on. */
+  readonly nextNumber: () => number
+  /** Whether anybody waits for a turn. */
+  readonly isWaitedFor: () => boolean
   readonly onDead: () => void
 }
 
@@ -42,6 +50,8 @@ export interface Request {
   /** The turn holds it. */
   readonly lane: Lane
   readonly previousResponseId: string | undefined
+  /** The name that the events of the response carry, where it is not that of the lane. */
+  readonly renamed: { readonly streamId: string | undefined } | undefined
   /** When the request got its turn, as a time of `Time.now`. */
   readonly granted: number
   /** The exchange has ended, and its lane is rid of it; told before anybody can take the end. */
@@ -57,6 +67,9 @@ type State =
 /** In bytes: what may stand in the way of a ping on a slow line for longer than its answer may take. */
 const largeUpload = 256 * 1024
 
+/** In milliseconds: how long others wait for the first event of a connection, which says whether there are lanes. */
+export const hopeTimeout = 1000
+
 const drainTimeout = Duration.seconds(30)
 
 /** What a network may have given up without telling anybody. */
@@ -68,12 +81,25 @@ const noSocket: Socket = { send: () => 0, ping: () => {}, pause: () => {}, resum
 export class Connection implements Inbound.Host {
   private state: State = { _tag: "Opening" }
   private socket = noSocket
-  /** Turns that are served here. */
-  private turns = 0
   private isPaused = false
+  /** Places that are granted to turns which have not taken a lane yet. */
+  reserved = 0
+  /** When a turn last took, or gave up, a lane. */
+  usedAt = 0
+  /** When there was no room last. */
+  fullAt = -Infinity
+  /** An event has come back with the name of its lane. */
+  private isProven = false
+  /** The server has said that it runs one response at a time. */
+  private isServingOne = false
+  private names = Naming.maxNames
   private tellEnd: (() => void) | undefined
+  private tellRoom: (() => void) | undefined
+  private readonly drains = new Map<Lane, Timers.Timer>()
+  private readonly lives = new WeakMap<Exchange.Exchange, { readonly beats: number; readonly at: number }>()
   private readonly deadlines: Deadlines.Host
   private readonly options: Options
+  readonly number: number
   readonly inbound: Inbound.Inbound
   readonly lanes = new Lanes()
   readonly liveness: Liveness.Liveness
@@ -85,6 +111,7 @@ export class Connection implements Inbound.Host {
 
   constructor(options: Options, { headers, key, redact }: Credentials) {
     this.options = options
+    this.number = options.nextNumber()
     this.redact = redact
     this.identity = JSON.stringify(headers)
     this.key = key
@@ -102,9 +129,8 @@ export class Connection implements Inbound.Host {
     this.deadlines = {
       timers: options.timers,
       timeouts: options.timeouts,
-      heardAt: () => this.isPaused ? undefined : this.liveness.heardAt(),
-      // The rest of a response that is overdue could go on into the next turn.
-      onOverdue: (cause) => this.end(cause)
+      heardAt: (exchange) => this.isPaused ? undefined : this.heardAt(exchange),
+      onOverdue: (exchange, failure) => this.giveUp(exchange, failure)
     }
   }
 
@@ -117,21 +143,82 @@ export class Connection implements Inbound.Host {
     return this.state._tag === "Open" || this.state._tag === "Retiring"
   }
 
-  /** A turn starts to be served here. */
-  enter(): void {
-    this.turns++
+  /** Takes new turns. */
+  admits(): boolean {
+    return this.state._tag === "Open"
   }
 
-  leave(): void {
-    this.turns--
-    if (this.state._tag === "Retiring" && this.turns === 0) this.end()
-  }
-
-  /** The connection takes no new turn. The turns that are served on it run to their ends. */
+  /** The connection takes no new turn. What runs on it runs to its end. */
   retire(): void {
     if (this.state._tag !== "Open") return
     this.state = { _tag: "Retiring" }
-    if (this.turns === 0) this.end()
+    this.onReleased()
+  }
+
+  /** How many responses more could run now. */
+  room(): number {
+    if (this.state._tag !== "Open") return 0
+    // Callers who name the lanes wait for what drains on their own.
+    const busy = this.options.naming.by === "callers" ? this.lanes.withTurns() : this.lanes.busy()
+    return Math.max(0, this.slots() - busy - this.reserved)
+  }
+
+  /** How many more there would be, once an event has shown that the server has lanes. */
+  hopedFor(): number {
+    if (this.state._tag !== "Open" || this.isProven || this.isServingOne) return 0
+    if (this.lanes.busy() > 0 && this.options.timers.time.now() - this.usedAt > hopeTimeout) return 0
+    return Math.max(0, this.options.naming.hopedFor - Math.max(1, this.lanes.busy()))
+  }
+
+  /** The lane that the caller has named. */
+  laneNamed(name: string): Lane {
+    return this.lanes.find(name) ?? new Lane(name)
+  }
+
+  /** A lane without a head, for a request that has none. */
+  unusedLane(): Lane | undefined {
+    const lanes = [...this.lanes]
+    const unused = lanes.find((lane) => lane.tag === "Free" && lane.memory._tag !== "Head" && lane.pins === 0)
+    if (unused !== undefined) return unused
+    if (!this.options.naming.sendsNames) return lanes.length === 0 ? new Lane("") : undefined
+    return lanes.length < this.names ? new Lane(String(lanes.length + 1)) : undefined
+  }
+
+  uploading(): number {
+    return this.inbound.unheardBytes()
+  }
+
+  hold(lane: Lane, holder?: Holder): void {
+    this.usedAt = this.options.timers.time.now()
+    lane.hold(holder)
+    this.lanes.put(lane)
+    if (this.room() === 0) this.fullAt = this.usedAt
+  }
+
+  release(lane: Lane, holder?: Holder): void {
+    this.usedAt = this.options.timers.time.now()
+    lane.release(holder)
+    this.onReleased()
+  }
+
+  /** The server takes no more names than it has seen. The one of this lane it has not taken. */
+  noMoreNames(lane: Lane): void {
+    this.lanes.remove(lane)
+    this.names = Math.max(1, [...this.lanes].filter(({ isNameKnown }) => isNameKnown).length)
+  }
+
+  /** The server runs one response at a time here. */
+  runOne(): void {
+    this.isServingOne = true
+  }
+
+  /** Whether anybody but this lane would lose something if the connection ended. */
+  isShared(lane: Lane): boolean {
+    if (this.options.naming.by === "callers") return false
+    for (const other of this.lanes) {
+      if (other !== lane && (other.tag !== "Free" || other.memory._tag === "Head")) return true
+    }
+    return false
   }
 
   /** Has a function called when the connection has ended; at once if it has. */
@@ -140,21 +227,18 @@ export class Connection implements Inbound.Host {
     else ended()
   }
 
-  /** Whether nothing runs on the lane, and the connection was not silent for long. */
-  isReady(lane: string): boolean {
-    return this.lanes.find(lane)?.exchange === undefined && this.liveness.isFresh(this.silence())
+  /** Whether the connection was not silent for long. */
+  isReady(): boolean {
+    return this.liveness.isFresh(this.silence())
   }
 
-  /** Waits until that is so; a connection that was silent is asked for a sign of life. */
-  ready(lane: string): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const before = this.lanes.find(lane)?.exchange
-      return before === undefined ? this.liveness.check(this.silence()) : this.drained(before)
-    })
+  /** Asks for a sign of life, if it was. */
+  get ready(): Effect.Effect<void> {
+    return this.liveness.check(this.silence())
   }
 
   /** Sends a `response.create` frame, and gives its size. What keeps it from being sent is the failure of its exchange. */
-  request({ frame, granted, lane, onEnd, previousResponseId }: Request): {
+  request({ frame, granted, lane, onEnd, previousResponseId, renamed }: Request): {
     readonly exchange: Exchange.Exchange
     readonly bytes: number
   } {
@@ -164,22 +248,29 @@ export class Connection implements Inbound.Host {
       maxOutputSize: this.options.maxOutputSize,
       keepsOutput: this.options.keepsOutput,
       redact: this.redact,
-      onPressure: this.onPressure,
+      renamed,
+      onBehind: this.onBehind,
+      onCaughtUp: this.onCaughtUp,
       onEnd: (hasBegun) => {
         deadline?.stop()
-        lane.ended(exchange)
+        // What was ended from this side goes on at the server.
+        const goesOn = !exchange.isFinished() && !this.hasEnded()
+        const hasTurn = lane.tag === "Running"
+        if (goesOn) lane.drain(exchange)
+        else this.laneEnded(lane, exchange)
         onEnd(exchange, hasBegun)
+        if (!goesOn && !hasTurn) this.onReleased()
       }
     })
-    // May find that the turn's time is over already, and end the connection.
+    // May find that the turn's time is over already.
     deadline = Deadlines.watch({ exchange, granted, host: this.deadlines })
     const cause = this.cause()
-    if (cause !== undefined) {
-      exchange.fail(() => cause("unsent"))
-      return { exchange, bytes: 0 }
-    }
+    if (cause !== undefined) exchange.fail(() => cause("unsent"))
+    if (exchange.hasEnded()) return { exchange, bytes: 0 }
     lane.run(exchange)
+    this.resume()
     const bytes = this.socket.send(frame, (error) => this.onWritten(exchange, error ?? undefined))
+    exchange.frameBytes = bytes
     this.inbound.sent(bytes)
     return { exchange, bytes }
   }
@@ -204,6 +295,7 @@ export class Connection implements Inbound.Host {
     }
     if (hadEnded) return
     this.liveness.end()
+    for (const lane of this.drains.keys()) this.stopDrain(lane)
     this.tellEnd?.()
   }
 
@@ -220,11 +312,134 @@ export class Connection implements Inbound.Host {
     if (this.state._tag === "Ending" && !this.isWriting()) this.state = { _tag: "Closed", cause }
   }
 
-  private readonly onPressure = (behind: boolean): void => {
-    this.isPaused = behind
-    if (behind) return this.socket.pause()
+  /**
+   * Ends one exchange. Where nobody else needs the connection it ends too: the rest of the response could get into the next one.
+   * Otherwise the lane drains, or is lost if it has been drained for long.
+   */
+  giveUp(exchange: Exchange.Exchange, failure: Exchange.Failure): void {
+    const lane = [...this.lanes].find((lane) => lane.exchange === exchange)
+    if (lane === undefined) return exchange.fail(() => failure("unsent"))
+    if (!this.isShared(lane)) return this.end(failure)
+    const wasLeft = lane.tag === "Draining" && !exchange.hasEnded()
+    exchange.fail(failure)
+    if (wasLeft) this.lose(lane)
+  }
+
+  /** Somebody waits for a lane: what drains may take so long, and no longer. */
+  hurry(): void {
+    for (const lane of this.lanes) {
+      if (lane.tag !== "Draining" || this.drains.has(lane)) continue
+      const { timers } = this.options
+      const timer = Timers.timer(timers.time.now() + Duration.toMillis(drainTimeout), () => this.lose(lane))
+      this.drains.set(lane, timer)
+      timers.add(timer)
+    }
+  }
+
+  /** The server serves nothing more here: what runs may still end. Callers who name the lanes are told at once. */
+  onUnusable(cause: Causes.Cause): void {
+    if (this.options.naming.by === "callers" || this.lanes.running().length === 0) this.end(cause, "wait")
+    else this.retire()
+  }
+
+  namesLanes(): boolean {
+    return this.isProven
+  }
+
+  /** An event has come with the name of its lane, or without. */
+  onNamed(lane: Lane, isNamed: boolean): void {
+    lane.isNameKnown = true
+    const { naming } = this.options
+    if (!naming.sendsNames || lane.name === "") return
+    if (!isNamed) return this.nameRefused(lane)
+    if (this.isProven) return
+    this.isProven = true
+    this.tellRoom?.()
+  }
+
+  /** The server takes no names, or gives its events none. */
+  nameRefused(lane: Lane): void {
+    this.options.naming.refused()
+    this.lanes.unname(lane)
+  }
+
+  onDrained(lane: Lane, exchange: Exchange.Exchange): void {
+    this.laneEnded(lane, exchange)
+    this.onReleased()
+  }
+
+  /** Has a function called whenever there may be room for another turn. */
+  onRoom(told: () => void): void {
+    this.tellRoom = told
+  }
+
+  /** Somebody waits for the connection, who is not to wait for consumers that are behind. */
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
     this.socket.resume()
     this.liveness.hear()
+    // No response is to blame for the time in which nobody listened.
+    this.inbound.signs++
+  }
+
+  private laneEnded(lane: Lane, exchange: Exchange.Exchange): void {
+    this.stopDrain(lane)
+    lane.ended(exchange)
+  }
+
+  private stopDrain(lane: Lane): void {
+    this.options.timers.remove(this.drains.get(lane))
+    this.drains.delete(lane)
+  }
+
+  private lose(lane: Lane): void {
+    this.stopDrain(lane)
+    if (lane.tag !== "Draining") return
+    lane.lose()
+    const stuck = [...this.lanes].filter(({ tag }) => tag === "Draining" || tag === "Lost").length
+    if (2 * stuck > this.slots()) this.retire()
+  }
+
+  /** A lane may have become free. */
+  private onReleased(): void {
+    if (this.state._tag === "Open") return this.tellRoom?.()
+    if (this.state._tag === "Retiring" && this.lanes.withTurns() === 0) this.end()
+  }
+
+  private slots(): number {
+    const { naming } = this.options
+    return naming.by === "callers" || this.isServingOne ? 1 : naming.slots(this.isProven)
+  }
+
+  private readonly onBehind = (exchange: Exchange.Exchange): void => {
+    if (!this.isPaused && this.mayPause()) {
+      this.isPaused = true
+      this.socket.pause()
+    }
+    this.options.backlog.add(exchange, this, this.isPaused)
+  }
+
+  /** The socket is paused when all who run are behind, and nobody waits. */
+  private mayPause(): boolean {
+    for (const { exchange } of this.lanes) if (exchange?.isBehind() === false) return false
+    return this.options.naming.by === "callers" || !this.options.isWaitedFor()
+  }
+
+  private readonly onCaughtUp = (exchange: Exchange.Exchange): void => {
+    this.options.backlog.remove(exchange)
+    this.resume()
+  }
+
+  /** Where several run, the events of one are no sign of life of another. */
+  private heardAt(exchange: Exchange.Exchange): number {
+    if (this.lanes.busy() < 2) return this.liveness.heardAt()
+    const beats = exchange.heard + this.inbound.signs
+    const before = this.lives.get(exchange)
+    if (before?.beats === beats) return before.at
+    const life = { beats, at: this.options.timers.time.now() }
+    this.lives.set(exchange, life)
+    return life.at
   }
 
   private cause(): Causes.Cause | undefined {
@@ -233,15 +448,6 @@ export class Connection implements Inbound.Host {
 
   private isWriting(): boolean {
     return this.lanes.running().some((exchange) => exchange.isWriting())
-  }
-
-  /** A server that goes quiet while the rest of an answer is thrown away does not hold up the next request for ever. */
-  private drained(exchange: Exchange.Exchange): Effect.Effect<void> {
-    return Effect.timeoutTo(exchange.ended, {
-      duration: drainTimeout,
-      onSuccess: () => {},
-      onTimeout: () => this.end(Causes.lost("The rest of an answer that was given up did not come"))
-    })
   }
 
   private silence(): Duration.Duration {

@@ -1,11 +1,30 @@
 /** A response that can be continued from, and what a full request would have to send in its place. */
 import type * as Continuation from "../compare/continuation.ts"
+import type * as Fingerprint from "../compare/fingerprint.ts"
+
+/** Where the server keeps what it knows of a response: connections and lanes are told apart by identity. */
+export interface Home {
+  readonly connection: { readonly identity: string }
+  readonly lane: object
+}
 
 export interface Kept {
   readonly head: Continuation.Head
   /** Sizes of what a full request would hold, in bytes, as far as they are known without writing it. */
   readonly inputBytes: number
   readonly otherBytes: number
+  /** Where it was put out. */
+  readonly place: Home
+  /** Of all its items. */
+  readonly fingerprint: Fingerprint.Fingerprint
+  /** What all turns of its conversation have in common. */
+  readonly root: number
+  /** The name that the caller gave the conversation. */
+  readonly name: string | undefined
+  /** It continued another response itself. */
+  readonly isContinuation: boolean
+  /** When it was put out, as a time of `Time.now`. */
+  readonly at: number
 }
 
 /** What can be continued from on a lane. */
@@ -15,6 +34,11 @@ export type Memory =
   /** The latest turn of the lane did not end well, or has not ended. */
   | { readonly _tag: "Spent" }
   | { readonly _tag: "Head"; readonly kept: Kept }
+  /** A turn of the lane continues it, and has not ended: the server may still have it for a fork. */
+  | { readonly _tag: "Continued"; readonly kept: Kept }
 
 export const unused: Memory = { _tag: "Unused" }
 export const spent: Memory = { _tag: "Spent" }
+
+export const keptOn = ({ memory }: { readonly memory: Memory }): Kept | undefined =>
+  memory._tag === "Head" ? memory.kept : undefined

@@ -1,12 +1,14 @@
 /** What the other side of a connection sends: each frame reaches the exchange it belongs to, or says something of the connection. */
+import * as Predicate from "effect/Predicate"
 import type { Listener } from "../../Connector.ts"
 import type { Profile } from "../../Profile.ts"
 import * as ResponseEvent from "../../ResponseEvent.ts"
 import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
+import type { Exchange, Failure } from "../exchange/exchange.ts"
 import * as Redact from "../wire/redact.ts"
 import * as wireError from "../wire/wireError.ts"
 import * as Causes from "./causes.ts"
-import type { Lanes } from "./lane.ts"
+import type { Lane, Lanes } from "./lane.ts"
 import type { Liveness } from "./liveness.ts"
 import * as Router from "./router.ts"
 
@@ -18,12 +20,37 @@ export interface Host {
   readonly liveness: Pick<Liveness, "hear">
   /** Only the socket knows how far a request came that is being written. */
   readonly end: (cause: Causes.Cause, whatIsWritten: "fail" | "wait") => void
+  /** The server serves nothing more on the connection. */
+  readonly onUnusable: (cause: Causes.Cause) => void
+  /** Ends one exchange. The server goes on with it. */
+  readonly giveUp: (exchange: Exchange, failure: Failure) => void
+  /** An event has come back with the name of its lane. */
+  readonly namesLanes: () => boolean
+  /** An event of the exchange came, under the name of its lane or without a name. */
+  readonly onNamed: (lane: Lane, isNamed: boolean) => void
+  /** The server is done with what drained on a lane. */
+  readonly onDrained: (lane: Lane, exchange: Exchange) => void
+}
+
+const isLarge = (exchange: Exchange): boolean =>
+  !exchange.hasBegun() && !exchange.hasEnded() && exchange.frameBytes >= wireError.smallestLimit
+
+/** Of a frame that is no event, where it can be read. */
+const streamIdOf = (data: string): string | undefined => {
+  try {
+    const value: unknown = JSON.parse(data)
+    return Predicate.isRecord(value) && Predicate.isString(value["stream_id"]) ? value["stream_id"] : undefined
+  } catch {
+    return undefined
+  }
 }
 
 export class Inbound implements Listener {
   private hasHeard = false
   /** Bytes sent since something came. */
   private unheard = 0
+  /** Signs of life that are nobody's frame. */
+  signs = 0
   private readonly router: Router.Router
   private readonly host: Host
   private readonly profile: Pick<Profile, "usableAfterError">
@@ -44,7 +71,7 @@ export class Inbound implements Listener {
 
   readonly onMessage = (data: string | Uint8Array): void => {
     if (this.host.hasEnded()) return
-    this.onSign()
+    this.onHeard()
     if (typeof data !== "string") return this.onMalformed("a binary message", "")
     const event = ResponseEvent.read(data)
     if (typeof event === "string") return this.onMalformed(event, data)
@@ -57,53 +84,100 @@ export class Inbound implements Listener {
   }
 
   readonly onSign = (): void => {
+    this.signs++
+    this.onHeard()
+  }
+
+  readonly onClose: Listener["onClose"] = ({ code, reason }) => {
+    const close = { code, reason: this.host.redact(reason) }
+    const [large, another] = this.host.lanes.running().filter(isLarge)
+    this.host.end(
+      Causes.close(close, {
+        hasHeard: this.hasHeard,
+        large: another === undefined ? large?.frameBytes : undefined
+      }),
+      "wait"
+    )
+  }
+
+  private onHeard(): void {
     this.hasHeard = true
     this.unheard = 0
     this.host.liveness.hear()
   }
 
-  readonly onClose: Listener["onClose"] = ({ code, reason }) => {
-    const close = { code, reason: this.host.redact(reason) }
-    this.host.end(Causes.close(close, { hasHeard: this.hasHeard, unheardBytes: this.unheard }), "wait")
-  }
-
   private onEvent(event: ResponseEvent.ServerEvent, size: number): void {
-    const exchange = this.router.route(event)
-    if (exchange === "dropped") return
-    if (exchange === "unclaimed") return this.onUnclaimed(event)
+    if (this.isOfConnection(event)) return this.onUnclaimed(event)
+    const lane = this.router.route(event)
+    if (lane === "dropped") return
+    if (lane === "unclaimed") return this.onUnclaimed(event)
+    const { exchange } = lane
+    if (exchange === undefined) return
+    // News of a vendor's own have no lane anywhere.
+    if (!lane.isNameKnown && !ResponseEvent.isFailure(event) && ResponseEvent.responseId(event) !== undefined) {
+      this.host.onNamed(lane, event.stream_id === lane.name)
+    }
+    const wasGivenUp = exchange.hasEnded()
     exchange.offer(event, size)
     if (exchange.isFinished()) {
       this.router.settle(exchange, event)
-      this.onFinished(event, exchange.error())
-    } else if (exchange.hasEnded()) {
+      if (wasGivenUp) this.host.onDrained(lane, exchange)
+      this.onFinished(event, wasGivenUp ? this.errorOf(event) : exchange.error())
+    } else if (!wasGivenUp && exchange.hasEnded()) {
       // Its output became too much, and the server goes on.
-      this.host.end(Causes.lost("The server put out more than is kept of one response"), "fail")
+      this.host.giveUp(exchange, Causes.lost("The server put out more than is kept of one response"))
     } else if (exchange.isFlooded()) {
       this.onMalformed("events of no response", "")
     }
   }
 
+  /**
+   * A server that names lanes names that of a request which it refuses. Without a name, what ends a connection says nothing of
+   * how far any of several requests came.
+   */
+  private isOfConnection(event: ResponseEvent.ServerEvent): boolean {
+    if (event.stream_id !== undefined || !this.host.namesLanes() || !ResponseEvent.isFailure(event)) return false
+    if (this.host.lanes.running().length < 2) return false
+    return wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })._tag === "ConnectionError"
+  }
+
   /** No request waits for it, so only a failure matters: it says something about the connection itself. */
   private onUnclaimed(event: ResponseEvent.ServerEvent): void {
     if (!ResponseEvent.isFailure(event)) return
+    const running = this.host.lanes.running()
     const error = wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })
-    this.host.end(Causes.whileIdle(error), "wait")
+    const cause = Causes.whileIdle(error)
+    if (running.length === 0) return this.host.end(cause, "wait")
+    // It is one of those that have not begun, and nothing tells which. Those that have begun go on.
+    for (const exchange of running) if (!exchange.hasBegun()) this.host.giveUp(exchange, cause)
+    if (error._tag === "ConnectionError" || !this.profile.usableAfterError) this.host.onUnusable(cause)
+  }
+
+  private errorOf(event: ResponseEvent.ServerEvent): ResponsesError | undefined {
+    if (!ResponseEvent.isFailure(event)) return undefined
+    return wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })
   }
 
   private onFinished(event: ResponseEvent.ServerEvent, error: ResponsesError | undefined): void {
     const isUsable = event.type === "response.failed" || this.profile.usableAfterError
     const cause = error && Causes.ofFailure(error, isUsable)
-    if (cause !== undefined) this.host.end(cause, "wait")
+    if (cause !== undefined) this.host.onUnusable(cause)
   }
 
-  /** Ends the connection: the rest of the response could get into the next one. */
+  /**
+   * What was lost may have been part of any response that runs, so all of them fail, and the connection ends. With the name of
+   * a lane in it only that response fails.
+   */
   private onMalformed(problem: string, data: string): void {
     const { lanes, redact } = this.host
     const description = redact(problem)
     const frame = Redact.beginning(redact(data), 200)
-    for (const exchange of lanes.running()) {
-      if (!exchange.isWriting()) exchange.fail((delivery) => new MalformedEvent({ description, frame, delivery }))
-    }
+    const failure: Failure = (delivery) => new MalformedEvent({ description, frame, delivery })
+    const running = lanes.running()
+    const streamId = running.length > 1 ? streamIdOf(data) : undefined
+    const own = streamId === undefined ? undefined : lanes.find(streamId)?.exchange
+    if (own !== undefined) return this.host.giveUp(own, failure)
+    for (const exchange of running) if (!exchange.isWriting()) exchange.fail(failure)
     this.host.end(Causes.lost(`The server sent ${description}`), "fail")
   }
 }

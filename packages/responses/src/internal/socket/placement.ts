@@ -1,47 +1,140 @@
-/** Where a request is served. A pure function of what there is, so that its rules can be read, and tested, in their order. */
-import type { ConnectionError } from "../../ResponsesError.ts"
+/**
+ * Where a request is served: on which connection, and on which lane of it. A pure function of what there is, so that its rules
+ * can be read, and tested, in their order.
+ */
+import type { Home, Kept } from "./head.ts"
+import type { Lane } from "./lane.ts"
 
-export interface Limits {
-  readonly connections: number
-  /** Responses at once on one connection. */
-  readonly lanes: number
+/** What placement looks at of a connection: the pool's own records, read and not copied. */
+export interface Candidate {
+  /** How many responses more could run on it now. */
+  readonly room: () => number
+  readonly lanes: Iterable<Lane>
+  /** A lane without a head, under an old name or a new one. */
+  readonly unusedLane: () => Lane | undefined
+  readonly laneNamed: (name: string) => Lane
+  /** Bytes that are on their way out. */
+  readonly uploading: () => number
 }
 
-/** One permit: the request that holds it is served, and later requests wait. */
-export const oneAtATime: Limits = { connections: 1, lanes: 1 }
-
-/** What placement looks at. The pool's own records, read and not copied. */
-export interface View<C> {
-  readonly limits: Limits
-  /** Connections that take new turns. */
+export interface View<C extends Candidate> {
+  /** Connections that take new turns, the oldest first. */
   readonly connections: ReadonlyArray<C>
-  /** Requests that were asked before this one, and are waiting or being served. */
-  readonly ahead: number
-  /** The latest dial that failed, and the number of the last request that was there then. */
-  readonly failure: { readonly error: ConnectionError; readonly upTo: number } | undefined
+  /** A connection, or lanes of one, will be there soon, or can be asked for. */
+  readonly mayGrow: boolean
+  readonly now: number
 }
 
-export interface Wish<C> {
-  /** Requests are numbered in the order in which they were asked. */
-  readonly number: number
-  /** A connection that was opened with another key does not suit. */
-  readonly suits: (connection: C) => boolean
+export interface Wish<C extends Candidate> {
+  /** Heads that the request fits, the longest first. */
+  readonly heads: ReadonlyArray<Kept>
+  /** The lane that the caller chose, where one response is served at a time. */
+  readonly lane: string | undefined
+  /** Where the response is that the caller named. */
+  readonly named: Home | undefined
+  /** The whole of it is more than the server takes in one message. */
+  readonly onlyAsDelta: () => boolean
+  /** The caller may be sent a copy of a head that another turn continues, by its id. */
+  readonly mayFork: boolean
+  /** Has just failed the request. */
+  readonly excluded: C | undefined
+  /** When the conversation lost its place to another one, if it did, and for how long it had been idle then. */
+  readonly idleFor: number | undefined
 }
 
-export type Placement<C> =
+export type Placement<C extends Candidate> =
+  | { readonly _tag: "Use"; readonly connection: C; readonly lane: Lane }
+  /** Until a connection is opened, or has shown that it has lanes. */
+  | { readonly _tag: "Grow" }
   | { readonly _tag: "Wait" }
-  | { readonly _tag: "Use"; readonly connection: C }
-  | { readonly _tag: "Fail"; readonly error: ConnectionError }
-  | { readonly _tag: "Dial" }
 
-export const place = <C>({ ahead, connections, failure, limits }: View<C>, wish: Wish<C>): Placement<C> => {
-  // 1. As many are served as may be.
-  if (ahead >= limits.connections * limits.lanes) return { _tag: "Wait" }
-  // 2. A connection that is open and suits.
-  const connection = connections.find(wish.suits)
-  if (connection !== undefined) return { _tag: "Use", connection }
-  // 3. A dial failed for one of those who waited: the others do not try one after the other.
-  if (failure !== undefined && wish.number <= failure.upTo) return { _tag: "Fail", error: failure.error }
-  // 4. A new connection. Those that do not suit retire when it is open, so they are not counted.
-  return { _tag: "Dial" }
+/** In bytes: what is on its way out stands before every other request of its connection. */
+const largeUpload = 1024 * 1024
+
+/** In milliseconds. After that the server's cache of the prompt has most often gone, too. */
+const longIdle = 10 * 60_000
+
+const wait = { _tag: "Wait" } as const
+const grow = { _tag: "Grow" } as const
+
+const isAt = (connection: Candidate, at: Home): boolean => Object.is(connection, at.connection)
+
+const isHead = (lane: Lane): boolean => lane.memory._tag === "Head"
+
+const isFree = (lane: Lane): boolean => lane.tag === "Free" && lane.pins === 0
+
+const conversations = ({ lanes }: Candidate): number => {
+  let count = 0
+  for (const lane of lanes) if (lane.tag !== "Free" || isHead(lane)) count++
+  return count
+}
+
+const idleSince = (lane: Lane): number => lane.memory._tag === "Head" ? lane.memory.kept.at : -Infinity
+
+/** Of the lanes that have a head and are free, the one whose conversation gives way. */
+export const givesWay = (lanes: ReadonlyArray<Lane>, now: number, idleFor: number | undefined): Lane | undefined => {
+  const free = lanes.filter((lane) => isFree(lane) && isHead(lane)).toSorted((one, other) =>
+    idleSince(one) - idleSince(other)
+  )
+  const [oldest] = free
+  if (oldest === undefined) return undefined
+  const idle = now - idleSince(oldest)
+  if (idle > longIdle) return oldest
+  // Whoever was displaced displaces only one that has been idle for longer: or those that come in turn would hit nothing.
+  if (idleFor !== undefined && idle > 1.5 * idleFor) return oldest
+  // Of those that have had one turn only, the oldest of the latest four: most of them never come again.
+  const once = free.filter(({ memory }) => memory._tag === "Head" && !memory.kept.isContinuation)
+  return once.at(-4) ?? once[0] ?? oldest
+}
+
+export const place = <C extends Candidate>(
+  { connections, mayGrow, now }: View<C>,
+  { excluded, heads, idleFor, lane: chosen, mayFork, named, onlyAsDelta }: Wish<C>
+): Placement<C> => {
+  const isExcluded = excluded !== undefined && (mayGrow || connections.length > 1)
+  const others = isExcluded ? connections.filter((connection) => connection !== excluded) : connections
+  const open = others.filter((connection) => connection.room() > 0)
+
+  if (chosen !== undefined) {
+    const [connection] = open
+    if (connection === undefined) return mayGrow ? grow : wait
+    const lane = connection.laneNamed(chosen)
+    return lane.tag === "Free" ? { _tag: "Use", connection, lane } : wait
+  }
+
+  /** On the lane of a head, or on another lane of its connection. */
+  const beside = (at: Home): Placement<C> | undefined => {
+    const connection = open.find((connection) => isAt(connection, at))
+    if (connection === undefined) return undefined
+    const own = [...connection.lanes].find((lane) => lane === at.lane)
+    if (own !== undefined && isFree(own)) return { _tag: "Use", connection, lane: own }
+    if (!mayFork) return undefined
+    const lane = connection.unusedLane() ?? givesWay([...connection.lanes], now, idleFor)
+    return lane === undefined ? undefined : { _tag: "Use", connection, lane }
+  }
+
+  // 1. Where the response is that the caller has named.
+  // 2. Where a head of it is: on its lane, or as a fork of it on another lane of the connection.
+  for (const at of named === undefined ? heads.map((kept) => kept.place) : [named]) {
+    const found = beside(at)
+    if (found !== undefined) return found
+  }
+  // 3. As a whole it could not be sent anywhere.
+  if (heads.some(({ place }) => others.some((connection) => isAt(connection, place))) && onlyAsDelta()) return wait
+  // 4. Where nobody's head is given up: on the connection that has the fewest conversations, as all of them may come at once.
+  const quiet = open.filter((connection) => connection.uploading() < largeUpload)
+  for (
+    const connection of (quiet.length > 0 ? quiet : open).toSorted((one, other) =>
+      conversations(one) - conversations(other)
+    )
+  ) {
+    const lane = connection.unusedLane()
+    if (lane !== undefined) return { _tag: "Use", connection, lane }
+  }
+  // 5. There could be more connections.
+  if (mayGrow) return grow
+  // 6. In the place of another conversation.
+  const lane = givesWay(open.flatMap((connection) => [...connection.lanes]), now, idleFor)
+  const connection = lane && open.find((connection) => [...connection.lanes].includes(lane))
+  return connection === undefined || lane === undefined ? wait : { _tag: "Use", connection, lane }
 }

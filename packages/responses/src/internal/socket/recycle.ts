@@ -17,7 +17,7 @@ export interface Options {
   readonly prepare: (successor: Connection, old: Connection) => Effect.Effect<boolean>
   /** Whether a connection still takes new turns. */
   readonly serves: (connection: Connection) => boolean
-  readonly onSuccessor: (successor: Owned<Connection>) => void
+  readonly onSuccessor: (successor: Owned<Connection>, old: Connection) => void
 }
 
 /** Follows the schedule for one connection. The function that this gives stops it. */
@@ -36,7 +36,7 @@ export const make = (options: Options): Recycle => {
         )
         if (!isReady) owner.discard(prepared.scope)
         const successor = isReady ? prepared : yield* open(restore)
-        if (serves(old.value) && successor.value.isOpen()) options.onSuccessor(successor)
+        if (serves(old.value) && successor.value.isOpen()) options.onSuccessor(successor, old.value)
         else owner.discard(successor.scope)
       })
     ).pipe(

@@ -6,11 +6,11 @@ import type { Lane, Lanes } from "./lane.ts"
 
 export interface Router {
   /**
-   * - an exchange: the frame is to be offered to it.
+   * - a lane: the frame is to be offered to what runs on it.
    * - `dropped`: the frame belongs to a response that is over, or that nobody here asked for.
    * - `unclaimed`: no request is known that the frame could belong to.
    */
-  readonly route: (event: ResponseEvent.ServerEvent) => Exchange | "dropped" | "unclaimed"
+  readonly route: (event: ResponseEvent.ServerEvent) => Lane | "dropped" | "unclaimed"
   /** The exchange's response has ended with this frame. */
   readonly settle: (exchange: Exchange, event: ResponseEvent.ServerEvent) => void
 }
@@ -25,8 +25,9 @@ const announcements: Readonly<Partial<Record<Belonging.Kind, Belonging.Announcem
 
 const runningOf = (exchange: Exchange | undefined): Belonging.Running => {
   if (exchange === undefined) return "free"
-  if (!exchange.hasBegun()) return "waiting"
-  return exchange.responseId() === undefined ? "unnamed" : "named"
+  // One that was ended from this side still learns its name, and nothing else.
+  if (exchange.responseId() !== undefined) return "named"
+  return exchange.hasBegun() ? "unnamed" : "waiting"
 }
 
 export const make = (lanes: Lanes): Router => {
@@ -41,15 +42,28 @@ export const make = (lanes: Lanes): Router => {
     if (over.size > maxOver && oldest !== undefined) over.delete(oldest)
   }
 
-  /** By the response's id where the frame's lane does not tell, and where only one request runs, that one. */
+  /**
+   * By the response's id where the frame's lane does not tell. Failures are often sent without the name of their lane: such a
+   * one is that of the response whose events it numbers on, or of the only request that the server has not begun to answer. Any
+   * other frame is that of the only request.
+   */
   const otherLane = (event: ResponseEvent.ServerEvent, id: string | undefined): Lane | undefined => {
     const all = [...lanes].filter(({ exchange }) => exchange !== undefined)
     const named = id === undefined ? undefined : all.find(({ exchange }) => exchange?.responseId() === id)
     if (named !== undefined) return named
-    // A lane that was used and is free has no frames to come. Failures are often sent without the name of their lane.
-    const isLate = lanes.find(event.stream_id ?? "") !== undefined &&
-      (event.stream_id !== undefined || !ResponseEvent.isFailure(event))
-    return isLate || all.length > 1 ? undefined : all[0]
+    const isFailure = ResponseEvent.isFailure(event)
+    // A lane that was used and is free has no frames to come.
+    const isLate = lanes.find(event.stream_id ?? "") !== undefined && (event.stream_id !== undefined || !isFailure)
+    if (isLate) return undefined
+    const next = isFailure && typeof event.sequence_number === "number"
+      ? all.filter(({ exchange }) => exchange?.latestNumber === Number(event.sequence_number) - 1)
+      : []
+    if (next.length === 1) return next[0]
+    const [waiting, another] = isFailure && event.stream_id === undefined
+      ? all.filter(({ exchange }) => exchange?.hasBegun() === false)
+      : all
+    if (waiting !== undefined) return another === undefined ? waiting : undefined
+    return all.length > 1 ? undefined : all[0]
   }
 
   const idOf = (exchange: Exchange | undefined, id: string | undefined): Belonging.Id => {
@@ -58,7 +72,7 @@ export const make = (lanes: Lanes): Router => {
     return over.has(id) ? "over" : "new"
   }
 
-  const judge = (lane: Lane, event: ResponseEvent.ServerEvent, id: string | undefined): Exchange | "dropped" => {
+  const judge = (lane: Lane, event: ResponseEvent.ServerEvent, id: string | undefined): Lane | "dropped" => {
     const { exchange } = lane
     const state = runningOf(exchange)
     const kind = Belonging.kindOf(event)
@@ -80,7 +94,7 @@ export const make = (lanes: Lanes): Router => {
       if (state === "waiting" && announces !== "created") announces = announcements[kind] ?? announces
       if (state === "unnamed" && kind === "created") announces = "created"
       if (id !== undefined) over.delete(id)
-      return exchange ?? "dropped"
+      return exchange === undefined ? "dropped" : lane
     }
     return "dropped"
   }
@@ -93,9 +107,9 @@ export const make = (lanes: Lanes): Router => {
       const type: string | undefined = event.type
       // Most frames: part of the output of the response that runs on their lane.
       if (
-        id === undefined && exchange?.responseId() !== undefined && own?.stranger === undefined &&
+        own !== undefined && id === undefined && exchange?.responseId() !== undefined && own.stranger === undefined &&
         type !== "response.done"
-      ) return exchange
+      ) return own
       const lane = exchange === undefined ? otherLane(event, id) ?? own : own
       if (lane?.exchange !== undefined) return judge(lane, event, id)
       if (lane !== undefined) judge(lane, event, id)

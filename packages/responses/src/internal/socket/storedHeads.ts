@@ -6,15 +6,18 @@ const max = { count: 64, bytes: 32 * 1024 * 1024 }
 
 export interface StoredHeads {
   readonly add: (kept: Kept) => void
-  readonly newestFirst: () => ReadonlyArray<Kept>
+  /** What one caller stored is not known to another. Without an identity: those of all. */
+  readonly newestFirst: (identity?: string) => ReadonlyArray<Kept>
   readonly remove: (isGivenUp: (kept: Kept) => boolean) => void
-  readonly clear: () => void
 }
 
 export const make = (): StoredHeads => {
   /** By the ids of their responses, the oldest first. */
   const stored = new Map<string, Kept>()
-  const newestFirst = () => [...stored.values()].toReversed()
+  const newestFirst = (identity?: string) => {
+    const all = [...stored.values()].toReversed()
+    return identity === undefined ? all : all.filter(({ place }) => place.connection.identity === identity)
+  }
 
   return {
     newestFirst,
@@ -31,7 +34,6 @@ export const make = (): StoredHeads => {
       for (const kept of stored.values()) {
         if (isGivenUp(kept)) stored.delete(kept.head.responseId)
       }
-    },
-    clear: () => stored.clear()
+    }
   }
 }

@@ -8,6 +8,8 @@ export type Happening =
   | { readonly _tag: "Recycled" }
   /** A successor was told the conversation of the connection before. */
   | { readonly _tag: "Rewarmed" }
+  /** More waited for a caller than there is room for. */
+  | { readonly _tag: "Overrun" }
   /** A connection did not answer a ping. */
   | { readonly _tag: "Unresponsive" }
   | { readonly _tag: "Began"; readonly response: ResponsesTelemetry.Sending }
@@ -17,6 +19,7 @@ const none = {
   recycled: 0,
   rewarmed: 0,
   unresponsive: 0,
+  overruns: 0,
   responses: 0,
   deltas: 0,
   bytesSent: 0,
@@ -58,6 +61,8 @@ export const make = (): Tally => {
           return void totals.rewarmed++
         case "Unresponsive":
           return void totals.unresponsive++
+        case "Overrun":
+          return void totals.overruns++
         case "Began":
           return began(happening.response)
       }

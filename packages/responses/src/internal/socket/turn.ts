@@ -1,39 +1,38 @@
 /** One request: wait, plan, send, see the server begin to answer, repair what can be repaired. `seat.ts` has its states. */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import { constTrue } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type * as Responses from "../../Responses.ts"
 import { ConnectionError, InvalidRequest, isUnsent, type ResponsesError } from "../../ResponsesError.ts"
 import type { Recovery } from "../../ResponsesTelemetry.ts"
+import * as Caller from "../effect/caller.ts"
 import * as Finalizer from "../effect/finalizer.ts"
-import * as Time from "../effect/time.ts"
 import * as Exchange from "../exchange/exchange.ts"
-import type { Timeouts } from "../options/timeouts.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Reasons from "../wire/reasons.ts"
 import * as Utf8 from "../wire/utf8.ts"
 import type { Connection } from "./connection.ts"
-import type { Heads, Place, Planned } from "./heads.ts"
-import type { Pool, Ticket } from "./pool.ts"
+import type { Found, Heads, Planned } from "./heads.ts"
+import * as LaneRefusal from "./laneRefusal.ts"
+import type { Naming } from "./naming.ts"
+import type { Place } from "./place.ts"
+import type { Pool, Suits } from "./pool.ts"
 import { Seat } from "./seat.ts"
+import type { Ticket } from "./ticket.ts"
 
 export interface Options {
   readonly pool: Pool
-  readonly time: Time.Time
   readonly heads: Heads
-  readonly timeouts: Timeouts
+  readonly naming: Naming
   readonly onEarlyEnd: "close" | "drain"
   /** What may be asked for a second time where a connection failed. */
   readonly repeat: "unsent" | "unacknowledged"
   readonly maxFrameBytes: number
-  /** Without them `stream_id` is not sent. */
+  /** Whether the server knows `stream_id`. */
   readonly lanes: boolean
   /** Tells which connections may take new requests. `undefined`: every open connection may. */
-  readonly suits: Effect.Effect<(connection: Connection) => boolean, ConnectionError> | undefined
+  readonly suits: Effect.Effect<Suits, ConnectionError> | undefined
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
 }
@@ -60,86 +59,84 @@ const incomparable = (cause: unknown) =>
     description: `cannot be compared with what was sent before: ${String(cause)}`
   })
 
-const queued = (granted: Effect.Effect<void>, limit: Duration.Duration): Effect.Effect<void, ConnectionError> =>
-  !Duration.isFinite(limit) ? granted : Effect.timeoutFail(granted, {
-    duration: limit,
-    onTimeout: () =>
-      new ConnectionError({
-        reason: "QueueTimeout",
-        delivery: "unsent",
-        description: `Other responses held the connection for more than ${Duration.format(limit)}`
-      })
-  })
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export const make = (options: Options): Responses.Service["open"] => {
-  const { lanes, pool, time, timeouts } = options
+  const { heads, pool } = options
   const serve = makeServe(options)
 
-  return (asked) =>
+  return (request) =>
     Effect.uninterruptibleMask((restore) => {
-      const validated = ResponseRequest.validate(asked)
+      const validated = ResponseRequest.validate(request)
       if (Either.isLeft(validated)) return Effect.fail(validated.left)
-      const waiting = Time.stopwatch(time.clock)
-      const ticket = pool.enter()
-      const granted = () =>
-        serve({ request: lanes ? asked : { ...asked, stream_id: undefined }, ticket, queued: waiting(), restore })
-      if (ticket.isGranted()) return granted()
-      // A request that waits holds little: there may be thousands.
-      return Effect.onExit(
-        restore(queued(ticket.granted, timeouts.queue)),
-        (exit) => Exit.isSuccess(exit) ? Effect.void : Effect.sync(ticket.release)
-      ).pipe(Effect.flatMap(granted))
+      return Effect.withFiberRuntime((fiber) => {
+        const keyOf = () => Caller.of(request) ?? request.stream_id ?? fiber
+        return serve(request, pool.enter(fiber, keyOf, () => heads.homeOf(request)), restore)
+      })
     })
-}
-
-interface Granted {
-  readonly request: ResponseRequest.ResponseRequest
-  readonly ticket: Ticket
-  readonly queued: Duration.Duration
-  readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 type Begun = Omit<Responses.OpenResponse, "bytesSent" | "queued" | "firstEvent" | "recoveries">
 
+/** What a turn goes on with: a lane that it holds, and the heads that the request fits. */
+interface Placed {
+  readonly place: Place
+  readonly found: ReadonlyArray<Found>
+}
+
 /** A turn that meets nothing unusual takes few steps: what might have to be waited for is looked at before. */
 const makeServe = (options: Options) => {
-  const { heads, maxFrameBytes, onEarlyEnd, onOpen, pool, suits, time } = options
+  const { heads, lanes, maxFrameBytes, naming, onEarlyEnd, onOpen, pool, suits } = options
   const isRepeated = Reasons.mayRepeat(options.repeat)
 
-  const toFrame = (request: ResponseRequest.ResponseRequest) =>
-    checkSize(ResponseRequest.toFrame(request), maxFrameBytes)
+  const toFrame = (request: ResponseRequest.ResponseRequest, streamId: string | undefined) =>
+    checkSize(ResponseRequest.toFrame({ ...request, stream_id: streamId }), maxFrameBytes)
 
-  return ({
-    queued,
-    request,
-    restore,
-    ticket
-  }: Granted): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
-    const granted = time.now()
-    const answering = Time.stopwatch(time.clock)
-    const lane = request.stream_id ?? ""
-    const seat = new Seat(ticket, lane, onEarlyEnd)
+  return (
+    request: ResponseRequest.ResponseRequest,
+    ticket: Ticket,
+    restore: Restore
+  ): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
+    const seat = new Seat(ticket, onEarlyEnd)
     const recoveries: Array<Recovery> = []
     let bytesSent = 0
+    /** The key is asked for once, here or by the dial: one that changes with each question would never suit. */
+    let isKeyKnown = !pool.isOpen()
+    /** Has failed the request. */
+    let excluded: Connection | undefined
+
+    const streamIdOn = ({ lane }: Place): string | undefined =>
+      naming.by === "callers"
+        ? lanes ? request.stream_id : undefined
+        : naming.sendsNames && lane.name !== ""
+        ? lane.name
+        : undefined
 
     const begin = (place: Place, planned: Planned): Effect.Effect<Begun, ResponsesError> => {
       const { bytesSaved, plan } = planned
       const previousResponseId = plan.request.previous_response_id ?? undefined
+      const streamId = streamIdOn(place)
       // Written in the same step as the plan: the items are the caller's, who may change them in place.
-      const frame = toFrame(plan.request)
-      if (Either.isLeft(frame)) return Effect.fail(frame.left)
+      const frame = toFrame(plan.request, streamId)
+      if (Either.isLeft(frame)) {
+        heads.putBack(place)
+        return Effect.fail(frame.left)
+      }
       const { bytes, exchange } = place.connection.request({
         frame: frame.right,
         lane: place.lane,
         previousResponseId,
-        granted,
+        renamed: naming.by === "callers" || streamId === request.stream_id
+          ? undefined
+          : { streamId: request.stream_id ?? undefined },
+        granted: ticket.turnAt,
         onEnd: (exchange, hasBegun) => {
           if (!hasBegun) return
           const answer = exchange.answer()
           const error = exchange.error()
           try {
             if (answer !== undefined) heads.commit(place, planned, answer, frame.right.length)
-            if (error !== undefined) heads.fail(place.connection, planned, error)
+            if (error !== undefined) heads.fail(place, planned, error)
           } finally {
             seat.over(exchange)
           }
@@ -153,50 +150,123 @@ const makeServe = (options: Options) => {
         input: previousResponseId === undefined ? "full" : "delta",
         reason: plan._tag === "Full" ? plan.reason : undefined,
         bytesSaved,
+        connection: place.connection.number,
+        lane: place.lane.name,
         ...Exchange.reading(exchange)
       }))
     }
 
-    const connect = Effect.gen(function*() {
-      if (!pool.isOpen()) yield* toFrame(heads.preview(request).request)
-      const isCurrent = yield* suits ?? Effect.succeed(constTrue)
-      const connection = yield* ticket.get(isCurrent)
-      yield* connection.ready(lane)
-      return connection.isOpen() ? connection : yield* ticket.get(isCurrent)
+    /** In the place that was granted, in one step: what the heads are compared with is the caller's. */
+    const tryPlace = (): Either.Either<Placed | "Grow" | "Wait", InvalidRequest> =>
+      Either.try({
+        try: () => {
+          const found = heads.find(request)
+          ticket.take()
+          const previousId = request.previous_response_id ?? undefined
+          const placement = pool.placement({
+            lane: naming.by === "callers" ? lanes ? request.stream_id ?? "" : "" : undefined,
+            heads: found.map(({ kept }) => kept),
+            named: naming.by === "callers" || previousId === undefined ? undefined : heads.placeOf(previousId),
+            onlyAsDelta: () => Either.isLeft(toFrame(request, undefined)),
+            mayFork: heads.mayFork(),
+            excluded,
+            idleFor: found.length === 0 && naming.by === "layer" ? heads.idleFor(request) : undefined
+          })
+          return placement._tag === "Use"
+            ? { place: seat.hold(placement.connection, placement.lane), found }
+            : placement._tag
+        },
+        catch: incomparable
+      })
+
+    /** Waits for a place, and for a sign of life of a connection that was silent for long. */
+    const placed: Effect.Effect<Placed, ResponsesError> = Effect.suspend(() => {
+      if (!pool.isOpen()) {
+        const frame = toFrame(heads.preview(request).request, undefined)
+        if (Either.isLeft(frame)) return Effect.fail(frame.left)
+      }
+      return Effect.flatMap(restore(ticket.granted), () => {
+        if (suits === undefined || isKeyKnown) return choose
+        return Effect.flatMap(restore(suits), (suits) => {
+          isKeyKnown = true
+          pool.keepOnly(suits)
+          return choose
+        })
+      })
     })
 
-    const serveOn = (connection: Connection) => {
-      const place = seat.hold(connection)
-      const planned = Either.try(() => heads.take(place, request))
-      if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
-      const { plan } = planned.right
-      const id = plan.request.previous_response_id ?? undefined
-      const begun = begin(place, planned.right)
-      return id === undefined ? begun : Effect.catchAll(begun, (error) => {
-        heads.fail(connection, planned.right, error)
-        // A caller who named the response gets the error: only the caller has the rest of the conversation.
-        if (plan._tag === "Full" || !isUnsent(error) || !ChainRefusal.isRefusal(error, id)) return Effect.fail(error)
-        recoveries.push({ _tag: "ResentInFull", error })
-        // Some servers serve nothing more on a connection after an error.
-        return Effect.flatMap(
-          connection.isOpen() ? Effect.succeed(connection) : restore(connect),
-          (open) => {
-            const place = seat.hold(open)
-            return begin(place, heads.takeFull(place, request, planned.right, error))
-          }
-        )
-      })
+    const choose = Effect.suspend(() => settle(tryPlace()))
+
+    const settle = (
+      chosen: Either.Either<Placed | "Grow" | "Wait", InvalidRequest>
+    ): Effect.Effect<Placed, ResponsesError> => {
+      if (Either.isLeft(chosen)) return Effect.fail(chosen.left)
+      if (typeof chosen.right === "string") {
+        ticket.again(chosen.right)
+        return placed
+      }
+      const { place } = chosen.right
+      if (place.connection.isReady()) return Effect.succeed(chosen.right)
+      return Effect.flatMap(
+        restore(place.connection.ready),
+        // What was found may have changed meanwhile.
+        () => place.connection.isOpen() ? Effect.succeed({ place, found: heads.find(request) }) : elsewhere
+      )
     }
 
-    const attempt = Effect.suspend(() => {
-      const connection = suits === undefined ? ticket.current(constTrue) : undefined
-      return connection?.isReady(lane) === true ? serveOn(connection) : Effect.flatMap(restore(connect), serveOn)
+    const serveOn = ({ found, place }: Placed): Effect.Effect<Begun, ResponsesError> => {
+      const planned = Either.try(() => heads.take(place, request, found))
+      if (Either.isLeft(planned)) return Effect.fail(incomparable(planned.left))
+      return Effect.catchAll(begin(place, planned.right), (error) => repair(place, planned.right, error))
+    }
+
+    /** What the Layer chose for the request, and the server refused, is taken back. */
+    const repair = (place: Place, planned: Planned, error: ResponsesError): Effect.Effect<Begun, ResponsesError> => {
+      const { connection, lane } = place
+      heads.fail(place, planned, error)
+      const refusal = naming.by === "layer" && streamIdOn(place) !== undefined ? LaneRefusal.of(error) : undefined
+      if (refusal !== undefined) return takeBack(refusal, place)
+      const id = planned.plan.request.previous_response_id ?? undefined
+      // A caller who named the response gets the error: only the caller has the rest of the conversation.
+      if (id === undefined || planned.plan._tag === "Full" || !isUnsent(error) || !ChainRefusal.isRefusal(error, id)) {
+        return Effect.fail(error)
+      }
+      recoveries.push({ _tag: "ResentInFull", error })
+      const inFull = (place: Place) => begin(place, heads.takeFull(place, request, planned, error))
+      const kept = connection.isOpen() && lane.tag === "Held" && lane.isHeldBy(seat) ? seat.keep() : undefined
+      // Some servers serve nothing more on a connection after an error.
+      return kept === undefined ? Effect.flatMap(elsewhere, ({ place }) => inFull(place)) : inFull(kept)
+    }
+
+    const takeBack = (refusal: LaneRefusal.Refusal, place: Place): Effect.Effect<Begun, ResponsesError> => {
+      const { connection, lane } = place
+      if (refusal === "name") connection.nameRefused(lane)
+      else if (refusal === "names") connection.noMoreNames(lane)
+      else connection.runOne()
+      return Effect.flatMap(elsewhere, serveOn)
+    }
+
+    /** Where another connection failed. */
+    const elsewhere: Effect.Effect<Placed, ResponsesError> = Effect.suspend(() => {
+      seat.release()
+      ticket.again("Turn")
+      return placed
+    })
+
+    const attempt: Effect.Effect<Begun, ResponsesError> = Effect.suspend(() => {
+      if (suits !== undefined || !ticket.isGranted()) return Effect.flatMap(placed, serveOn)
+      const chosen = tryPlace()
+      return Either.isRight(chosen) && typeof chosen.right !== "string" && chosen.right.place.connection.isReady()
+        ? serveOn(chosen.right)
+        : Effect.flatMap(settle(chosen), serveOn)
     })
 
     const repaired = Effect.catchIf(attempt, isRepeated, (error) => {
       recoveries.push({ _tag: "Reconnected", error })
+      excluded = seat.place?.connection
+      const again = Effect.flatMap(elsewhere, serveOn)
       // An unsent retry does not prove that the first attempt never ran.
-      return isUnsent(error) ? attempt : Effect.mapError(attempt, (last) => isUnsent(last) ? error : last)
+      return isUnsent(error) ? again : Effect.mapError(again, (last) => isUnsent(last) ? error : last)
     })
 
     return Effect.matchCauseEffect(repaired, {
@@ -208,8 +278,8 @@ const makeServe = (options: Options) => {
         const response: Responses.OpenResponse = {
           ...begun,
           bytesSent,
-          queued,
-          firstEvent: answering(),
+          queued: ticket.queued(),
+          firstEvent: ticket.sinceTurn(),
           recoveries
         }
         onOpen(response)

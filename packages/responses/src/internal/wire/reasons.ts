@@ -111,6 +111,8 @@ const table = {
   Closed: { http: false, outage: unrelated, repeat: false, redial: false, callers: true },
   TooLarge: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
   QueueTimeout: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
+  QueueFull: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
+  NoRoom: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
   FirstEventTimeout: { http: ifUnsent, outage: silent, repeat: ifRepeatAllows, redial: false, callers: ifDenied },
   Stalled: { http: ifUnsent, outage: silent, repeat: ifRepeatAllows, redial: false, callers: ifDenied },
   // The limit holds on every transport. That the server did not begin within it counts all the same.

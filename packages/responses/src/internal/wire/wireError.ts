@@ -270,7 +270,7 @@ export interface CloseContext extends RequestContext {
 }
 
 /** No limit is below this, so with less on its way 1009 means something else. */
-const smallestLimit = 1024 * 1024
+export const smallestLimit = 1024 * 1024
 
 /** Who did not even take a large request in cannot have run it. */
 const isTooLarge = (close: Close, { delivery, hasBegun, unheardBytes = 0 }: CloseContext): boolean =>

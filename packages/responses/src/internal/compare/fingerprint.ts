@@ -1,0 +1,125 @@
+/**
+ * Small numbers that are equal for items, and histories, that mean the same, so that the heads that a history may continue are
+ * found without comparing it with each. They are often equal for others too: what is found is compared by `continuation.ts`.
+ *
+ * Whatever `itemMatch.ts` takes for the same has the same number, with one exception: a reference, which can stand for any item.
+ */
+import type { ResponseItem } from "../../ResponseItem.ts"
+import * as CanonicalJson from "./canonicalJson.ts"
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What histories are found by. `count` is the number of items that count. */
+export interface Fingerprint {
+  readonly hash: number
+  readonly count: number
+}
+
+/** Of the beginning and the end of a text so many characters are looked at: long ones are not read. */
+const sample = 16
+
+/** Another one in each process, so that nobody can prepare texts with equal numbers. */
+const seed = Math.floor(Math.random() * 0x7fffffff)
+
+const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x9e3779b1) ^ (hash >>> 15)
+
+const mixRange = (hash: number, text: string, from: number, to: number): number => {
+  let mixed = hash
+  for (let index = from; index < to; index++) mixed = mix(mixed, text.charCodeAt(index))
+  return mixed
+}
+
+const mixText = (hash: number, text: unknown): number => {
+  if (typeof text !== "string") return hash
+  const sized = mix(hash, text.length)
+  if (text.length <= 2 * sample) return mixRange(sized, text, 0, text.length)
+  return mixRange(mixRange(sized, text, 0, sample), text, text.length - sample, text.length)
+}
+
+const plain = (value: unknown): Fields =>
+  typeof value === "object" && value !== null ? CanonicalJson.plain(value) as Fields : {}
+
+/** Texts only: a medium has many spellings. */
+const mixContent = (hash: number, content: unknown): number => {
+  if (!Array.isArray(content)) return mixText(hash, content)
+  let mixed = hash
+  for (const given of content) {
+    const part = plain(given)
+    const type = part["type"]
+    if (type === "output_text" || type === "input_text" || type === "text") mixed = mixText(mixed, part["text"])
+  }
+  return mixed
+}
+
+/** A caller may leave them out. */
+const isSkipped = (type: unknown): boolean => type === "reasoning" || type === "compaction_trigger"
+
+const ofFields = (item: Fields): number => {
+  const type = item["type"] ?? "message"
+  const kind = mixText(seed, type)
+  switch (type) {
+    case "message":
+      return mixContent(mixText(kind, item["role"]), item["content"])
+    case "function_call":
+    case "custom_tool_call":
+      return mixText(mixText(kind, item["call_id"]), item["name"])
+    case "function_call_output":
+    case "custom_tool_call_output":
+      return mixText(kind, item["call_id"])
+    default:
+      return kind
+  }
+}
+
+/** `undefined` for an item that does not count. Never throws. */
+const ofItem = (item: ResponseItem): number | undefined => {
+  try {
+    const fields = plain(item)
+    return isSkipped(fields["type"]) ? undefined : ofFields(fields)
+  } catch {
+    return seed
+  }
+}
+
+export const empty: Fingerprint = { hash: seed, count: 0 }
+
+/** Of a history and the items after it. */
+export const extend = (before: Fingerprint, items: ReadonlyArray<ResponseItem>): Fingerprint => {
+  let { count, hash } = before
+  for (const item of items) {
+    const own = ofItem(item)
+    if (own === undefined) continue
+    hash = mix(hash, own)
+    count++
+  }
+  return { hash, count }
+}
+
+/** One number for both. */
+export const key = ({ count, hash }: Fingerprint): number => (hash >>> 0) + count * 0x1_0000_0000
+
+/** Calls a function with the key of each beginning of a history, from the empty one on. */
+export const forEachBeginning = (items: ReadonlyArray<ResponseItem>, f: (key: number) => void): void => {
+  let fingerprint = empty
+  f(key(fingerprint))
+  for (const item of items) {
+    const before = fingerprint.count
+    fingerprint = extend(fingerprint, [item])
+    if (fingerprint.count > before) f(key(fingerprint))
+  }
+}
+
+const isInstruction = (item: ResponseItem): boolean => {
+  try {
+    const { role } = plain(item)
+    return role === "system" || role === "developer"
+  } catch {
+    return false
+  }
+}
+
+/** What the conversations are told apart by that have nothing else in common: their first item that is no instruction. */
+export const root = (items: ReadonlyArray<ResponseItem>): number => {
+  const first = items.find((item) => !isInstruction(item))
+  return first === undefined ? seed : ofItem(first) ?? seed
+}
