@@ -9,7 +9,7 @@ import * as TestClock from "effect/TestClock"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as Responses from "../src/Responses.ts"
 import { ResponsesSocket } from "../src/ResponsesSocket.ts"
-import { settle } from "./support/clocks.ts"
+import { assertConnectionError, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { collect, socket } from "./support/socket.ts"
 
@@ -284,4 +284,18 @@ describe("who waits", () => {
       }
       assert.include(served.slice(0, 2), "single")
     }), { maxConnections: 1, maxLanes: 1 })
+
+  for (const limits of [many, { maxConnections: 1, maxLanes: 1 }]) {
+    socket(
+      `a server that closes each connection before it is used is not dialled for ever (${JSON.stringify(limits)})`,
+      (server) =>
+        Effect.gen(function*() {
+          server.plan("closed", "closed", "closed", "closed")
+          const exit = yield* Effect.exit(collect(Responses.stream({ model: "m", input: "hi" })))
+          assertConnectionError(yield* Effect.flip(exit), "Refused", "unsent")
+          assert.strictEqual(server.dials(), 1)
+        }),
+      limits
+    )
+  }
 })

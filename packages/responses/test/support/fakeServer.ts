@@ -29,7 +29,8 @@ export interface FakeConnection {
   readonly sign: Effect.Effect<void>
 }
 
-export type Dial = "accept" | "never" | ConnectionError
+/** `closed`: accepted, and closed with 1008 before it can be used. */
+export type Dial = "accept" | "closed" | "never" | ConnectionError
 
 export interface FakeServer {
   readonly connect: Connect
@@ -56,7 +57,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
   let failing = 0
   let hanging: Deferred.Deferred<void> | undefined
 
-  const accept = (target: Target, listener: Listener) =>
+  const accept = (target: Target, listener: Listener, dial: "accept" | "closed") =>
     Effect.gen(function*() {
       const frames = yield* Queue.unbounded<string>()
       const closed = yield* Deferred.make<void>()
@@ -100,6 +101,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
         sign: Effect.sync(listener.onSign)
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => end(1000, "closed by the client")))
+      if (dial === "closed") end(1008, "policy")
       return {
         send: (text: string, done: (error?: Error) => void) => {
           if (hanging !== undefined) {
@@ -133,7 +135,7 @@ export const make: Effect.Effect<FakeServer> = Effect.gen(function*() {
       dials++
       const dial = planned.shift() ?? "accept"
       if (dial === "never") return Effect.never
-      return dial === "accept" ? accept(target, listener) : Effect.fail(dial)
+      return typeof dial === "string" ? accept(target, listener, dial) : Effect.fail(dial)
     })
 
   return {

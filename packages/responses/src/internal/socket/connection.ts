@@ -12,6 +12,7 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { Socket } from "../../Connector.ts"
+import type { ConnectionError } from "../../ResponsesError.ts"
 import * as Timers from "../effect/timers.ts"
 import * as Deadlines from "../exchange/deadlines.ts"
 import * as Exchange from "../exchange/exchange.ts"
@@ -141,6 +142,14 @@ export class Connection implements Inbound.Host {
 
   isOpen(): boolean {
     return this.state._tag === "Open" || this.state._tag === "Retiring"
+  }
+
+  /** Why it ended before any turn took it, as a server does that refuses after the upgrade. */
+  failedUnused(): ConnectionError | undefined {
+    const cause = this.cause()
+    if (cause === undefined || cause === Causes.closed || this.usedAt > 0) return undefined
+    const error = cause("unsent")
+    return error._tag === "ConnectionError" ? error : undefined
   }
 
   /** Takes new turns. */

@@ -11,7 +11,7 @@
  * An end travels one way: the connection ends, its exchanges end with its cause, their lanes become free, then the pool is
  * told, and the next request is placed.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -357,7 +357,10 @@ export class Pool {
   }
 
   private opened({ scope, value: connection }: Owner.Owned<Connection>): void {
-    if (this.isClosed || !connection.isOpen()) return this.owner.discard(scope)
+    if (this.isClosed || !connection.isOpen()) {
+      this.owner.discard(scope)
+      return this.isClosed ? undefined : this.failed(connection)
+    }
     this.all.add(connection)
     const stop = this.recycle({ value: connection, scope })
     connection.onEnd(() => {
@@ -372,6 +375,13 @@ export class Pool {
     this.reviveClaims()
     this.look()
     for (const other of this.all) if (this.outdated.has(other)) other.retire()
+  }
+
+  /** The server took it back before it could be used. */
+  private failed(connection: Connection): void {
+    const error = connection.failedUnused()
+    if (error === undefined) this.reviveClaims()
+    else this.dialFailed(Cause.fail(error))
   }
 
   /** Whether all that it waits for are responses of its own, which nobody reads meanwhile. */

@@ -35,6 +35,8 @@ export interface Host {
 /** A connection keeps a place for whoever was granted one. */
 interface Reserving {
   reserved: number
+  /** Why it ended before any turn took it. */
+  readonly failedUnused: () => ConnectionError | undefined
 }
 
 type State =
@@ -165,6 +167,11 @@ export class Ticket implements Dials.Claim, Timer {
     this.host.placed++
     this.state = placed
     this.wasPlaced = true
+  }
+
+  /** Why there is no place any more where one was granted: to be granted one again and again would have no end. */
+  lost(): ConnectionError | undefined {
+    return this.state._tag === "Granted" ? this.state.connection.failedUnused() : undefined
   }
 
   /** Needs another place, before all others. What was granted is given up. */

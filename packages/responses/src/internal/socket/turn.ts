@@ -157,8 +157,10 @@ const makeServe = (options: Options) => {
     }
 
     /** In the place that was granted, in one step: what the heads are compared with is the caller's. */
-    const tryPlace = (): Either.Either<Placed | "Grow" | "Wait", InvalidRequest> =>
-      Either.try({
+    const tryPlace = (): Either.Either<Placed | "Grow" | "Wait", ConnectionError | InvalidRequest> => {
+      const lost = ticket.lost()
+      if (lost !== undefined) return Either.left(lost)
+      return Either.try({
         try: () => {
           const found = heads.find(request)
           ticket.take()
@@ -178,6 +180,7 @@ const makeServe = (options: Options) => {
         },
         catch: incomparable
       })
+    }
 
     /** Waits for a place, and for a sign of life of a connection that was silent for long. */
     const placed: Effect.Effect<Placed, ResponsesError> = Effect.suspend(() => {
@@ -198,7 +201,7 @@ const makeServe = (options: Options) => {
     const choose = Effect.suspend(() => settle(tryPlace()))
 
     const settle = (
-      chosen: Either.Either<Placed | "Grow" | "Wait", InvalidRequest>
+      chosen: Either.Either<Placed | "Grow" | "Wait", ConnectionError | InvalidRequest>
     ): Effect.Effect<Placed, ResponsesError> => {
       if (Either.isLeft(chosen)) return Effect.fail(chosen.left)
       if (typeof chosen.right === "string") {
