@@ -57,9 +57,6 @@ const noDial = { "the dial succeeds": cannotHappen, "the dial fails": cannotHapp
 const noConnection = { "the connection ends": cannotHappen }
 const nobody = { "a leaves": cannotHappen, "b leaves": cannotHappen }
 const noB = { "b leaves": cannotHappen }
-/** These have a test of their own. */
-const oneAtATime = { "c asks": cannotHappen, "c asks with a new key": cannotHappen }
-
 const empty = (number: number) =>
   row("not open", {
     ...noDial,
@@ -109,9 +106,9 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "Serving, busy": row("open", { ...noDial, ...noB, ...closes, "50 minutes pass": "dial 2, open" }),
   "Serving, and another waits": row("open", {
     ...noDial,
+    ...closes,
     "a leaves": "b on 1, open",
     "50 minutes pass": "dial 2, open",
-    "the connection ends": "1 is closed, dial 2, not open",
     "the Layer is closed": "1 is closed, b fails: Closed unsent, not open"
   }),
   "Serving, while a successor is dialled": row("open", {
@@ -123,7 +120,6 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "Serving, and a turn is still on the old connection": row("open", {
     ...noDial,
     ...noB,
-    ...oneAtATime,
     "a leaves": "1 is closed, open",
     "the connection ends": "1 is closed, open",
     "50 minutes pass": "dial 3, open",
@@ -146,12 +142,8 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "the Layer is closed": "c fails: Closed unsent, dial 2 is given up, 1 is closed, not open"
   }),
   "Empty, as the connection ended": empty(2),
-  // What ran on the connection has ended with it.
-  "Empty, and a turn is still there": {
-    ...row("not open", { ...noDial, ...noConnection, ...noB }),
-    "c asks": "dial 2, not open",
-    "c asks with a new key": "dial 2, not open"
-  },
+  // One is served at a time.
+  "Empty, and a turn is still there": row("not open", { ...noDial, ...noConnection, ...noB }),
   "Empty, as a dial failed": empty(2),
   Closed: afterClosing,
   // Whoever waited has failed.
@@ -183,16 +175,6 @@ describe("the pool of one connection", () => {
           found[name] = expected[state]?.[name] === cannotHappen ? cannotHappen : yield* cell(past, name)
         }
         assert.deepStrictEqual(found, { ...expected[state] })
-      }))
-  }
-
-  // BUG: the documentation of `maxConnections: 1, maxLanes: 1` promises it, and the successor serves beside the old one.
-  for (const name of ["c asks", "c asks with a new key"] as const) {
-    it.effect(`serves one at a time, also when a turn is still on the old connection: ${name}`, () =>
-      Effect.gen(function*() {
-        const past = states["Serving, and a turn is still on the old connection"] ?? []
-        assert.notInclude(yield* cell(past, name), "c on 2")
-        assert.strictEqual(yield* cell(past, name), "open")
       }))
   }
 })
