@@ -88,9 +88,11 @@ interface Case {
   readonly mayGrow?: boolean
   /** Where the heads are that the request fits, as `a1` for the first lane of `a`. */
   readonly heads?: ReadonlyArray<string>
+  /** The name of their conversation. */
+  readonly owner?: string
   readonly named?: string
   readonly excluded?: "a" | "b"
-  readonly wish?: Partial<Pick<Placement.Wish<Fake>, "lane" | "mayFork" | "idleFor">>
+  readonly wish?: Partial<Pick<Placement.Wish<Fake>, "lane" | "mayFork" | "idleFor" | "name">>
   readonly onlyAsDelta?: boolean
 }
 
@@ -104,8 +106,12 @@ const place = (given: Case): string => {
   ]
   const { excluded, named } = given
   const found = Placement.place({ connections, now, mayGrow: given.mayGrow ?? false }, {
-    heads: (given.heads ?? []).map((name) => at(name).connection.kept(at(name).number)),
+    heads: (given.heads ?? []).map((name) => ({
+      ...at(name).connection.kept(at(name).number),
+      name: given.owner
+    })),
     named: named === undefined ? undefined : at(named).connection.place(at(named).number),
+    name: undefined,
     lane: undefined,
     mayFork: true,
     idleFor: undefined,
@@ -196,6 +202,35 @@ const heads: Rows = [
     heads: ["a1", "a3"],
     wish: { mayFork: false }
   }, "a3"],
+  ["as a copy, where it has another name", {
+    a: { lanes: ["head"], names: 1 },
+    heads: ["a1"],
+    owner: "one",
+    wish: { name: "other" }
+  }, "a2"],
+  ["on its lane, where it has the same name", {
+    a: { lanes: ["head"], names: 1 },
+    heads: ["a1"],
+    owner: "one",
+    wish: { name: "one" }
+  }, "a1"],
+  ["on its lane, where the conversation has no name", {
+    a: { lanes: ["head"], names: 1 },
+    heads: ["a1"],
+    wish: { name: "other" }
+  }, "a1"],
+  ["on its lane, where a copy would take another conversation's", {
+    a: { lanes: ["head", "head"] },
+    heads: ["a1"],
+    owner: "one",
+    wish: { name: "other" }
+  }, "a1"],
+  ["on its lane, where no copies are to be asked for", {
+    a: { lanes: ["head"], names: 1 },
+    heads: ["a1"],
+    owner: "one",
+    wish: { name: "other", mayFork: false }
+  }, "a1"],
   ["elsewhere, where a copy has no lane", {
     a: { lanes: ["busy head", "pinned head"], room: 1 },
     b: { names: 1 },
@@ -295,7 +330,14 @@ describeRows("5., 6. a request is placed on another connection, or in the place 
 it("whether a request could be sent as a whole is asked only where that matters", () => {
   let asked = 0
   const [a] = [new Fake("a", { lanes: ["busy head"], names: 1 })]
-  const wish = { named: undefined, lane: undefined, idleFor: undefined, excluded: undefined, mayFork: true }
+  const wish = {
+    name: undefined,
+    named: undefined,
+    lane: undefined,
+    idleFor: undefined,
+    excluded: undefined,
+    mayFork: true
+  }
   const onlyAsDelta = () => {
     asked++
     return true

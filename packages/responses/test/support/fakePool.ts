@@ -68,6 +68,7 @@ export interface FakePool {
 
 const noWish: Wish<Connection> = {
   heads: [],
+  name: undefined,
   lane: undefined,
   named: undefined,
   onlyAsDelta: () => false,

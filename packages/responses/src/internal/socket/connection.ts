@@ -50,6 +50,8 @@ export interface Request {
   readonly frame: string
   /** The turn holds it. */
   readonly lane: Lane
+  /** The lane whose head it forks, which nothing is sent on until the server works on the fork. */
+  readonly source?: Lane | undefined
   readonly previousResponseId: string | undefined
   /** The name that the events of the response carry, where it is not that of the lane. */
   readonly renamed: { readonly streamId: string | undefined } | undefined
@@ -247,7 +249,7 @@ export class Connection implements Inbound.Host {
   }
 
   /** Sends a `response.create` frame, and gives its size. What keeps it from being sent is the failure of its exchange. */
-  request({ frame, granted, lane, onEnd, previousResponseId, renamed }: Request): {
+  request({ frame, granted, lane, onEnd, previousResponseId, renamed, source }: Request): {
     readonly exchange: Exchange.Exchange
     readonly bytes: number
   } {
@@ -276,7 +278,7 @@ export class Connection implements Inbound.Host {
     const cause = this.cause()
     if (cause !== undefined) exchange.fail(() => cause("unsent"))
     if (exchange.hasEnded()) return { exchange, bytes: 0 }
-    lane.run(exchange)
+    lane.run(exchange, source)
     this.resume()
     const bytes = this.socket.send(frame, (error) => this.onWritten(exchange, error ?? undefined))
     exchange.frameBytes = bytes
@@ -370,6 +372,11 @@ export class Connection implements Inbound.Host {
   nameRefused(lane: Lane): void {
     this.options.naming.refused()
     this.lanes.unname(lane)
+  }
+
+  onForkBegun(lane: Lane): void {
+    lane.unpin()
+    this.onReleased()
   }
 
   onDrained(lane: Lane, exchange: Exchange.Exchange): void {

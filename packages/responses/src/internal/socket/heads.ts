@@ -41,6 +41,8 @@ export interface Planned {
   readonly root: number
   /** Where the head of a delta was kept. */
   readonly origin: Origin | undefined
+  /** The lane of the response that it branches off, where it goes on another one and the server keeps it for its lane only. */
+  readonly source?: Lane | undefined
   /** Where the head of the delta was kept that the server refused before. */
   readonly refused?: Origin | undefined
 }
@@ -169,6 +171,7 @@ export class Heads {
     return {
       ...planned,
       parent,
+      source: this.sourceOf(place, planned.plan, parent),
       fingerprint: naming.by === "callers"
         ? Fingerprint.empty
         : fingerprint ?? Fingerprint.extend(Fingerprint.empty, items),
@@ -219,9 +222,10 @@ export class Heads {
     const id = plan.request.previous_response_id ?? undefined
     if (id === undefined) return
     const isNamed = ({ head }: Head.Kept) => head.responseId === id
+    // A fork that fails leaves its parent: the server may continue it on its own lane only.
+    if (origin === "fork") return
     if (ChainRefusal.isRefusal(error, id)) return this.forget(place.connection, isNamed)
-    // A fork that fails leaves its parent.
-    if (origin === "fork" || !ChainRefusal.isSuspected(error)) return
+    if (!ChainRefusal.isSuspected(error)) return
     // Without the older heads of the conversation too, or each of them would be tried, and fail, in turn.
     this.forget(place.connection, (kept) => isNamed(kept) || this.fits(kept, asked))
   }
@@ -322,7 +326,6 @@ export class Heads {
     const origin: Origin = chosen === own ? "latest" : chosen === beside ? "fork" : "stored"
     const reason = this.withheld(request, origin)
     if (reason !== undefined) return { plan: Continuation.full(request, reason), parent: undefined, ...none }
-    if (origin === "fork") this.forks++
     this.affineHits++
     return {
       plan,
@@ -330,6 +333,19 @@ export class Heads {
       origin,
       fingerprint: Fingerprint.extend(kept.fingerprint, ResponseRequest.items(plan.request))
     }
+  }
+
+  /** Counts the fork, if it is one. */
+  private sourceOf(
+    { connection, lane }: Place,
+    { request }: Continuation.Plan,
+    parent: Head.Kept | undefined
+  ): Lane | undefined {
+    const id = request.previous_response_id ?? undefined
+    const at = id === undefined || this.options.naming.by === "callers" ? undefined : this.places.get(id)
+    if (at === undefined || at.connection !== connection || at.lane === lane) return undefined
+    this.forks++
+    return parent?.head.stored ?? request.store !== false ? undefined : at.lane
   }
 
   private storedFor({ connection }: Place, request: ResponseRequest.ResponseRequest): Found | undefined {
@@ -418,6 +434,7 @@ export class Heads {
   private remember(place: Place, id: string): void {
     const before = place.lane.latestId
     if (before !== undefined) this.places.delete(before)
+    place.lane.latestId = id
     this.places.set(id, place)
   }
 

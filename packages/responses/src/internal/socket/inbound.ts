@@ -28,12 +28,14 @@ export interface Host {
   readonly namesLanes: () => boolean
   /** An event of the exchange came, under the name of its lane or without a name. */
   readonly onNamed: (lane: Lane, isNamed: boolean) => void
+  /** The server works on a fork: it has read what it branches off. */
+  readonly onForkBegun: (lane: Lane) => void
   /** The server is done with what drained on a lane. */
   readonly onDrained: (lane: Lane, exchange: Exchange) => void
 }
 
-const isLarge = (exchange: Exchange): boolean =>
-  !exchange.hasBegun() && !exchange.hasEnded() && exchange.frameBytes >= wireError.smallestLimit
+/** One that was given up is on its way all the same. */
+const isLarge = (exchange: Exchange): boolean => !exchange.hasBegun() && exchange.frameBytes >= wireError.smallestLimit
 
 /** Of a frame that is no event, where it can be read. */
 const streamIdOf = (data: string): string | undefined => {
@@ -116,6 +118,10 @@ export class Inbound implements Listener {
     // News of a vendor's own have no lane anywhere.
     if (!lane.isNameKnown && !ResponseEvent.isFailure(event) && ResponseEvent.responseId(event) !== undefined) {
       this.host.onNamed(lane, event.stream_id === lane.name)
+    }
+    // `created` says only that the request was taken.
+    if (lane.hasPinned() && event.type !== "response.created" && event.type !== "response.queued") {
+      this.host.onForkBegun(lane)
     }
     const wasGivenUp = exchange.hasEnded()
     exchange.offer(event, size)

@@ -44,9 +44,11 @@ export class Lane {
   isNameKnown = false
   /** Forks of its head that the server has not begun to work on. What is sent on the lane could drop the head under them. */
   pins = 0
+  /** The lane that what runs here was forked from, as long as that is pinned for it. */
+  private source: Lane | undefined
   /** Who took the lane, until it is free again. */
   private holder: Holder | undefined
-  /** The response that ended last, with a head or without. */
+  /** The response that ended well last, with a head or without. */
   latestId: string | undefined
   /** Empty: the lane that has none. */
   name: string
@@ -80,18 +82,32 @@ export class Lane {
     this.holder = holder
   }
 
-  /** The request of the turn that holds the lane is sent. */
-  run(exchange: Exchange): void {
+  /** The request of the turn that holds the lane is sent. `source`: the lane whose head it forks, and which it pins. */
+  run(exchange: Exchange, source?: Lane): void {
     if (this.state._tag !== "Held") throw this.impossible("run")
     this.state = { _tag: "Running", exchange }
+    if (source === undefined) return
+    this.source = source
+    source.pins++
+  }
+
+  /** Whether what runs here pins the lane that it was forked from. */
+  hasPinned(): boolean {
+    return this.source !== undefined
+  }
+
+  /** The server has begun to work on the fork, or never will. */
+  unpin(): void {
+    if (this.source !== undefined) this.source.pins--
+    this.source = undefined
   }
 
   /** An exchange has ended. That of a request that was not sent never ran here. */
   ended(exchange: Exchange): void {
     if (this.exchange !== exchange) return
+    this.unpin()
     if (this.state._tag === "Running") this.state = held
     else this.free()
-    this.latestId = exchange.responseId()
     this.stranger = undefined
     this.idsVary = false
   }
@@ -114,6 +130,7 @@ export class Lane {
   /** Nobody waits any longer for the rest of what drains here. */
   lose(): void {
     if (this.state._tag !== "Draining") throw this.impossible("lose")
+    this.unpin()
     this.state = { _tag: "Lost", exchange: this.state.exchange }
   }
 

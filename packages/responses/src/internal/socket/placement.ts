@@ -28,6 +28,8 @@ export interface View<C extends Candidate> {
 export interface Wish<C extends Candidate> {
   /** Heads that the request fits, the longest first. */
   readonly heads: ReadonlyArray<Kept>
+  /** The name that the caller gave the conversation. */
+  readonly name: string | undefined
   /** The lane that the caller chose, where one response is served at a time. */
   readonly lane: string | undefined
   /** Where the response is that the caller named. */
@@ -89,7 +91,7 @@ export const givesWay = (lanes: ReadonlyArray<Lane>, now: number, idleFor: numbe
 
 export const place = <C extends Candidate>(
   { connections, mayGrow, now }: View<C>,
-  { excluded, heads, idleFor, lane: chosen, mayFork, named, onlyAsDelta }: Wish<C>
+  { excluded, heads, idleFor, lane: chosen, mayFork, name, named, onlyAsDelta }: Wish<C>
 ): Placement<C> => {
   const isExcluded = excluded !== undefined && (mayGrow || connections.length > 1)
   const others = isExcluded ? connections.filter((connection) => connection !== excluded) : connections
@@ -102,12 +104,16 @@ export const place = <C extends Candidate>(
     return lane.tag === "Free" ? { _tag: "Use", connection, lane } : wait
   }
 
-  /** On the lane of a head, or on another lane of its connection. */
-  const beside = (at: Home): Placement<C> | undefined => {
+  /** On the lane of a head, or on another lane of its connection. `owner`: the name of the conversation that it is of. */
+  const beside = (at: Home, owner?: string): Placement<C> | undefined => {
     const connection = open.find((connection) => isAt(connection, at))
     if (connection === undefined) return undefined
     const own = [...connection.lanes].find((lane) => lane === at.lane)
-    if (own !== undefined && isFree(own)) return { _tag: "Use", connection, lane: own }
+    if (own !== undefined && isFree(own)) {
+      // Who has another name branches off: the lane is left to the conversation that may go on there.
+      const isBranch = mayFork && name !== undefined && owner !== undefined && name !== owner
+      return { _tag: "Use", connection, lane: (isBranch ? connection.unusedLane() : undefined) ?? own }
+    }
     if (!mayFork) return undefined
     const lane = connection.unusedLane() ?? givesWay([...connection.lanes], now, idleFor)
     return lane === undefined ? undefined : { _tag: "Use", connection, lane }
@@ -115,8 +121,12 @@ export const place = <C extends Candidate>(
 
   // 1. Where the response is that the caller has named.
   // 2. Where a head of it is: on its lane, or as a fork of it on another lane of the connection.
-  for (const at of named === undefined ? heads.map((kept) => kept.place) : [named]) {
-    const found = beside(at)
+  if (named !== undefined) {
+    const found = beside(named)
+    if (found !== undefined) return found
+  }
+  for (const kept of named === undefined ? heads : []) {
+    const found = beside(kept.place, kept.name)
     if (found !== undefined) return found
   }
   // 3. As a whole it could not be sent anywhere.

@@ -125,6 +125,7 @@ const makeServe = (options: Options) => {
       const { bytes, exchange } = place.connection.request({
         frame: frame.right,
         lane: place.lane,
+        source: planned.source,
         previousResponseId,
         renamed: naming.by === "callers" || streamId === request.stream_id
           ? undefined
@@ -167,6 +168,7 @@ const makeServe = (options: Options) => {
           const previousId = request.previous_response_id ?? undefined
           const placement = pool.placement({
             lane: naming.by === "callers" ? lanes ? request.stream_id ?? "" : "" : undefined,
+            name: request.stream_id ?? undefined,
             heads: found.map(({ kept }) => kept),
             named: naming.by === "callers" || previousId === undefined ? undefined : heads.placeOf(previousId),
             onlyAsDelta: () => Either.isLeft(toFrame(request, undefined)),
