@@ -127,7 +127,7 @@ const expected: Readonly<Record<string, Row>> = {
     "its turn leaves": "open, Draining runs, Running runs",
     "it is given up": "open, Draining TurnTimeout unacknowledged, Running runs",
     "its owner ends it": "ended, Closed unacknowledged, Closed unacknowledged",
-    "the clocks run out": "open, Draining Stalled unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, Stalled unacknowledged, Stalled unacknowledged"
   }),
   "one has ended beside one that runs": row("open, Held done, Running runs", {
     "one runs": "open, Held done, Running runs, Running runs",
@@ -152,7 +152,7 @@ const expected: Readonly<Record<string, Row>> = {
     "it is given up": "open, Lost TurnTimeout unacknowledged, Running runs",
     "somebody waits for 30 seconds": "open, Lost runs, Running runs",
     "its owner ends it": "ended, Closed unacknowledged, Closed unacknowledged",
-    "the clocks run out": "open, Lost Stalled unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, Stalled unacknowledged, Stalled unacknowledged"
   }),
   "one was given up beside one that runs": row("open, Draining TurnTimeout unacknowledged, Running runs", {
     "one runs": "open, Draining TurnTimeout unacknowledged, Running runs, Running runs",
@@ -164,7 +164,7 @@ const expected: Readonly<Record<string, Row>> = {
     "it retires": "retiring, Draining TurnTimeout unacknowledged, Running runs",
     "somebody waits for 30 seconds": "open, Lost TurnTimeout unacknowledged, Running runs",
     "its owner ends it": "ended, TurnTimeout unacknowledged, Closed unacknowledged",
-    "the clocks run out": "open, Draining TurnTimeout unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, TurnTimeout unacknowledged, Stalled unacknowledged"
   }),
   "one is lost beside one that runs": row("open, Lost TurnTimeout unacknowledged, Running runs", {
     "one runs": "open, Lost TurnTimeout unacknowledged, Running runs, Running runs",
@@ -175,7 +175,7 @@ const expected: Readonly<Record<string, Row>> = {
     "a close": "ended, TurnTimeout unacknowledged, Lost unacknowledged",
     "it retires": "retiring, Lost TurnTimeout unacknowledged, Running runs",
     "its owner ends it": "ended, TurnTimeout unacknowledged, Closed unacknowledged",
-    "the clocks run out": "open, Lost TurnTimeout unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, TurnTimeout unacknowledged, Stalled unacknowledged"
   }),
   "two run on one that retires": row("retiring, Running runs, Running runs", {
     "one runs": "retiring, Running runs, Running runs, Running runs",
@@ -187,7 +187,7 @@ const expected: Readonly<Record<string, Row>> = {
     "its turn leaves": "retiring, Draining runs, Running runs",
     "it is given up": "retiring, Draining TurnTimeout unacknowledged, Running runs",
     "its owner ends it": "ended, Closed unacknowledged, Closed unacknowledged",
-    "the clocks run out": "retiring, Draining Stalled unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, Stalled unacknowledged, Stalled unacknowledged"
   }),
   "one that retires, and that its first turn has left": row("retiring, Draining runs, Running runs", {
     "one runs": "retiring, Draining runs, Running runs, Running runs",
@@ -199,7 +199,7 @@ const expected: Readonly<Record<string, Row>> = {
     "it is given up": "retiring, Lost TurnTimeout unacknowledged, Running runs",
     "somebody waits for 30 seconds": "retiring, Lost runs, Running runs",
     "its owner ends it": "ended, Closed unacknowledged, Closed unacknowledged",
-    "the clocks run out": "retiring, Lost Stalled unacknowledged, Draining Stalled unacknowledged"
+    "the clocks run out": "ended, Stalled unacknowledged, Stalled unacknowledged"
   })
 }
 

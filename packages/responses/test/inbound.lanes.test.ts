@@ -1,6 +1,7 @@
 /** What the other side of a connection sends where several responses run on it, on lanes that the Layer names. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as TestClock from "effect/TestClock"
 import * as Profile from "../src/Profile.ts"
 import type { ResponsesError } from "../src/ResponsesError.ts"
 import * as FakeServer from "./support/fakeServer.ts"
@@ -103,16 +104,48 @@ describe("a failure that names no lane", () => {
       assert.isTrue(connection.admits())
     }))
 
-  it.scoped("is one of those that have not begun, and nothing tells which: they all fail, and the others go on", () =>
+  it.scoped("is that of the one which is left when the others that had not begun have begun", () =>
+    Effect.gen(function*() {
+      const { connection, outcomes, receive } = yield* open(4, ["1"])
+      receive(failure)
+      receive(on("3", FakeServer.created("resp_3")))
+      assert.deepStrictEqual(outcomes().slice(1), ["2 Running, none", "3 Running, none", "4 Running, none"])
+      receive(on("2", FakeServer.created("resp_2")))
+      assert.deepStrictEqual(outcomes(), [
+        "1 Running, none",
+        "2 Running, none",
+        "3 Running, none",
+        "4 Held, ResponseFailed unacknowledged"
+      ])
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(connection.admits())
+    }))
+
+  it.scoped("is one of those that have not begun, and nothing tells which: after 5 seconds they all fail, and no others", () =>
     Effect.gen(function*() {
       const { connection, outcomes, receive } = yield* open(3, ["1"])
       receive(failure)
+      yield* TestClock.adjust("4900 millis")
+      assert.deepStrictEqual(outcomes(), ["1 Running, none", "2 Running, none", "3 Running, none"])
+      yield* TestClock.adjust("200 millis")
       assert.deepStrictEqual(outcomes(), [
         "1 Running, none",
         "2 Draining, Lost unacknowledged",
         "3 Draining, Lost unacknowledged"
       ])
       assert.isTrue(connection.admits())
+    }))
+
+  it.scoped("and of which there are as many as requests that have not begun fails them at once", () =>
+    Effect.gen(function*() {
+      const { outcomes, receive } = yield* open(3, ["1"])
+      receive(failure)
+      receive(failure)
+      assert.deepStrictEqual(outcomes(), [
+        "1 Running, none",
+        "2 Draining, Lost unacknowledged",
+        "3 Draining, Lost unacknowledged"
+      ])
     }))
 
   it.scoped("on a server that serves nothing more after an error lets those that have begun end", () =>

@@ -164,13 +164,15 @@ describe("a failure", () => {
       assert.strictEqual(how(exchange.error()), "Expired unacknowledged")
     }))
 
-  it.scoped("of no request ends the connection, and all that runs there, where the callers name the lanes", () =>
+  it.scoped("of no request ends the connection, also while another request is being written", () =>
     Effect.gen(function*() {
-      const { ask, connection, errors, exchanges, receive } = yield* open(2)
-      exchanges.push(ask(connection.lanes.use("2")).exchange)
+      const { ask, connection, errors, receive, written } = yield* open(2)
+      const { exchange } = ask(connection.lanes.use("2"))
       receive({ ...failure, stream_id: "unknown" })
-      assert.deepStrictEqual(errors(), ["Lost unacknowledged", "Lost unacknowledged", "Lost unacknowledged"])
-      assert.isTrue(connection.hasEnded())
+      assert.deepStrictEqual(errors(), ["Lost unacknowledged", "Lost unacknowledged"])
+      assert.isFalse(exchange.hasEnded())
+      written(new Error("broken"))
+      assert.strictEqual(how(exchange.error()), "Lost unsent")
     }))
 
   it.scoped("is no failure of the connection if it belongs to a response that is over", () =>

@@ -166,7 +166,7 @@ describe("a failure without the name of its lane belongs to", () => {
 
   it("nobody, if two responses have as many events, or two requests have not begun", () => {
     const same = begun({ a: 3, b: 3 }).router
-    assert.strictEqual(same.route(failureAt(3)), "unclaimed")
+    assert.strictEqual(same.route(failureAt(3)), "dropped")
     const { router } = begun({ a: 3 })
     for (const lane of ["b", "c"]) router.add(lane, exchange())
     assert.strictEqual(router.route(failure), "unclaimed")

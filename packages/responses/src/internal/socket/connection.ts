@@ -118,7 +118,7 @@ export class Connection implements Inbound.Host {
     this.redact = redact
     this.identity = JSON.stringify(headers)
     this.key = key
-    this.inbound = new Inbound.Inbound(this, options.endpoint.profile)
+    this.inbound = new Inbound.Inbound(this, options.endpoint.profile, options.timers)
     this.liveness = Liveness.make({
       time: options.timers.time,
       timeout: options.pingTimeout,
@@ -227,7 +227,9 @@ export class Connection implements Inbound.Host {
   isShared(lane: Lane): boolean {
     if (this.options.naming.by === "callers") return false
     for (const other of this.lanes) {
-      if (other !== lane && (other.tag !== "Free" || other.memory._tag === "Head")) return true
+      // Nobody waits for what drains.
+      const hasTurn = other.tag === "Held" || other.tag === "Running"
+      if (other !== lane && (hasTurn || other.memory._tag === "Head")) return true
     }
     return false
   }
@@ -305,6 +307,7 @@ export class Connection implements Inbound.Host {
       if (!waits(exchange)) exchange.fail(cause)
     }
     if (hadEnded) return
+    this.inbound.ended()
     this.liveness.end()
     for (const lane of this.drains.keys()) this.stopDrain(lane)
     this.tellEnd?.()
@@ -327,10 +330,10 @@ export class Connection implements Inbound.Host {
    * Ends one exchange. Where nobody else needs the connection it ends too: the rest of the response could get into the next one.
    * Otherwise the lane drains, or is lost if it has been drained for long.
    */
-  giveUp(exchange: Exchange.Exchange, failure: Exchange.Failure): void {
+  giveUp(exchange: Exchange.Exchange, failure: Exchange.Failure, whatIsWritten: "fail" | "wait" = "fail"): void {
     const lane = [...this.lanes].find((lane) => lane.exchange === exchange)
     if (lane === undefined) return exchange.fail(() => failure("unsent"))
-    if (!this.isShared(lane)) return this.end(failure)
+    if (!this.isShared(lane)) return this.end(failure, whatIsWritten)
     const wasLeft = lane.tag === "Draining" && !exchange.hasEnded()
     exchange.fail(failure)
     if (wasLeft) this.lose(lane)

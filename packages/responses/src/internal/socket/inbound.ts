@@ -4,6 +4,7 @@ import type { Listener } from "../../Connector.ts"
 import type { Profile } from "../../Profile.ts"
 import * as ResponseEvent from "../../ResponseEvent.ts"
 import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
+import type { Timers } from "../effect/timers.ts"
 import type { Exchange, Failure } from "../exchange/exchange.ts"
 import * as Redact from "../wire/redact.ts"
 import * as wireError from "../wire/wireError.ts"
@@ -11,6 +12,7 @@ import * as Causes from "./causes.ts"
 import type { Lane, Lanes } from "./lane.ts"
 import type { Liveness } from "./liveness.ts"
 import * as Router from "./router.ts"
+import { Unclear } from "./unclear.ts"
 
 /** The connection. */
 export interface Host {
@@ -23,7 +25,7 @@ export interface Host {
   /** The server serves nothing more on the connection. */
   readonly onUnusable: (cause: Causes.Cause) => void
   /** Ends one exchange. The server goes on with it. */
-  readonly giveUp: (exchange: Exchange, failure: Failure) => void
+  readonly giveUp: (exchange: Exchange, failure: Failure, whatIsWritten?: "fail" | "wait") => void
   /** An event has come back with the name of its lane. */
   readonly namesLanes: () => boolean
   /** An event of the exchange came, under the name of its lane or without a name. */
@@ -54,13 +56,24 @@ export class Inbound implements Listener {
   /** Signs of life that are nobody's frame. */
   signs = 0
   private readonly router: Router.Router
+  private readonly unclear: Unclear<ResponseEvent.FailureEvent>
   private readonly host: Host
   private readonly profile: Pick<Profile, "usableAfterError">
 
-  constructor(host: Host, profile: Pick<Profile, "usableAfterError">) {
+  constructor(host: Host, profile: Pick<Profile, "usableAfterError">, timers: Timers) {
     this.host = host
     this.profile = profile
     this.router = Router.make(host.lanes)
+    this.unclear = new Unclear({
+      timers,
+      onFound: (exchange, failure) => {
+        const lane = [...host.lanes].find((lane) => lane.exchange === exchange)
+        if (lane !== undefined) this.deliver(lane, exchange, failure, 0)
+      },
+      onTimeout: (exchanges, failure) => {
+        for (const exchange of exchanges) host.giveUp(exchange, Causes.whileIdle(this.errorOf(failure)), "wait")
+      }
+    })
   }
 
   sent(bytes: number): void {
@@ -69,6 +82,11 @@ export class Inbound implements Listener {
 
   unheardBytes(): number {
     return this.unheard
+  }
+
+  /** The connection has ended: there is nothing more to find out. */
+  ended(): void {
+    this.unclear.clear()
   }
 
   readonly onMessage = (data: string | Uint8Array): void => {
@@ -123,12 +141,18 @@ export class Inbound implements Listener {
     if (lane.hasPinned() && event.type !== "response.created" && event.type !== "response.queued") {
       this.host.onForkBegun(lane)
     }
+    this.deliver(lane, exchange, event, size)
+    if (!this.unclear.isEmpty() && (exchange.hasBegun() || exchange.isFinished())) this.unclear.strike(exchange)
+  }
+
+  private deliver(lane: Lane, exchange: Exchange, event: ResponseEvent.ServerEvent, size: number): void {
     const wasGivenUp = exchange.hasEnded()
     exchange.offer(event, size)
     if (exchange.isFinished()) {
       this.router.settle(exchange, event)
       if (wasGivenUp) this.host.onDrained(lane, exchange)
-      this.onFinished(event, wasGivenUp ? this.errorOf(event) : exchange.error())
+      const drained = wasGivenUp && ResponseEvent.isFailure(event) ? this.errorOf(event) : undefined
+      this.onFinished(event, wasGivenUp ? drained : exchange.error())
     } else if (!wasGivenUp && exchange.hasEnded()) {
       // Its output became too much, and the server goes on.
       this.host.giveUp(exchange, Causes.lost("The server put out more than is kept of one response"))
@@ -151,16 +175,19 @@ export class Inbound implements Listener {
   private onUnclaimed(event: ResponseEvent.ServerEvent): void {
     if (!ResponseEvent.isFailure(event)) return
     const running = this.host.lanes.running()
-    const error = wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })
+    const error = this.errorOf(event)
     const cause = Causes.whileIdle(error)
     if (running.length === 0) return this.host.end(cause, "wait")
-    // It is one of those that have not begun, and nothing tells which. Those that have begun go on.
-    for (const exchange of running) if (!exchange.hasBegun()) this.host.giveUp(exchange, cause)
-    if (error._tag === "ConnectionError" || !this.profile.usableAfterError) this.host.onUnusable(cause)
+    // It is one of those that have not begun. Those that have begun go on.
+    const candidates = running.filter((exchange) => !exchange.hasBegun())
+    const isOfConnection = error._tag === "ConnectionError" || !this.profile.usableAfterError
+    const mayBeFound = this.host.namesLanes() && !isOfConnection && candidates.length > 1
+    if (mayBeFound) return this.unclear.hold(event, candidates)
+    for (const exchange of candidates) this.host.giveUp(exchange, cause, "wait")
+    if (isOfConnection) this.host.onUnusable(cause)
   }
 
-  private errorOf(event: ResponseEvent.ServerEvent): ResponsesError | undefined {
-    if (!ResponseEvent.isFailure(event)) return undefined
+  private errorOf(event: ResponseEvent.FailureEvent): ResponsesError {
     return wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })
   }
 

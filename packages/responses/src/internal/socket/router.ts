@@ -47,7 +47,7 @@ export const make = (lanes: Lanes): Router => {
    * one is that of the response whose events it numbers on, or of the only request that the server has not begun to answer. Any
    * other frame is that of the only request.
    */
-  const otherLane = (event: ResponseEvent.ServerEvent, id: string | undefined): Lane | undefined => {
+  const otherLane = (event: ResponseEvent.ServerEvent, id: string | undefined): Lane | "dropped" | undefined => {
     const all = [...lanes].filter(({ exchange }) => exchange !== undefined)
     const named = id === undefined ? undefined : all.find(({ exchange }) => exchange?.responseId() === id)
     if (named !== undefined) return named
@@ -58,7 +58,8 @@ export const make = (lanes: Lanes): Router => {
     const next = isFailure && typeof event.sequence_number === "number"
       ? all.filter(({ exchange }) => exchange?.latestNumber === Number(event.sequence_number) - 1)
       : []
-    if (next.length === 1) return next[0]
+    // Of several that it could be the one that has failed will stall.
+    if (next.length > 0) return next.length === 1 ? next[0] : "dropped"
     const [waiting, another] = isFailure && event.stream_id === undefined
       ? all.filter(({ exchange }) => exchange?.hasBegun() === false)
       : all
@@ -111,6 +112,7 @@ export const make = (lanes: Lanes): Router => {
         type !== "response.done"
       ) return own
       const lane = exchange === undefined ? otherLane(event, id) ?? own : own
+      if (lane === "dropped") return lane
       if (lane?.exchange !== undefined) return judge(lane, event, id)
       if (lane !== undefined) judge(lane, event, id)
       return idOf(undefined, id) === "over" ? "dropped" : "unclaimed"
