@@ -333,6 +333,7 @@ export const make = (
 
     return {
       open,
+      transports: ["websocket"],
       connect: ready,
       stats: Effect.sync(() => ({ open: pool.isOpen(), ...pool.stats(), ...tally.totals(), ...heads.stats() }))
     }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Chunk, Duration, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { Cause, Chunk, Duration, Effect, Exit, Fiber, Stream, TestClock } from "effect"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
