@@ -32,6 +32,7 @@ import * as Turn from "./internal/socket/turn.ts"
 import * as Responses from "./Responses.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
 import type * as ResponsesOptions from "./ResponsesOptions.ts"
+import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 /**
  * @since 0.1.0
@@ -365,3 +366,23 @@ export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
   Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))
+
+/**
+ * Has the metrics of `ResponsesTelemetry` show the `stats` of a Layer: its connections, lanes, who waits, and what became of
+ * its conversations. Without it they cost nothing.
+ *
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { ResponsesSocket } from "effect-responses"
+ *
+ * export const Live = Layer.provideMerge(ResponsesSocket.layerMetrics(), ResponsesSocket.layerConfig())
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMetrics = (
+  schedule?: Schedule.Schedule<unknown>
+): Layer.Layer<never, never, ResponsesSocket> =>
+  Layer.scopedDiscard(Effect.flatMap(ResponsesSocket, ({ stats }) => ResponsesTelemetry.watch(stats, schedule)))
