@@ -325,7 +325,7 @@ describe("values of headers", () => {
   ]
   for (const [what, echo] of echoes) {
     for (const given of [value, Redacted.make(value)]) {
-      it.scoped(`are in no error, log and span: ${what} that quotes ${String(given).slice(0, 4)}…`, () =>
+      it.scoped(`are in no error, log and span: ${what} that quotes ${Redacted.isRedacted(given) ? "a secret" : "a plain one"}`, () =>
         Effect.gen(function*() {
           const server = yield* make(echo)
           const logged: Array<unknown> = []

@@ -17,7 +17,7 @@ export interface Checked {
   readonly transport: Transport | undefined
 }
 
-export const none: Checked = { timeout: undefined, headers: {}, transport: undefined }
+const none: Either.Either<Checked> = Either.right({ timeout: undefined, headers: {}, transport: undefined })
 
 const hasHeaders = ({ headers }: RequestOptions): boolean => headers !== undefined && Object.keys(headers).length > 0
 
@@ -97,7 +97,7 @@ export const check = (
   options: RequestOptions | undefined,
   own?: Transport
 ): Either.Either<Checked, InvalidRequest> => {
-  if (options === undefined) return Either.right(none)
+  if (options === undefined) return none
   const timeout = timeoutOf(options)
   if (Either.isLeft(timeout)) return Either.left(timeout.left)
   const headers = headersOf(options)
