@@ -31,8 +31,8 @@ import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
 import * as Responses from "./Responses.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
+import * as ResponsesMetrics from "./ResponsesMetrics.ts"
 import type * as ResponsesOptions from "./ResponsesOptions.ts"
-import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 /**
  * @since 0.1.0
@@ -368,7 +368,7 @@ export const layerConfig = (
   Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))
 
 /**
- * Has the metrics of `ResponsesTelemetry` show the `stats` of a Layer: its connections, lanes, who waits, and what became of
+ * Has the metrics of `ResponsesMetrics` show the `stats` of a Layer: its connections, lanes, who waits, and what became of
  * its conversations. Without it they cost nothing.
  *
  * @example
@@ -385,4 +385,4 @@ export const layerConfig = (
 export const layerMetrics = (
   schedule?: Schedule.Schedule<unknown>
 ): Layer.Layer<never, never, ResponsesSocket> =>
-  Layer.scopedDiscard(Effect.flatMap(ResponsesSocket, ({ stats }) => ResponsesTelemetry.watch(stats, schedule)))
+  Layer.scopedDiscard(Effect.flatMap(ResponsesSocket, ({ stats }) => ResponsesMetrics.watch(stats, schedule)))

@@ -12,11 +12,8 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
 import * as Predicate from "effect/Predicate"
-import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import type { FullReason } from "./Continuation.ts"
-import * as Meter from "./internal/effect/meter.ts"
 import type { Response } from "./ResponseEvent.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type { ConnectionError, PreviousResponseNotFound, ResponseFailed } from "./ResponsesError.ts"
@@ -151,115 +148,6 @@ export const firstEvent = Metric.histogram(
   milliseconds,
   "Time from the turn of a request to the first event of its response"
 )
-
-/**
- * The numbers of a Layer that metrics show: `stats` of `ResponsesSocket` are such.
- *
- * @since 0.1.0
- * @category models
- */
-export interface LayerNumbers {
-  readonly serving: number
-  readonly retiring: number
-  readonly opening: number
-  readonly running: number
-  readonly waiting: number
-  readonly affineHits: number
-  readonly forks: number
-  readonly overruns: number
-  readonly headsLost: Readonly<Record<"AfterFailure" | "Displaced" | "Forgotten" | "NewConnection", number>>
-}
-
-/**
- * Connections now, tagged with `state`: `serving`, `retiring` or `opening`.
- *
- * @since 0.1.0
- * @category metrics
- */
-export const connections = Metric.gauge("effect_responses_connections", { description: "Connections" })
-
-/**
- * @since 0.1.0
- * @category metrics
- */
-export const running = Metric.gauge("effect_responses_running", { description: "Lanes that are in use" })
-
-/**
- * @since 0.1.0
- * @category metrics
- */
-export const waiting = Metric.gauge("effect_responses_waiting", { description: "Requests that wait for a place" })
-
-/**
- * @since 0.1.0
- * @category metrics
- */
-export const affineHits = Metric.counter("effect_responses_affine_hits", {
-  description: "Turns that were sent where their conversation is",
-  incremental: true
-})
-
-/**
- * @since 0.1.0
- * @category metrics
- */
-export const forks = Metric.counter("effect_responses_forks", {
-  description: "Turns that branched off a response that another turn had just continued",
-  incremental: true
-})
-
-/**
- * Conversations that the server no longer has, tagged with `reason`, as in `stats.headsLost`.
- *
- * @since 0.1.0
- * @category metrics
- */
-export const headsLost = Metric.counter("effect_responses_heads_lost", {
-  description: "Conversations that the server no longer has",
-  incremental: true
-})
-
-/**
- * @since 0.1.0
- * @category metrics
- */
-export const overruns = Metric.counter("effect_responses_overruns", {
-  description: "Responses whose readers fell too far behind",
-  incremental: true
-})
-
-const states = ["serving", "retiring", "opening"] as const
-const losses = ["AfterFailure", "Displaced", "Forgotten", "NewConnection"] as const
-
-const meter: Meter.Meter<LayerNumbers> = {
-  gauges: [
-    ...states.map((state) =>
-      [Metric.tagged(connections, "state", state), (numbers: LayerNumbers) => numbers[state]] as const
-    ),
-    [running, (numbers) => numbers.running],
-    [waiting, (numbers) => numbers.waiting]
-  ],
-  counters: [
-    [affineHits, (numbers) => numbers.affineHits],
-    [forks, (numbers) => numbers.forks],
-    [overruns, (numbers) => numbers.overruns],
-    ...losses.map((reason) =>
-      [Metric.tagged(headsLost, "reason", reason), (numbers: LayerNumbers) => numbers.headsLost[reason]] as const
-    )
-  ]
-}
-
-/**
- * Has the numbers of a Layer shown in the metrics: at once, by the schedule, and at last when the scope is closed. Where
- * several Layers are watched, the metrics are their sums. A Layer that nobody watches pays nothing for it.
- *
- * @since 0.1.0
- * @category metrics
- */
-export const watch = (
-  numbers: Effect.Effect<LayerNumbers>,
-  schedule: Schedule.Schedule<unknown> = Schedule.spaced("5 seconds")
-): Effect.Effect<void, never, Scope.Scope> => Meter.run(meter, numbers, schedule)
 
 /** A tagged metric is made once: to make it costs more than to count. */
 const tagged = <K extends string, M>(make: (key: K) => M) => {

@@ -15,6 +15,7 @@ import * as Tracer from "effect/Tracer"
 import type { ResponseEvent } from "../src/ResponseEvent.ts"
 import * as Responses from "../src/Responses.ts"
 import { ConnectionError } from "../src/ResponsesError.ts"
+import * as ResponsesMetrics from "../src/ResponsesMetrics.ts"
 import * as ResponsesSocket from "../src/ResponsesSocket.ts"
 import * as ResponsesTelemetry from "../src/ResponsesTelemetry.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
@@ -70,7 +71,7 @@ describe("metrics", () => {
 })
 
 describe("numbers of a Layer", () => {
-  const nothing: ResponsesTelemetry.LayerNumbers = {
+  const nothing: ResponsesMetrics.LayerNumbers = {
     serving: 0,
     retiring: 0,
     opening: 0,
@@ -81,7 +82,7 @@ describe("numbers of a Layer", () => {
     overruns: 0,
     headsLost: { AfterFailure: 0, Displaced: 0, Forgotten: 0, NewConnection: 0 }
   }
-  const { affineHits, connections, forks, headsLost, overruns, running, waiting } = ResponsesTelemetry
+  const { affineHits, connections, forks, headsLost, overruns, running, waiting } = ResponsesMetrics
   const serving = Metric.tagged(connections, "state", "serving")
   const displaced = Metric.tagged(headsLost, "reason", "Displaced")
 
@@ -111,10 +112,10 @@ describe("numbers of a Layer", () => {
   it.effect("are shown at once and by the schedule, summed up over Layers; at the end totals stay, and nothing runs", () =>
     Effect.gen(function*() {
       const seen = yield* shown
-      let numbers: ResponsesTelemetry.LayerNumbers = { ...nothing, serving: 2, waiting: 5, forks: 1 }
+      let numbers: ResponsesMetrics.LayerNumbers = { ...nothing, serving: 2, waiting: 5, forks: 1 }
       const first = yield* Scope.make()
       const second = yield* Scope.make()
-      const watched = ResponsesTelemetry.watch(Effect.sync(() => numbers), Schedule.spaced("1 minute"))
+      const watched = ResponsesMetrics.watch(Effect.sync(() => numbers), Schedule.spaced("1 minute"))
       yield* Scope.extend(watched, first)
       assert.deepStrictEqual(yield* seen, { serving: 2, waiting: 5, forks: 1 })
       numbers = {
@@ -161,7 +162,7 @@ describe("numbers of a Layer", () => {
     Effect.gen(function*() {
       const mine = Metric.tagged(running, "layer", "mine")
       const scope = yield* Scope.make()
-      const watched = ResponsesTelemetry.watch(Effect.succeed({ ...nothing, running: 3 }))
+      const watched = ResponsesMetrics.watch(Effect.succeed({ ...nothing, running: 3 }))
       yield* Scope.extend(Effect.tagMetrics(watched, "layer", "mine"), scope)
       assert.deepStrictEqual(yield* Metric.value(mine), MetricState.gauge(3))
       yield* Effect.tagMetrics(Scope.close(scope, Exit.void), "layer", "another")
