@@ -107,7 +107,7 @@ describe("options that mean nothing are refused, and nothing is sent", () => {
 describe("a transport that the Layer does not have is refused, and nothing is sent", () => {
   const wrong: ReadonlyArray<readonly [Name, RequestOptions, field: string, hint: RegExp]> = [
     ["socket", { headers: { "x-tag": "a" } }, "headers", /NodeResponses\.layer/],
-    ["socket", { transport: "http" }, "transport", /ResponsesHttp\.layer/],
+    ["socket", { transport: "http" }, "transport", /ResponsesFallback\.layer/],
     ["HTTP", { transport: "websocket" }, "transport", /ResponsesSocket\.layer/],
     ...names.map((name) =>
       [name, { transport: "websocket", headers: { "x-tag": "a" } }, "headers", /leave out one/] as const

@@ -67,10 +67,8 @@ const headersOf = ({ headers = {} }: RequestOptions): Either.Either<Record<strin
 }
 
 const needs: Readonly<Record<Transport, string>> = {
-  websocket: "is \"websocket\", and HTTP is all that this Layer has: use NodeResponses.layer or ResponsesSocket.layer",
-  http:
-    "is \"http\", and a WebSocket is all that this Layer has: use NodeResponses.layer, or ResponsesFallback.layer " +
-    "with ResponsesHttp.layer behind it"
+  websocket: "is \"websocket\", and this Layer has HTTP only: use NodeResponses.layer or ResponsesSocket.layer",
+  http: "is \"http\", and this Layer has a WebSocket only: use NodeResponses.layer or ResponsesFallback.layer"
 }
 
 const transportProblem = (options: RequestOptions, own: Transport | undefined): InvalidRequest | undefined => {
@@ -79,15 +77,14 @@ const transportProblem = (options: RequestOptions, own: Transport | undefined): 
     return invalid("transport", "is neither \"websocket\" nor \"http\"")
   }
   if (transport === "websocket" && hasHeaders(options)) {
-    return invalid("headers", "cannot be sent on a WebSocket, which the transport is to be: leave out one of the two")
+    return invalid("headers", "cannot be sent on a WebSocket: leave out one of headers and transport")
   }
   if (own === undefined) return undefined
   if (transport !== undefined && transport !== own) return invalid("transport", needs[transport])
   return own === "websocket" && hasHeaders(options)
     ? invalid(
       "headers",
-      "cannot be sent on a WebSocket, where they belong to the upgrade: give them to the Layer, or use one that has HTTP, " +
-        "too (NodeResponses.layer, ResponsesFallback.layer)"
+      "cannot be sent on a WebSocket: give them to the Layer, or use NodeResponses.layer or ResponsesFallback.layer"
     )
     : undefined
 }
