@@ -1,11 +1,12 @@
 /**
- * Options of single calls, beside the model's own: which transport, from which response to continue, warm-up.
+ * Options of single calls, beside the model's own: which transport, which headers, how long, from which response to
+ * continue, warm-up.
  *
  * @since 0.1.0
  */
 import * as AiError from "@effect/ai/AiError"
 import type * as ResponseEvent from "effect-responses/ResponseEvent"
-import type { OpenResponse } from "effect-responses/Responses"
+import type { OpenResponse, RequestOptions } from "effect-responses/Responses"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -22,10 +23,13 @@ import * as Stream from "effect/Stream"
 export type Transport = "auto" | "socket" | "http"
 
 /**
+ * `headers` and `timeout` are those of `effect-responses`: headers go over HTTP, which the Layer of `Responses` must have
+ * behind its socket.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Service {
+export interface Service extends Pick<RequestOptions, "headers" | "timeout"> {
   /** Default: `auto` */
   readonly transport?: Transport | undefined
   /**

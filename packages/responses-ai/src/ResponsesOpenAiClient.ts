@@ -56,16 +56,30 @@ const routeOf = (
   { background }: Options,
   method: string
 ): Effect.Effect<Route, AiError.AiError> => {
-  const { transport = background === true ? "http" : "auto", warmUp } = config
+  const { headers, timeout, transport = background === true ? "http" : "auto", warmUp } = config
   if (transport === "http") {
-    return warmUp === true
-      ? Effect.fail(refused(method, "A warm-up over HTTP would be an ordinary, paid request"))
-      : Effect.succeed(undefined)
+    if (warmUp === true) return Effect.fail(refused(method, "A warm-up over HTTP would be an ordinary, paid request"))
+    return headers === undefined && timeout === undefined
+      ? Effect.succeed(undefined)
+      : Effect.fail(
+        refused(
+          method,
+          "The HTTP client of @effect/ai-openai knows no headers and no timeout of a call: use another transport"
+        )
+      )
   }
   if (background === true) return Effect.fail(refused(method, "A socket cannot run a response in the background"))
   if (transport === "auto") return Effect.succeed(auto)
   return Effect.mapError(socket, () => refused(method, "There is no ResponsesSocket for the transport \"socket\""))
 }
+
+/** The route decides over the rest. */
+const optionsOf = (
+  { headers, timeout, transport }: ResponsesAiConfig.Service
+): Responses.RequestOptions | undefined =>
+  headers === undefined && timeout === undefined && transport !== "socket"
+    ? undefined
+    : { headers, timeout, transport: transport === "socket" ? "websocket" : undefined }
 
 const open = (
   service: Responses.Service,
@@ -73,7 +87,7 @@ const open = (
   config: ResponsesAiConfig.Service,
   method: string
 ) =>
-  Responses.open(request).pipe(
+  Responses.open(request, optionsOf(config)).pipe(
     Effect.provideService(Responses.Responses, service),
     Effect.mapError((error) => fromResponsesError(error, method)),
     Effect.tap((response) => config.onOpen?.(response) ?? Effect.void)

@@ -106,6 +106,30 @@ describe("transport", () => {
     }).pipe(Effect.provide(server)))
 })
 
+describe("timeout and headers", () => {
+  const over = (options: ResponsesAiConfig.Service) => ResponsesAiConfig.withOverrides(ask, options)
+
+  it.effect("headers go over HTTP behind the socket, and not over the socket alone or the other HTTP client", () =>
+    Effect.gen(function*() {
+      const headers = { "x-tag": "a" }
+      yield* over({ headers })
+      for (const transport of ["socket", "http"] as const) {
+        assert.strictEqual((yield* Effect.flip(over({ headers, transport })))._tag, "MalformedInput")
+      }
+      assert.deepStrictEqual(yield* transports, ["http"])
+      const [request] = yield* (yield* ResponsesServer.ResponsesServer).requests
+      assert.strictEqual(request?.headers["x-tag"], "a")
+    }).pipe(Effect.provide(server)))
+
+  it.effect("a timeout is the one of the call", () =>
+    Effect.gen(function*() {
+      yield* over({ timeout: "1 minute" })
+      assert.strictEqual((yield* Effect.flip(over({ timeout: 0 })))._tag, "MalformedInput")
+      const { requestOptions } = yield* ResponsesTest.ResponsesTest
+      assert.deepInclude((yield* requestOptions)[0], { timeout: "1 minute" })
+    }).pipe(Effect.provide(mock(hello))))
+})
+
 describe("previous_response_id", () => {
   for (
     const [by, withId] of [

@@ -108,6 +108,35 @@ describe("openai", () => {
       assert.deepStrictEqual(shape(ours.requests), [["websocket", null, ["user"]], ["websocket", "resp_1", ["user"]]])
     }))
 
+  it.effect("two histories at once, each in a place of its own", () =>
+    Effect.gen(function*() {
+      const { ours } = yield* run(() => text("Yes"), async (client) => {
+        const openai = make(client)
+        const talk = async (name: string) => {
+          const history: OpenAI.Responses.ResponseInput = []
+          for (const round of [1, 2, 3]) {
+            history.push({ role: "user", content: `${name}, ${round}` })
+            const input = [...history]
+            const { output } = await openai.responses.stream({ model: "gpt-5.5", input }).finalResponse()
+            history.push(...output as OpenAI.Responses.ResponseInput)
+          }
+        }
+        await Promise.all([talk("one"), talk("two")])
+      })
+      const placesOf = (name: string) => {
+        const own = ours.requests.filter(({ body }) => JSON.stringify(body.input).includes(`${name}, `))
+        assert.deepStrictEqual(own.map(({ body }) => [typeof body.previous_response_id, body.input?.length]), [
+          ["undefined", 1],
+          ["string", 1],
+          ["string", 1]
+        ])
+        return [...new Set(own.map(({ body, connection }) => `${connection} ${body.stream_id}`))]
+      }
+      const places = [placesOf("one"), placesOf("two")]
+      assert.deepStrictEqual(places.map(({ length }) => length), [1, 1])
+      assert.notDeepEqual(places[0], places[1])
+    }))
+
   it.effect("what is not streamed goes to the real fetch", () =>
     Effect.gen(function*() {
       const { ours } = yield* run([text("Hello")], (client) =>

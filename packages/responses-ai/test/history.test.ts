@@ -57,6 +57,41 @@ describe("a chat", () => {
       ])))
   }
 
+  for (const [how, concurrency] of [["in turn", 1], ["at once", "unbounded"]] as const) {
+    it.live(`and another one on the same Layer, ${how}, go on in places of their own`, () =>
+      Effect.gen(function*() {
+        const system = [{ role: "system" as const, content: "You are brief." }]
+        const chats = yield* Effect.forEach(["one", "two"], (name) =>
+          Effect.map(Chat.fromPrompt(system), (chat) => ({ chat, name })))
+        for (const round of [1, 2, 3]) {
+          yield* Effect.forEach(
+            chats,
+            ({ chat, name }) =>
+              chat.generateText({ prompt: `${name}, ${round}` }),
+            { concurrency }
+          )
+        }
+        const { requests } = yield* ResponsesServer.ResponsesServer
+        const all = yield* requests
+        const places = chats.map(({ name }) =>
+          all.flatMap(({ body, connection }) =>
+            JSON.stringify(body.input).includes(`${name}, `)
+              ? [{
+                place: `${connection} ${body.stream_id}`,
+                isDelta: typeof body.previous_response_id === "string",
+                items: body.input?.length
+              }]
+              : []
+          )
+        )
+        for (const own of places) {
+          assert.deepStrictEqual(own.map(({ isDelta, items }) => [isDelta, items]), [[false, 2], [true, 1], [true, 1]])
+          assert.lengthOf(new Set(own.map(({ place }) => place)), 1)
+        }
+        assert.notStrictEqual(places[0]?.[0]?.place, places[1]?.[0]?.place)
+      }).pipe(on(() => text("Yes"))))
+  }
+
   for (const [what, edit] of Object.entries(edits)) {
     it.effect(`sends everything after ${what}`, () =>
       Effect.gen(function*() {

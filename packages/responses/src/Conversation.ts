@@ -86,17 +86,22 @@ export interface Conversation<out R = never> {
    * Asks once. The history grows by the input and the output when the response has ended, and not at all if it fails or
    * is interrupted. Calls of tools are the caller's to answer, with the next input.
    */
-  readonly send: (input: Input) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
+  readonly send: (
+    input: Input,
+    options?: Responses.RequestOptions
+  ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. The history grows whenever a response
-   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`.
+   * and the outputs of its calls are complete, so after a failure do not `run` the same input again: `resume`. The options
+   * are those of each request.
    */
   readonly run: (
-    input: Input
+    input: Input,
+    options?: Responses.RequestOptions
   ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | ResponseTool.ToolFailed | TooManyRounds, R>
   /**
-   * Goes on with a `run` that failed or was interrupted, from the last complete round, also with a `history` that ends
-   * there. Asks nothing and is empty if there is nothing to go on with.
+   * Goes on with a `run` that failed or was interrupted, from the last complete round and with its options, also with a
+   * `history` that ends there. Asks nothing and is empty if there is nothing to go on with.
    */
   readonly resume: Stream.Stream<
     ResponseEvent.ResponseEvent,
@@ -181,6 +186,8 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     let history = past
     /** The input of a `run` that the model has not answered yet. */
     let unfinished: ReadonlyArray<ResponseItem.ResponseItem> | undefined = isRoundAnswered(past) ? [] : undefined
+    /** Of the latest `run`. */
+    let runOptions: Responses.RequestOptions | undefined
 
     const toRequest = (items: ReadonlyArray<ResponseItem.ResponseItem>): ResponseRequest =>
       Caller.mark({
@@ -192,6 +199,7 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     /** One response; `onEnd` gets what the history is to keep of it when the last event passes. */
     const ask = (
       items: ReadonlyArray<ResponseItem.ResponseItem>,
+      requestOptions: Responses.RequestOptions | undefined,
       onEnd: (kept: ReadonlyArray<ResponseItem.ResponseItem>) => void
     ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError> =>
       Stream.suspend(() => {
@@ -201,6 +209,7 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
         if (problem !== undefined) return Stream.fail(new InvalidRequest({ field: "input", description: problem }))
         return WholeAnswer.stream(toRequest(items), {
           onOpen,
+          requestOptions,
           onHandOver: turns.handOver,
           onEnd: (output, isComplete) => {
             onEnd(Kept.make(output, { before, isComplete, isStored: options.store !== false }))
@@ -217,7 +226,7 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
       unfinished = items
       let output: ReadonlyArray<ResponseItem.ResponseItem> = []
       let calls: ReadonlyArray<ResponseTool.Call> = []
-      const asked = ask(items, (kept) => {
+      const asked = ask(items, runOptions, (kept) => {
         output = kept
         calls = Calls.unanswered(kept)
         if (calls.length > 0) return
@@ -249,16 +258,20 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
       Stream.unwrapScoped(Effect.as(turns.take, stream))
 
     const conversation: Conversation<R> = {
-      send: (input) =>
+      send: (input, requestOptions) =>
         exclusively(Stream.suspend(() => {
           const items = toItems(input)
-          return ask(items, (kept) => {
+          return ask(items, requestOptions, (kept) => {
             history = [...history, ...items, ...kept]
             if (unfinished?.length === 0) unfinished = undefined
           })
         })),
       resume: exclusively(Stream.suspend(() => unfinished === undefined ? Stream.empty : round(unfinished, 1))),
-      run: (input) => exclusively(Stream.suspend(() => round(toItems(input), 1))),
+      run: (input, requestOptions) =>
+        exclusively(Stream.suspend(() => {
+          runOptions = requestOptions
+          return round(toItems(input), 1)
+        })),
       history: Effect.sync(() => history),
       fork: Effect.suspend(() => Effect.provide(make({ ...options, history }), context)),
       warmUp: Effect.zipRight(

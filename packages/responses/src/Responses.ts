@@ -13,10 +13,12 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as Time from "./internal/effect/time.ts"
+import * as Servers from "./internal/options/requestOptions.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
+import type { RequestOptions, Transport } from "./ResponsesOptions.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 export type {
@@ -31,6 +33,14 @@ export type {
    */
   Sending
 } from "./ResponsesTelemetry.ts"
+
+export type {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  RequestOptions
+} from "./ResponsesOptions.ts"
 
 /**
  * A response that the server has begun to answer.
@@ -64,7 +74,15 @@ export interface Service {
    * fallback are decisions about this one effect, and no event can be delivered twice. The response belongs to the
    * scope: closing it early gives the response up.
    */
-  readonly open: (request: ResponseRequest) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
+  readonly open: (
+    request: ResponseRequest,
+    options?: RequestOptions
+  ) => Effect.Effect<OpenResponse, ResponsesError, Scope.Scope>
+  /**
+   * What requests can be served over, so that `orElse` gives a request that needs one of them to the service that has it.
+   * Absent: that is not known, and any request is given to it.
+   */
+  readonly transports?: ReadonlyArray<Transport> | undefined
   /**
    * Makes sure that requests can be served: opens the connection, for instance. Limits its own time. Absent: they always
    * can.
@@ -81,7 +99,8 @@ export class Responses extends Context.Tag("effect-responses/Responses")<Respons
 /** Counted in the metrics of `ResponsesTelemetry`, with a span that ends with the scope. */
 const openIn = (
   scope: Scope.Scope,
-  request: ResponseRequest
+  request: ResponseRequest,
+  options: RequestOptions | undefined
 ): Effect.Effect<OpenResponse, ResponsesError, Responses> =>
   Effect.clockWith((clock) => {
     let opened: OpenResponse | undefined
@@ -103,7 +122,7 @@ const openIn = (
     )
     return Effect.flatMap(begun, (span) => {
       const open = Effect.flatMap(Responses, (responses) =>
-        Effect.flatMap(responses.open(request), (response) => {
+        Effect.flatMap(responses.open(request, options), (response) => {
           opened = response
           ResponsesTelemetry.annotateOpen(span, response)
           return Effect.as(ResponsesTelemetry.count(response), response)
@@ -117,11 +136,12 @@ const openIn = (
 /** In a scope of its own, which ends with what is done with the response. */
 const use = <A>(
   request: ResponseRequest,
+  options: RequestOptions | undefined,
   f: (response: OpenResponse) => Effect.Effect<A, ResponsesError>
 ): Effect.Effect<A, ResponsesError, Responses> =>
   Effect.flatMap(
     Scope.make(),
-    (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request), f), (exit) => Scope.close(scope, exit))
+    (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request, options), f), (exit) => Scope.close(scope, exit))
   )
 
 /**
@@ -132,9 +152,10 @@ const use = <A>(
  * @category requests
  */
 export const open = (
-  request: ResponseRequest
+  request: ResponseRequest,
+  options?: RequestOptions
 ): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => openIn(scope, request))
+  Effect.flatMap(Effect.scope, (scope) => openIn(scope, request, options))
 
 /**
  * The events of a response, as they come. Leaving the stream early gives the response up.
@@ -157,20 +178,22 @@ export const open = (
  */
 export const stream = (
   request: ResponseRequest,
-  options?: { readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined }
-): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> => {
-  const onOpen = options?.onOpen
+  { onOpen, ...options }: RequestOptions & {
+    readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
+  } = {}
+): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
   // `Stream.unwrapScoped` by hand: it would cost a turn as much again as the rest of the Stream does.
-  return Stream.fromChannel(
+  Stream.fromChannel(
     Channel.flatMap(Channel.fromEffect(Scope.make()), (scope) =>
       Channel.fromEffect(
-        onOpen === undefined ? openIn(scope, request) : Effect.tap(openIn(scope, request), onOpen)
+        onOpen === undefined
+          ? openIn(scope, request, options)
+          : Effect.tap(openIn(scope, request, options), onOpen)
       ).pipe(
         Channel.flatMap(({ events }) => Stream.toChannel(events)),
         Channel.ensuringWith((exit) => Scope.close(scope, exit))
       ))
   )
-}
 
 /**
  * Has a function called with each event, synchronously and in order, as it comes in: for what only appends text, counts or
@@ -198,8 +221,9 @@ export const stream = (
  */
 export const forEach = (
   request: ResponseRequest,
-  onEvent: (event: ResponseEvent.ResponseEvent) => void
-): Effect.Effect<void, ResponsesError, Responses> => use(request, (response) => response.forEach(onEvent))
+  onEvent: (event: ResponseEvent.ResponseEvent) => void,
+  options?: RequestOptions
+): Effect.Effect<void, ResponsesError, Responses> => use(request, options, (response) => response.forEach(onEvent))
 
 /**
  * A response that has ended, with all of its output.
@@ -228,11 +252,25 @@ export const collect = (response: OpenResponse): Effect.Effect<FinalResponse, Re
 /**
  * The response as it stands at its end, `completed` or `incomplete` (see `incomplete_details.reason`).
  *
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Responses } from "effect-responses"
+ *
+ * export const title = Responses.create({ model: "gpt-5.5", input: "A title, please." }, { timeout: "10 seconds" })
+ *
+ * // Over HTTP, as headers of a WebSocket belong to its upgrade.
+ * export const ofTenant = (token: string) =>
+ *   Responses.create({ model: "gpt-5.5", input: "Hi" }, { headers: { "x-tenant-token": Redacted.make(token) } })
+ * ```
+ *
  * @since 0.1.0
  * @category requests
  */
-export const create = (request: ResponseRequest): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
-  use(request, collect)
+export const create = (
+  request: ResponseRequest,
+  options?: RequestOptions
+): Effect.Effect<FinalResponse, ResponsesError, Responses> => use(request, options, collect)
 
 /**
  * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a
@@ -241,8 +279,11 @@ export const create = (request: ResponseRequest): Effect.Effect<FinalResponse, R
  * @since 0.1.0
  * @category requests
  */
-export const warmUp = (request: ResponseRequest): Effect.Effect<string, ResponsesError, Responses> =>
-  Effect.map(create({ ...request, generate: false }), (response) => response.id)
+export const warmUp = (
+  request: ResponseRequest,
+  options?: Pick<RequestOptions, "timeout">
+): Effect.Effect<string, ResponsesError, Responses> =>
+  Effect.map(create({ ...request, generate: false }, options), (response) => response.id)
 
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,
@@ -250,6 +291,8 @@ export const warmUp = (request: ResponseRequest): Effect.Effect<string, Response
  * happens once the request is on its way. Warm-ups stay where they are, and `connect` is that of `self`.
  *
  * Each request tries `self` anew; `ResponsesFallback` remembers that it could not.
+ *
+ * A request whose options need a transport that only one of the two has (`transports`) is served by that one alone.
  *
  * @since 0.1.0
  * @category combinators
@@ -259,22 +302,28 @@ export const orElse: {
   (self: Service, that: Service): Service
 } = dual(2, (self: Service, that: Service): Service => ({
   connect: self.connect,
-  open: (request) =>
-    request.generate === false
-      ? self.open(request)
-      : Effect.clockWith((clock) => {
-        const tried = Time.stopwatch(clock)
-        return Effect.catchIf(self.open(request), canFallBack, (error) => fallBack(that, request, error, tried()))
-      })
+  transports: self.transports && that.transports && [...new Set([...self.transports, ...that.transports])],
+  open: (request, options) => {
+    const servers = Servers.serversOf(self, that, options)
+    if (request.generate === false || servers === "first") return self.open(request, options)
+    if (servers === "second") return that.open(request, options)
+    return Effect.clockWith((clock) => {
+      const tried = Time.stopwatch(clock)
+      return Effect.catchIf(
+        self.open(request, options),
+        canFallBack,
+        (error) => fallBack(that.open(request, options), error, tried())
+      )
+    })
+  }
 }))
 
 const fallBack = Effect.fnUntraced(function*(
-  service: Service,
-  request: ResponseRequest,
+  open: ReturnType<Service["open"]>,
   error: ConnectionError,
   tried: Duration.Duration
 ) {
-  const response = yield* service.open(request)
+  const response = yield* open
   const opened: OpenResponse = {
     ...response,
     firstEvent: Duration.sum(tried, response.firstEvent),

@@ -17,6 +17,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Time from "./internal/effect/time.ts"
 import * as CircuitBreaker from "./internal/fallback/circuitBreaker.ts"
+import * as Servers from "./internal/options/requestOptions.ts"
 import * as Responses from "./Responses.ts"
 import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
@@ -107,6 +108,10 @@ const began = (outage: CircuitBreaker.Outage) =>
 const ended = (...message: ReadonlyArray<unknown>) =>
   Effect.zipRight(Metric.incrementBy(ResponsesTelemetry.fallback, -1), Effect.logInfo(...message))
 
+/** A time that the request set for itself says nothing of the transport. */
+const isOwnTimeout = (error: ResponsesError, options: Responses.RequestOptions | undefined): boolean =>
+  options?.timeout !== undefined && error._tag === "ConnectionError" && error.reason === "TurnTimeout"
+
 const countProbe = (outcome: "succeeded" | "failed") =>
   Metric.increment(Metric.tagged(ResponsesTelemetry.probes, "outcome", outcome))
 
@@ -131,7 +136,8 @@ const countProbe = (outcome: "succeeded" | "failed") =>
  * Only a response that the first transport opens makes the intervals short again. Until then, one request without an answer
  * is enough to open the circuit again.
  *
- * Warm-ups always go to the first. One that opens closes the circuit, and one that fails can open it.
+ * Warm-ups, and requests whose options only the first can serve, always go to the first. One that opens closes the circuit,
+ * and one that fails can open it. Requests whose options only the second can serve go there, which is no outage.
  *
  * @since 0.1.0
  * @category constructors
@@ -149,16 +155,17 @@ export const make = (
     const breaker = CircuitBreaker.make(yield* intervals(options.probe ?? {}))
     const totals = { fellBack: 0, probes: 0 }
 
-    const tried: Responses.Service["open"] = (request) =>
+    const tried: Responses.Service["open"] = (request, options) =>
       Effect.suspend(() => {
         const count = breaker.count()
         const opened = Effect.suspend(() => breaker.opened(count) ? ended("The socket serves again") : Effect.void)
         const failed = (error: ResponsesError) =>
           Effect.flatMap(moment, (moment) => {
+            if (isOwnTimeout(error, options)) return Effect.void
             const outage = breaker.failed(Cause.originalError(error), count, moment)
             return outage === undefined ? Effect.void : began(outage)
           })
-        return Effect.tapBoth(first.open(request), {
+        return Effect.tapBoth(first.open(request, options), {
           onSuccess: () => Effect.uninterruptible(opened),
           onFailure: (error) => Effect.uninterruptible(failed(error))
         })
@@ -205,16 +212,23 @@ export const make = (
 
     const unlessOpen: Responses.Service = {
       connect: first.connect,
-      open: (request) =>
+      transports: first.transports,
+      open: (request, options) =>
         Effect.suspend(() => {
           const outage = breaker.outage()
-          if (outage === undefined || request.generate === false) return tried(request)
+          const isFirsts = request.generate === false || Servers.serversOf(first, second, options) === "first"
+          if (outage === undefined || isFirsts) return tried(request, options)
           return Effect.zipRight(probe, Effect.fail(outage.error))
         })
     }
 
     const counted: Responses.Service = {
-      open: (request) => Effect.tap(second.open(request), () => Effect.sync(() => totals.fellBack++))
+      transports: second.transports,
+      open: (request, options) =>
+        Effect.tap(second.open(request, options), () =>
+          Effect.sync(() => {
+            if (Servers.serversOf(first, second, options) === "both") totals.fellBack++
+          }))
     }
 
     yield* Effect.addFinalizer(() =>

@@ -38,6 +38,11 @@ export interface Options {
   readonly maxUnreadSize?: number | undefined
   /** Run when the server has begun to answer: which transport serves, what was sent, what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  /**
+   * The options of a request, from the headers that the SDK gave it. Default: none, as every SDK adds headers and
+   * credentials of its own
+   */
+  readonly requestOptions?: ((headers: Headers) => Responses.RequestOptions | undefined) | undefined
 }
 
 /**
@@ -125,6 +130,7 @@ const interrupt = (fiber: Fiber.RuntimeFiber<void, ResponsesError>): Promise<voi
 const serve = (
   run: Run,
   request: ResponseRequest,
+  requestOptions: Responses.RequestOptions | undefined,
   signal: AbortSignal | null | undefined,
   { maxUnreadSize = Exchange.defaultMaxOutputSize, onOpen }: Options
 ): Promise<globalThis.Response> =>
@@ -173,7 +179,7 @@ const serve = (
     }
 
     const fiber = run(
-      Responses.open(request).pipe(
+      Responses.open(request, requestOptions).pipe(
         Effect.tap((response) => onOpen?.(response) ?? Effect.void),
         Effect.flatMap(pass),
         Effect.scoped
@@ -235,6 +241,12 @@ export const make = (
       const request = parse(await textOf(input, init) ?? "")
       return request === undefined
         ? pass(input, init)
-        : serve(run, request, init?.signal ?? from?.signal, options)
+        : serve(
+          run,
+          request,
+          options.requestOptions?.(new Headers(init?.headers ?? from?.headers)),
+          init?.signal ?? from?.signal,
+          options
+        )
     }
   })

@@ -30,8 +30,9 @@ import * as Exchange from "./internal/exchange/exchange.ts"
 import * as HttpEvents from "./internal/http/httpEvents.ts"
 import * as HttpFailure from "./internal/http/httpFailure.ts"
 import * as HttpSpan from "./internal/http/httpSpan.ts"
-import type { Credentials } from "./internal/options/credentials.ts"
+import * as Credentials from "./internal/options/credentials.ts"
 import * as Endpoint from "./internal/options/endpoint.ts"
+import * as RequestOptions from "./internal/options/requestOptions.ts"
 import * as Timeouts from "./internal/options/timeouts.ts"
 import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
@@ -127,7 +128,7 @@ export const make = (
         Effect.catchIf(HttpFailure.isStatusError, ({ response }) => Effect.succeed(response))
       )
 
-    const post = (body: Uint8Array, { headers, redact }: Credentials) =>
+    const post = (body: Uint8Array, { headers, redact }: Credentials.Credentials) =>
       HttpSpan.withSpan(
         HttpClientRequest.post(endpoint.httpUrl, {
           headers: { ...headers, accept: "text/event-stream" },
@@ -137,15 +138,18 @@ export const make = (
         (request) => Effect.mapError(send(request), (error) => HttpFailure.fromUnanswered(error, redact))
       )
 
-    const open: Responses.Service["open"] = (request) =>
+    const open: Responses.Service["open"] = (request, options) =>
       Effect.gen(function*() {
+        const { headers, timeout } = yield* RequestOptions.check(options, "http")
         const body = yield* encode(request)
         const timers = yield* Timers.make
         const asked = timers.time.now()
         const answering = Time.stopwatch(timers.time.clock)
-        const credentials = yield* endpoint.credentials
+        const credentials = Credentials.withHeaders(yield* endpoint.credentials, headers)
         const { redact } = credentials
-        const answer = yield* Deadlines.beforeFirstEvent(timeouts)(post(body, credentials))
+        const answer = yield* Deadlines.beforeFirstEvent({ ...timeouts, turn: timeout ?? timeouts.turn })(
+          post(body, credentials)
+        )
         if (answer.status < 200 || answer.status > 299) {
           return yield* Effect.flip(HttpFailure.fromRefusal(answer, request, redact))
         }
@@ -164,6 +168,7 @@ export const make = (
         deadline = Deadlines.watch({
           exchange,
           granted: asked,
+          timeout,
           host: { timers, timeouts, heardAt: flow.heardAt, onOverdue: (_, error) => exchange.fail(error) }
         })
         const reader = yield* HttpEvents.read(answer, exchange, flow).pipe(
@@ -194,7 +199,7 @@ export const make = (
         Effect.withUnhandledErrorLogLevel(Option.none())
       )
 
-    return { open }
+    return { open, transports: ["http"] }
   })
 
 /**

@@ -1,5 +1,6 @@
 /**
- * The options that transports have in common: the server, the credentials, and how long a request may wait.
+ * The options that transports have in common: the server, the credentials, and how long a request may wait. And those of
+ * one request.
  *
  * @since 0.1.0
  */
@@ -57,6 +58,34 @@ export interface FromConfig {
   readonly organization?: Config.Config<string | undefined> | undefined
   readonly project?: Config.Config<string | undefined> | undefined
 }
+
+/**
+ * Options of one request, beside those of its Layer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RequestOptions {
+  /** For the whole of the response, in place of the Layer's `turnTimeout`. The other clocks go on. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * Headers of this request; they win over the Layer's. On a WebSocket headers belong to the upgrade, so a request with
+   * some goes over HTTP, and fails with `InvalidRequest` where the Layer has no HTTP. Their values are taken out of errors
+   * and spans, `Redacted` or not.
+   */
+  readonly headers?: Headers | undefined
+  /**
+   * The only transport that may serve the request: `http` is no outage of the socket, `websocket` never falls back. Fails
+   * with `InvalidRequest` where the Layer does not have it. Default: what the Layer does
+   */
+  readonly transport?: Transport | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Transport = "websocket" | "http"
 
 /**
  * How long a request may wait, and for what. Each has a reason of its own in `ConnectionError`. `Infinity` switches one off.

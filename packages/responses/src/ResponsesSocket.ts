@@ -31,6 +31,7 @@ import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
 import * as Responses from "./Responses.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
+import * as ResponsesMetrics from "./ResponsesMetrics.ts"
 import type * as ResponsesOptions from "./ResponsesOptions.ts"
 
 /**
@@ -333,6 +334,7 @@ export const make = (
 
     return {
       open,
+      transports: ["websocket"],
       connect: ready,
       stats: Effect.sync(() => ({ open: pool.isOpen(), ...pool.stats(), ...tally.totals(), ...heads.stats() }))
     }
@@ -364,3 +366,23 @@ export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<ResponsesSocket | Responses.Responses, ConfigError.ConfigError, Connector> =>
   Layer.scopedContext(Effect.flatMap(Endpoint.fromConfig(options), makeContext))
+
+/**
+ * Has the metrics of `ResponsesMetrics` show the `stats` of a Layer: its connections, lanes, who waits, and what became of
+ * its conversations. Without it they cost nothing.
+ *
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { ResponsesSocket } from "effect-responses"
+ *
+ * export const Live = Layer.provideMerge(ResponsesSocket.layerMetrics(), ResponsesSocket.layerConfig())
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMetrics = (
+  schedule?: Schedule.Schedule<unknown>
+): Layer.Layer<never, never, ResponsesSocket> =>
+  Layer.scopedDiscard(Effect.flatMap(ResponsesSocket, ({ stats }) => ResponsesMetrics.watch(stats, schedule)))

@@ -55,6 +55,11 @@ export interface Sending {
   readonly connection?: number | undefined
   /** The name of the lane that it runs on; empty for the one without a name. Absent over HTTP. */
   readonly lane?: string | undefined
+  /**
+   * What a delta of the library's own continues: the `latest` response of its lane, as a `fork` that of another lane, or one
+   * that is `stored`, which any connection can. Absent for everything else.
+   */
+  readonly continues?: "latest" | "fork" | "stored" | undefined
 }
 
 /**
@@ -269,6 +274,9 @@ export const annotateOpen = (
     "responses.input.reason": response.reason?._tag,
     "responses.bytes_sent": response.bytesSent,
     "responses.bytes_saved": response.bytesSaved,
+    "responses.connection": response.connection,
+    "responses.lane": response.lane,
+    "responses.continues": response.continues,
     "responses.queued_ms": Duration.toMillis(response.queued),
     "responses.first_event_ms": Duration.toMillis(response.firstEvent),
     "responses.recoveries": response.recoveries.length === 0

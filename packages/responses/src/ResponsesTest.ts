@@ -14,7 +14,9 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Finalizer from "./internal/effect/finalizer.ts"
 import * as Time from "./internal/effect/time.ts"
+import * as Deadlines from "./internal/exchange/deadlines.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
+import * as RequestOptions from "./internal/options/requestOptions.ts"
 import * as ResponseSteps from "./internal/script/responseSteps.ts"
 import type { Step } from "./internal/script/scriptSteps.ts"
 import * as DeepJson from "./internal/wire/deepJson.ts"
@@ -39,6 +41,8 @@ export * from "./ResponseScript.ts"
 export interface Service extends Responses.Service {
   /** The requests that were sent, as the program made them, in their order. */
   readonly requests: Effect.Effect<ReadonlyArray<ResponseRequest.ResponseRequest>>
+  /** The options of each of `requests`; empty for one that was given none. */
+  readonly requestOptions: Effect.Effect<ReadonlyArray<Responses.RequestOptions>>
   /** How many responses the program gave up before their end had come. */
   readonly abandoned: Effect.Effect<number>
 }
@@ -106,7 +110,7 @@ const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> 
 
 /**
  * Serves at once whoever comes, in the order of arrival: turns of a list go to requests in that order. A list that has run out
- * is a defect.
+ * is a defect. Options of a request are kept to as on a socket with HTTP behind it.
  *
  * @since 0.1.0
  * @category constructors
@@ -114,13 +118,19 @@ const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> 
 export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
   Effect.sync(() => {
     const requests: Array<ResponseRequest.ResponseRequest> = []
+    const requestOptions: Array<Responses.RequestOptions> = []
     const contexts = new Map<string, ReadonlyArray<ResponseItem>>()
     let index = 0
     let abandoned = 0
 
-    const take = (request: ResponseRequest.ResponseRequest, now: number) =>
+    const take = (
+      request: ResponseRequest.ResponseRequest,
+      options: Responses.RequestOptions | undefined,
+      now: number
+    ) =>
       Effect.suspend(() => {
         requests.push(request)
+        requestOptions.push(options ?? {})
         const context: ResponseScript.Context = {
           request,
           responseId: `resp_${requests.length}`,
@@ -137,8 +147,12 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         return Effect.succeed({ input: context.input, steps: ResponseSteps.steps(turn, context) })
       })
 
-    const respond = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
-      const { input, steps } = yield* take(request, yield* Clock.currentTimeMillis)
+    const respond = Effect.fnUntraced(function*(
+      request: ResponseRequest.ResponseRequest,
+      options: Responses.RequestOptions | undefined,
+      timeout: Duration.Duration | undefined
+    ) {
+      const { input, steps } = yield* take(request, options, yield* Clock.currentTimeMillis)
       let left = true
       const exchange = Exchange.make({
         previousResponseId: request.previous_response_id ?? undefined,
@@ -161,6 +175,13 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         Effect.interruptible,
         Effect.forkScoped
       )
+      if (timeout !== undefined) {
+        yield* Effect.sync(() => exchange.fail(Deadlines.overdue("TurnTimeout", timeout))).pipe(
+          Effect.delay(timeout),
+          Effect.interruptible,
+          Effect.forkScoped
+        )
+      }
       const id = yield* Effect.tapError(exchange.started, () =>
         Effect.sync(() => {
           left = false
@@ -168,15 +189,20 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       return { id, ...Exchange.reading(exchange) }
     })
 
-    const open = Effect.fnUntraced(function*(request: ResponseRequest.ResponseRequest) {
+    const open = Effect.fnUntraced(function*(
+      request: ResponseRequest.ResponseRequest,
+      options?: Responses.RequestOptions
+    ) {
+      const transport = request.generate === false ? "websocket" : RequestOptions.transportOf(options) ?? "websocket"
+      const { timeout } = yield* RequestOptions.check(options, transport)
       yield* ResponseRequest.validate(request)
       const frame = yield* ResponseRequest.toFrame(request)
       const clock = yield* Effect.clock
       const answering = Time.stopwatch(clock)
-      const response = yield* respond(request)
+      const response = yield* respond(request, options, timeout)
       return {
         ...response,
-        transport: "websocket" as const,
+        transport,
         ...Predicate.isNotNullable(request.previous_response_id)
           ? { input: "delta" as const, reason: { _tag: "Explicit" } as const }
           : { input: "full" as const, reason: { _tag: "Off" } as const },
@@ -191,6 +217,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
     return {
       open,
       requests: Effect.sync(() => [...requests]),
+      requestOptions: Effect.sync(() => [...requestOptions]),
       abandoned: Effect.sync(() => abandoned)
     }
   })

@@ -61,6 +61,11 @@ export * as ResponsesHttp from "./ResponsesHttp.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponsesMetrics from "./ResponsesMetrics.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponsesOptions from "./ResponsesOptions.ts"
 
 /**

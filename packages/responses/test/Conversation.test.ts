@@ -373,6 +373,25 @@ describe("run", () => {
     }).pipe(Effect.provide(ResponsesTest.layer([call("hang")]))))
 })
 
+describe("options of a turn", () => {
+  const given = Effect.flatMap(ResponsesTest.ResponsesTest, ({ requestOptions }) => requestOptions)
+  const timeout = "1 minute"
+  const headers = { "x-tag": "a" }
+
+  mocked(
+    "are those of its one request, or of each request of a run, and of what resumes it",
+    [text("One"), call("add", { a: 1, b: 2 }), ResponsesTest.error({ status: 503 }), text("Three"), text("Last")],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, tools: [add] })
+      yield* run(conversation.send("first", { headers }))
+      yield* Effect.flip(run(conversation.run("second", { timeout })))
+      yield* run(conversation.resume)
+      yield* run(conversation.run("third"))
+      assert.deepStrictEqual(yield* given, [{ headers }, { timeout }, { timeout }, { timeout }, {}])
+    })
+  )
+})
+
 describe("fork and warmUp", () => {
   mocked(
     "a fork shares the past and nothing else",

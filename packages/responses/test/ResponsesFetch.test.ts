@@ -124,6 +124,23 @@ describe("what goes over Responses", () => {
       assert.deepStrictEqual(yield* requests, [])
     }))
 
+  it.scoped("with the options that a program makes of the SDK's headers, and no header else", () =>
+    Effect.gen(function*() {
+      const service = yield* ResponsesTest.make(() => ResponsesTest.text("Hello"))
+      const fetch = yield* make(service, {
+        requestOptions: (headers) =>
+          headers.has("x-tag") ? { headers: { "x-tag": headers.get("x-tag") ?? "" } } : undefined
+      })
+      const headers = { "x-tag": "a", authorization: "Bearer sk-of-the-sdk" }
+      yield* promise(() => post(fetch, { headers }))
+      yield* promise(() => fetch(new Request(url, { method: "POST", body: body(), headers })))
+      yield* promise(() => post(fetch, { headers: { authorization: "Bearer sk-of-the-sdk" } }))
+      const refused = yield* promise(() => post(fetch, { headers: { "x-tag": " " } }))
+      assert.strictEqual(refused.status, 400)
+      const own = { headers: { "x-tag": "a" } }
+      assert.deepStrictEqual(yield* service.requestOptions, [own, own, {}])
+    }))
+
   it.scoped("what a program says", () =>
     Effect.gen(function*() {
       const seen: Array<string | undefined> = []

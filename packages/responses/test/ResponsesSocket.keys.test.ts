@@ -19,6 +19,8 @@ const refusedWith = (status: number) =>
 
 const keyOf = (connection: FakeServer.FakeConnection) => connection.target.headers["authorization"]
 
+const stats = Effect.flatMap(ResponsesSocket.ResponsesSocket, (socket) => socket.stats)
+
 interface Keys {
   current: string | undefined
   asked: number
@@ -62,6 +64,53 @@ describe("a key that changes", () => {
         assert.strictEqual(server.open(), 1)
       })
   )
+
+  for (const [room, maxConnections] of [["no room for more", 3], ["room for more", 8]] as const) {
+    rotating(
+      `retires every connection of the old one, where there is ${room}; what runs on them ends there`,
+      (server, keys) =>
+        Effect.gen(function*() {
+          const begun = yield* Effect.forEach([1, 2, 3], (number) =>
+            Effect.gen(function*() {
+              const fiber = yield* Effect.fork(run(`old ${number}`))
+              const connection = yield* server.connection
+              yield* connection.request
+              yield* connection.send(FakeServer.created(`resp_${number}`))
+              return { connection, fiber, id: `resp_${number}` }
+            }))
+          const end = ({ connection, fiber, id }: typeof begun[number]) =>
+            Effect.gen(function*() {
+              yield* connection.send(...FakeServer.answer(id).slice(1))
+              assert.deepStrictEqual(yield* Fiber.join(fiber), wholeAnswer)
+              yield* settle
+            })
+          const [first, ...others] = begun
+          assert(first !== undefined)
+          keys.current = "sk-new"
+          const waiting = yield* Effect.fork(run("new 1"))
+          yield* settle
+          yield* end(first)
+          const next = yield* server.connection
+          assert.strictEqual(keyOf(next), "Bearer sk-new")
+          yield* next.request
+          yield* next.send(...FakeServer.answer("resp_4"))
+          assert.deepStrictEqual(yield* Fiber.join(waiting), wholeAnswer)
+          yield* settle
+          assert.deepStrictEqual(begun.map(({ connection }) => connection.isClosed()), [true, false, false])
+          assert.deepInclude(yield* stats, { serving: 1, retiring: 2, running: 2 })
+          yield* Effect.forEach(others, end)
+          assert.deepStrictEqual(begun.map(({ connection }) => connection.isClosed()), [true, true, true])
+          assert.deepInclude(yield* stats, { serving: 1, retiring: 0, running: 0 })
+          const another = yield* Effect.fork(run("new 2"))
+          const last = yield* server.connection
+          assert.strictEqual(keyOf(last), "Bearer sk-new")
+          yield* last.request
+          yield* last.send(...FakeServer.answer("resp_5"))
+          assert.deepStrictEqual(yield* Fiber.join(another), wholeAnswer)
+        }),
+      { maxConnections, maxLanes: 1 }
+    )
+  }
 
   rotating("leaves the turn that runs where it is", (server, keys) =>
     Effect.gen(function*() {

@@ -310,8 +310,9 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
   Responses: ["Responses", "orElse"],
   ResponsesError: ["Delivery", "InvalidRequest"],
   ResponsesFallback: ["ResponsesFallback"],
-  ResponsesSocket: ["ResponsesSocket", "recycleBefore", "defaultReconnect"],
+  ResponsesSocket: ["ResponsesSocket", "layerMetrics", "recycleBefore", "defaultReconnect"],
   ResponsesTest: ["ResponsesTest", ...builders],
+  ResponsesMetrics: ["connections", "running", "waiting", "affineHits", "forks", "headsLost", "overruns", "watch"],
   ResponsesTelemetry: [
     "responses",
     "bytesSent",

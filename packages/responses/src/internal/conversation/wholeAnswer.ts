@@ -12,6 +12,7 @@ import * as Writable from "../wire/writable.ts"
 
 export interface Options {
   readonly onOpen: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  readonly requestOptions: Responses.RequestOptions | undefined
   /** `isComplete`: the server broke nothing off. */
   readonly onEnd: (output: ReadonlyArray<ResponseItem>, isComplete: boolean) => void
   /** Code of the caller's runs now, or does no more: its `onOpen`, or what takes the events. */
@@ -58,7 +59,7 @@ const passing = (
 /** Output that could not be sent back fails the stream, and `onEnd` is not told of it. */
 export const stream = (
   request: ResponseRequest,
-  { onEnd, onHandOver, onOpen }: Options
+  { onEnd, onHandOver, onOpen, requestOptions }: Options
 ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses.Responses> =>
   Stream.suspend(() => {
     let result: Responses.OpenResponse["result"] | undefined
@@ -70,6 +71,7 @@ export const stream = (
       return undefined
     }
     const events = Responses.stream(request, {
+      ...requestOptions,
       onOpen: (opened) => {
         result = opened.result
         if (onOpen === undefined) return Effect.void

@@ -11,6 +11,8 @@ export interface Watched {
   readonly exchange: Exchange
   /** When the response got its turn. */
   readonly granted: number
+  /** For the whole of it, in place of the turn's. */
+  readonly timeout?: Duration.Duration | undefined
   readonly host: Host
 }
 
@@ -32,7 +34,7 @@ const texts: Readonly<Record<Clocked, (limit: string) => string>> = {
   TurnTimeout: (limit) => `The response did not end within ${limit}`
 }
 
-const overdue = (reason: Clocked, limit: Duration.Duration) => (delivery: Delivery): ConnectionError =>
+export const overdue = (reason: Clocked, limit: Duration.Duration) => (delivery: Delivery): ConnectionError =>
   new ConnectionError({ reason, delivery, description: texts[reason](Duration.format(limit)) })
 
 interface Due {
@@ -48,8 +50,8 @@ const due = (reason: Clocked, limit: Duration.Duration, since: number): Due => (
 })
 
 /** What is due next. A consumer that is behind stops the clock of the server. */
-const next = ({ exchange, granted, host: { heardAt, timeouts } }: Watched, now: number): Due => {
-  const turn = due("TurnTimeout", timeouts.turn, granted)
+const next = ({ exchange, granted, host: { heardAt, timeouts }, timeout }: Watched, now: number): Due => {
+  const turn = due("TurnTimeout", timeout ?? timeouts.turn, granted)
   const sent = exchange.sentAt()
   if (sent === undefined && !exchange.hasBegun()) return turn
   const other = sent === undefined

@@ -62,6 +62,18 @@ const quotable = (secret: string): ReadonlyArray<string> => {
   return [value, value.replace(/^[a-z][\w-]* +/i, ""), ...basic(value)]
 }
 
+/** With the headers of one request, which win. All their values are secrets. */
+export const withHeaders = (credentials: Credentials, headers: Credentials["headers"]): Credentials => {
+  const secrets = Object.values(headers)
+  if (secrets.length === 0) return credentials
+  const redact = makeRedact(secrets.flatMap(quotable))
+  return {
+    ...credentials,
+    headers: { ...credentials.headers, ...headers },
+    redact: (text) => redact(credentials.redact(text))
+  }
+}
+
 export const compute = Effect.fnUntraced(function*(
   options: ResponsesOptions.Endpoint,
   profile: Profile.Profile,

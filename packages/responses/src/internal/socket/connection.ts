@@ -57,6 +57,8 @@ export interface Request {
   readonly renamed: { readonly streamId: string | undefined } | undefined
   /** When the request got its turn, as a time of `Time.now`. */
   readonly granted: number
+  /** For the whole of the response, in place of the Layer's. */
+  readonly timeout?: Duration.Duration | undefined
   /** The exchange has ended, and its lane is rid of it; told before anybody can take the end. */
   readonly onEnd: (exchange: Exchange.Exchange, hasBegun: boolean) => void
 }
@@ -251,7 +253,7 @@ export class Connection implements Inbound.Host {
   }
 
   /** Sends a `response.create` frame, and gives its size. What keeps it from being sent is the failure of its exchange. */
-  request({ frame, granted, lane, onEnd, previousResponseId, renamed, source }: Request): {
+  request({ frame, granted, lane, onEnd, previousResponseId, renamed, source, timeout }: Request): {
     readonly exchange: Exchange.Exchange
     readonly bytes: number
   } {
@@ -276,7 +278,7 @@ export class Connection implements Inbound.Host {
       }
     })
     // May find that the turn's time is over already.
-    deadline = Deadlines.watch({ exchange, granted, host: this.deadlines })
+    deadline = Deadlines.watch({ exchange, granted, timeout, host: this.deadlines })
     const cause = this.cause()
     if (cause !== undefined) exchange.fail(() => cause("unsent"))
     if (exchange.hasEnded()) return { exchange, bytes: 0 }

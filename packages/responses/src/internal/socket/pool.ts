@@ -243,6 +243,11 @@ export class Pool {
       if (suits(connection)) this.outdated.delete(connection)
       else this.outdated.add(connection)
     }
+    if (this.serving().length > 0) this.retireOutdated()
+  }
+
+  private retireOutdated(): void {
+    for (const connection of [...this.all]) if (this.outdated.has(connection)) connection.retire()
   }
 
   /** Fails when the pool is closed meanwhile. */
@@ -374,7 +379,7 @@ export class Pool {
     connection.onRoom(() => this.onRoom())
     this.reviveClaims()
     this.look()
-    for (const other of this.all) if (this.outdated.has(other)) other.retire()
+    this.retireOutdated()
   }
 
   /** The server took it back before it could be used. */

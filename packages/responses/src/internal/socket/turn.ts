@@ -9,6 +9,7 @@ import type { Recovery } from "../../ResponsesTelemetry.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Finalizer from "../effect/finalizer.ts"
 import * as Exchange from "../exchange/exchange.ts"
+import * as RequestOptions from "../options/requestOptions.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Reasons from "../wire/reasons.ts"
 import * as Utf8 from "../wire/utf8.ts"
@@ -65,13 +66,15 @@ export const make = (options: Options): Responses.Service["open"] => {
   const { heads, pool } = options
   const serve = makeServe(options)
 
-  return (request) =>
+  return (request, options) =>
     Effect.uninterruptibleMask((restore) => {
+      const checked = RequestOptions.check(options, "websocket")
+      if (Either.isLeft(checked)) return Effect.fail(checked.left)
       const validated = ResponseRequest.validate(request)
       if (Either.isLeft(validated)) return Effect.fail(validated.left)
       return Effect.withFiberRuntime((fiber) => {
         const keyOf = () => Caller.of(request) ?? request.stream_id ?? fiber
-        return serve(request, pool.enter(fiber, keyOf, () => heads.homeOf(request)), restore)
+        return serve(request, checked.right, pool.enter(fiber, keyOf, () => heads.homeOf(request)), restore)
       })
     })
 }
@@ -94,6 +97,7 @@ const makeServe = (options: Options) => {
 
   return (
     request: ResponseRequest.ResponseRequest,
+    { timeout }: RequestOptions.Checked,
     ticket: Ticket,
     restore: Restore
   ): Effect.Effect<Responses.OpenResponse, ResponsesError, Scope.Scope> => {
@@ -131,6 +135,7 @@ const makeServe = (options: Options) => {
           ? undefined
           : { streamId: request.stream_id ?? undefined },
         granted: ticket.turnAt,
+        timeout,
         onEnd: (exchange, hasBegun) => {
           if (!hasBegun) return
           const answer = exchange.answer()
@@ -153,6 +158,7 @@ const makeServe = (options: Options) => {
         bytesSaved,
         connection: place.connection.number,
         lane: place.lane.name,
+        continues: planned.origin,
         ...Exchange.reading(exchange)
       }))
     }
