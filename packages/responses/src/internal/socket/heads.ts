@@ -326,7 +326,7 @@ export class Heads {
     const origin: Origin = chosen === own ? "latest" : chosen === beside ? "fork" : "stored"
     const reason = this.withheld(request, origin)
     if (reason !== undefined) return { plan: Continuation.full(request, reason), parent: undefined, ...none }
-    this.affineHits++
+    if (origin !== "stored" || kept.place.connection === place.connection) this.affineHits++
     return {
       plan,
       parent: kept,

@@ -177,6 +177,8 @@ export class Pool {
     ticket.claim()
     this.dials.claim(ticket)
     if (this.coming() < this.dials.claims() && this.mayDial()) this.dials.start()
+    // Who waits for a lane waits for others; a dial is a part of the turn.
+    if (this.dials.count() > 0) ticket.turn()
     this.doubtLater()
     return true
   }

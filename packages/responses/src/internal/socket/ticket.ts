@@ -124,7 +124,6 @@ export class Ticket implements Dials.Claim, Timer {
   claim(): void {
     this.stopClock()
     this.state = claiming
-    this.turn()
   }
 
   grant(connection: Reserving): void {
@@ -206,7 +205,8 @@ export class Ticket implements Dials.Claim, Timer {
     else if (this.state === placed) this.host.placed--
   }
 
-  private turn(): void {
+  /** It is its turn: what time goes by from here on is its own. */
+  turn(): void {
     if (this.hadTurn) return
     this.hadTurn = true
     this.turnedAt = this.host.timers.time.now()
