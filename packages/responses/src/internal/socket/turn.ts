@@ -4,7 +4,7 @@ import * as Either from "effect/Either"
 import type * as Scope from "effect/Scope"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type * as Responses from "../../Responses.ts"
-import { ConnectionError, InvalidRequest, isUnsent, type ResponsesError } from "../../ResponsesError.ts"
+import { type ConnectionError, InvalidRequest, isUnsent, type ResponsesError } from "../../ResponsesError.ts"
 import type { Recovery } from "../../ResponsesTelemetry.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Finalizer from "../effect/finalizer.ts"
@@ -12,11 +12,11 @@ import * as Exchange from "../exchange/exchange.ts"
 import * as RequestOptions from "../options/requestOptions.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Reasons from "../wire/reasons.ts"
-import * as Utf8 from "../wire/utf8.ts"
 import type { Connection } from "./connection.ts"
 import type { Found, Heads, Planned } from "./heads.ts"
 import * as LaneRefusal from "./laneRefusal.ts"
 import type { Naming } from "./naming.ts"
+import * as Outgoing from "./outgoing.ts"
 import type { Place } from "./place.ts"
 import type { Pool, Suits } from "./pool.ts"
 import { Seat } from "./seat.ts"
@@ -37,22 +37,6 @@ export interface Options {
   /** A response has begun. */
   readonly onOpen: (response: Responses.Sending) => void
 }
-
-/** Checked before anything is dialled, and again when it is known what travels. */
-const checkSize = (
-  frame: Either.Either<string, ResponsesError>,
-  maxFrameBytes: number
-): Either.Either<string, ResponsesError> =>
-  Either.filterOrLeft(
-    frame,
-    (text) => !Utf8.isLongerThan(text, maxFrameBytes),
-    () =>
-      new ConnectionError({
-        reason: "TooLarge",
-        delivery: "unsent",
-        description: `The request has more than the ${maxFrameBytes} bytes that the server takes in one message`
-      })
-  )
 
 const incomparable = (cause: unknown) =>
   new InvalidRequest({
@@ -93,7 +77,7 @@ const makeServe = (options: Options) => {
   const isRepeated = Reasons.mayRepeat(options.repeat)
 
   const toFrame = (request: ResponseRequest.ResponseRequest, streamId: string | undefined) =>
-    checkSize(ResponseRequest.toFrame({ ...request, stream_id: streamId }), maxFrameBytes)
+    Outgoing.frame(request, streamId, maxFrameBytes)
 
   return (
     request: ResponseRequest.ResponseRequest,
