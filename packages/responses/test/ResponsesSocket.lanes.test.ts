@@ -160,6 +160,36 @@ describe("lanes", () => {
     many
   )
 
+  socket(
+    "a request that is sent in full, and refused as another runs, waits for that one",
+    (server) =>
+      Effect.gen(function*() {
+        const { connection, first } = yield* beginFirst(server)
+        yield* connection.send(...on("1", ...FakeServer.answer("resp_1").slice(1)))
+        yield* Fiber.join(first)
+        const next = yield* ask("", {
+          input: [
+            ResponseItem.user("first"),
+            { type: "message", role: "assistant", content: "Hello" },
+            ResponseItem.user("more")
+          ]
+        })
+        assert.deepInclude(yield* connection.request, { stream_id: "1", previous_response_id: "resp_1" })
+        const other = yield* ask("other")
+        assert.deepInclude(yield* connection.request, { stream_id: "2" })
+        const refuse = (code: string) => on("1", { type: "error", status: 400, error: { code, message: "No." } })
+        yield* connection.send(...refuse("previous_response_not_found"))
+        assert.deepInclude(yield* connection.request, { stream_id: "1" })
+        yield* connection.send(...refuse("response_already_in_flight"))
+        yield* connection.send(...on("2", ...FakeServer.answer("resp_2")))
+        yield* Fiber.join(other)
+        const { stream_id } = yield* connection.request
+        yield* connection.send(...on(stream_id, ...FakeServer.answer("resp_3")))
+        assert.strictEqual((yield* Fiber.join(next)).length, 3)
+      }),
+    { maxConnections: 1, maxLanes: 3 }
+  )
+
   socket("an error without a name is that of the only request that has not begun", (server) =>
     Effect.gen(function*() {
       const { connection, first, lane } = yield* beginFirst(server)

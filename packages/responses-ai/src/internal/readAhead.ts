@@ -1,7 +1,7 @@
 /**
  * Reads a response to its end, whatever its consumer does: the consumer may ask the model again before it has taken all
- * events, and that request waits for this response on its connection. What is unread is bounded by an error, as to hold the
- * server back would have the two wait for each other.
+ * events, and where every place is taken that request waits for this response. What is unread is bounded by an error, as to
+ * hold the server back would have the two wait for each other.
  */
 import type * as ResponseEvent from "effect-responses/ResponseEvent"
 import type { OpenResponse } from "effect-responses/Responses"

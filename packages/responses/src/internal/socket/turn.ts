@@ -44,6 +44,9 @@ const incomparable = (cause: unknown) =>
     description: `cannot be compared with what was sent before: ${String(cause)}`
   })
 
+/** On each connection of a Layer a server may refuse a lane once. */
+const maxTakenBack = 33
+
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export const make = (options: Options): Responses.Service["open"] => {
@@ -88,6 +91,9 @@ const makeServe = (options: Options) => {
     const seat = new Seat(ticket, onEarlyEnd)
     const recoveries: Array<Recovery> = []
     let bytesSent = 0
+    /** The lane's name that went out last: what it is called now is not what a refusal is of. */
+    let sentName: string | undefined
+    let timesTakenBack = 0
     /** The key is asked for once, here or by the dial: one that changes with each question would never suit. */
     let isKeyKnown = !pool.isOpen()
     /** Has failed the request. */
@@ -133,6 +139,7 @@ const makeServe = (options: Options) => {
         }
       })
       bytesSent += bytes
+      sentName = streamId
       seat.asked(exchange)
       return Effect.map(restore(exchange.started), (id): Begun => ({
         id,
@@ -215,11 +222,10 @@ const makeServe = (options: Options) => {
       return Effect.catchAll(begin(place, planned.right), (error) => repair(place, planned.right, error))
     }
 
-    /** What the Layer chose for the request, and the server refused, is taken back. */
     const repair = (place: Place, planned: Planned, error: ResponsesError): Effect.Effect<Begun, ResponsesError> => {
       const { connection, lane } = place
       heads.fail(place, planned, error)
-      const refusal = naming.by === "layer" && streamIdOn(place) !== undefined ? LaneRefusal.of(error) : undefined
+      const refusal = refusalOf(error)
       if (refusal !== undefined) return takeBack(refusal, place)
       const id = planned.plan.request.previous_response_id ?? undefined
       // A caller who named the response gets the error: only the caller has the rest of the conversation.
@@ -227,14 +233,25 @@ const makeServe = (options: Options) => {
         return Effect.fail(error)
       }
       recoveries.push({ _tag: "ResentInFull", error })
-      const inFull = (place: Place) => begin(place, heads.takeFull(place, request, planned, error))
+      const inFull = (place: Place): Effect.Effect<Begun, ResponsesError> => {
+        const full = heads.takeFull(place, request, planned, error)
+        return Effect.catchAll(begin(place, full), (error) => repair(place, full, error))
+      }
       const kept = connection.isOpen() && lane.tag === "Held" && lane.isHeldBy(seat) ? seat.keep() : undefined
       // Some servers serve nothing more on a connection after an error.
       return kept === undefined ? Effect.flatMap(elsewhere, ({ place }) => inFull(place)) : inFull(kept)
     }
 
+    /** What the Layer chose for the request, and the server refused. One that refuses all is believed in the end. */
+    const refusalOf = (error: ResponsesError): LaneRefusal.Refusal | undefined =>
+      naming.by === "layer" && sentName !== undefined && timesTakenBack < maxTakenBack
+        ? LaneRefusal.of(error)
+        : undefined
+
+    /** Sent again as the server will have it. */
     const takeBack = (refusal: LaneRefusal.Refusal, place: Place): Effect.Effect<Begun, ResponsesError> => {
       const { connection, lane } = place
+      timesTakenBack++
       if (refusal === "name") connection.nameRefused(lane)
       else if (refusal === "names") connection.noMoreNames(lane)
       else connection.runOne()
