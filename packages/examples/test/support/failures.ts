@@ -67,7 +67,7 @@ const askInstead = (reason: ResponsesError.ConnectionError["reason"]) =>
       const [recovery] = response.recoveries
       return recovery?.error._tag === "ConnectionError" && recovery.error.reason === reason
         ? Effect.as(Stream.runDrain(response.events), ofOpen(response))
-        : Effect.dieMessage(`${reason} was not the reason, but ${recovery?.error}`)
+        : Effect.dieMessage(`${reason} was not the reason, but ${recovery?.error.message ?? "nothing"}`)
     })
   )
 
