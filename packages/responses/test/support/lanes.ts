@@ -28,7 +28,7 @@ export const open = (text: string, fields: Partial<ResponseRequest> = {}) =>
   Effect.flatMap(Scope.make(), (scope) => Effect.fork(Scope.extend(Responses.open(toRequest(text, fields)), scope)))
 
 /** What the model says to everything in these tests. */
-export const said: ResponseItem.ResponseItem = { type: "message", role: "assistant", content: "Hello" }
+const said: ResponseItem.ResponseItem = { type: "message", role: "assistant", content: "Hello" }
 
 /** A history that goes on from the answer to `text`. */
 export const goOn = (text: string): ReadonlyArray<ResponseItem.ResponseItem> => [
