@@ -8,18 +8,12 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as Responses from "../src/Responses.ts"
-import { ResponsesSocket } from "../src/ResponsesSocket.ts"
 import { assertConnectionError, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
+import { ask, on, stats } from "./support/lanes.ts"
 import { collect, socket } from "./support/socket.ts"
 
 const many = { maxConnections: 2, maxLanes: 3 }
-
-const on = (stream_id: unknown, ...events: ReadonlyArray<object>): ReadonlyArray<object> =>
-  events.map((event) => typeof stream_id === "string" ? { ...event, stream_id } : event)
-
-const ask = (text: string, fields: object = {}) =>
-  Effect.fork(collect(Responses.stream({ model: "m", store: false, input: [ResponseItem.user(text)], ...fields })))
 
 /** The first response has begun under the name of its lane. */
 const beginFirst = Effect.fnUntraced(function*(server: FakeServer.FakeServer, fields: object = {}) {
@@ -30,8 +24,6 @@ const beginFirst = Effect.fnUntraced(function*(server: FakeServer.FakeServer, fi
   yield* connection.send(...on(lane, FakeServer.created("resp_1")))
   return { first, connection, lane }
 })
-
-const stats = Effect.flatMap(ResponsesSocket, (socket) => socket.stats)
 
 describe("lanes", () => {
   socket(

@@ -1,6 +1,6 @@
 /** What happens when something goes wrong: the README's table, and for each of its rows a way to make it happen. */
 import { ConfigError, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schedule, Scope, Stream } from "effect"
-import { type ResponseRequest, Responses, ResponseScript, type ResponsesError } from "effect-responses"
+import { Conversation, type ResponseRequest, Responses, ResponseScript, type ResponsesError } from "effect-responses"
 import { NodeResponses, NodeResponsesSocket } from "effect-responses-node"
 import { ResponsesServer, Upgrade } from "effect-responses-server"
 
@@ -67,7 +67,7 @@ const askInstead = (reason: ResponsesError.ConnectionError["reason"]) =>
       const [recovery] = response.recoveries
       return recovery?.error._tag === "ConnectionError" && recovery.error.reason === reason
         ? Effect.as(Stream.runDrain(response.events), ofOpen(response))
-        : Effect.dieMessage(`${reason} was not the reason, but ${recovery?.error}`)
+        : Effect.dieMessage(`${reason} was not the reason, but ${recovery?.error.message ?? "nothing"}`)
     })
   )
 
@@ -134,6 +134,15 @@ const closeWhileRunning: Row["run"] = Effect.gen(function*() {
   yield* Effect.yieldNow()
   yield* Scope.close(scope, Exit.void)
   return { ...ofFailure(yield* Effect.flip(Fiber.join(fiber))), ran: 1 }
+})
+
+/** The Layer is provided to the effect that makes the conversation. */
+const useAfterClose: Row["run"] = Effect.gen(function*() {
+  const server = yield* ResponsesServer.make({ apiKey })
+  const layer = NodeResponses.layer({ apiKey, baseUrl: server.url })
+  const conversation = yield* Effect.provide(Conversation.make({ model: "m" }), layer)
+  const error = yield* Effect.flip(Stream.runDrain(conversation.send("Hi")))
+  return { ...ofFailure(error), ran: (yield* server.requests).length }
 })
 
 export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
@@ -342,6 +351,19 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     })
   },
   {
+    happens: "More waits for slow readers than `maxUnread` allows",
+    does: "Gives up the response with most of it; the others go on",
+    sees: "`ConnectionError` `Overrun`",
+    delivery: "`partial`",
+    ran: 2,
+    run: situation({
+      options: { maxConnections: 1, maxUnread: { response: 1024 } },
+      script: (_, { index }) =>
+        index > 0 ? text("x".repeat(2 ** 21), { chunkSize: 2 ** 21 }) : turn([long, silence({ after: 5 })]),
+      act: () => Effect.zipRight(held, ask())
+    })
+  },
+  {
     happens: "You stop listening",
     does: "Closes the connection, which stops the work, unless that serves others; or drains the rest (`onEarlyEnd`)",
     sees: "Events",
@@ -359,5 +381,13 @@ export const rows: ReadonlyArray<Row & { readonly ran: number }> = [
     delivery: "`partial`",
     ran: 1,
     run: closeWhileRunning
+  },
+  {
+    happens: "… and was provided to the effect that made a `Conversation`, which is used after that",
+    does: "Sends nothing: provide the Layer to the whole program",
+    sees: "`ConnectionError` `Closed`",
+    delivery: "`unsent`",
+    ran: 0,
+    run: useAfterClose
   }
 ]
