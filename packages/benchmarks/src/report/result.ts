@@ -98,3 +98,9 @@ export const limit = (goal: string, value: number, most: number, unit = ""): Goa
   found: `${value.toPrecision(3)}${unit}`,
   met: value <= most
 })
+
+export const atLeast = (goal: string, value: number, least: number, unit = ""): Goal => ({
+  goal,
+  found: `${value.toPrecision(3)}${unit}`,
+  met: value >= least
+})
