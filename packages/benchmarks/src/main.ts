@@ -7,6 +7,7 @@ import { inTurn } from "./benchmarks/inTurn.ts"
 import { longLife } from "./benchmarks/longLife.ts"
 import { many } from "./benchmarks/many.ts"
 import { paced } from "./benchmarks/paced.ts"
+import { placement } from "./benchmarks/placement.ts"
 import { planning } from "./benchmarks/planning.ts"
 import { profile } from "./benchmarks/profile.ts"
 import { queue } from "./benchmarks/queue.ts"
@@ -29,6 +30,7 @@ const all: ReadonlyArray<Benchmark> = [
   toolLoop,
   roundTrip,
   planning,
+  placement,
   start,
   idle,
   queue,

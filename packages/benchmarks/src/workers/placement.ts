@@ -1,0 +1,136 @@
+/** A process whose turns continue one of many heads, over a socket without a network whose server answers at once. */
+import * as Connector from "effect-responses/Connector"
+import type { ResponseItem } from "effect-responses/ResponseItem"
+import * as ResponsesSocket from "effect-responses/ResponsesSocket"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Rpc from "../rpc.ts"
+import * as Events from "../server/events.ts"
+import { words } from "../ways/conversation.ts"
+import * as Sink from "../ways/sink.ts"
+import { apiKey } from "../ways/way.ts"
+import { item } from "./history.ts"
+
+/** So many turns are measured together. The history of a single conversation grows meanwhile, so it begins shorter. */
+const inARow = 10
+
+const bytesOfAnItem = 200
+
+let responses = 0
+
+const answer = (text: string, tell: (text: string) => void) => {
+  const { model, stream_id }: { readonly model: string; readonly stream_id?: string } = JSON.parse(text)
+  const lane = stream_id === undefined ? "}" : `,"stream_id":"${stream_id}"}`
+  const id = `resp_${++responses}`
+  setImmediate(() => {
+    for (const event of [...Events.created(id, model), ...Events.textStart, ...Events.textEnd(id, model, 4)]) {
+      tell(event.slice(0, -1) + lane)
+    }
+  })
+}
+
+const connect: Connector.Connect = (_, { onMessage, onSign }) =>
+  Effect.succeed({
+    send: (text, done) => {
+      answer(text, onMessage)
+      done()
+      return text.length
+    },
+    ping: onSign,
+    pause: () => {},
+    resume: () => {}
+  })
+
+const layer = Layer.provide(
+  ResponsesSocket.layer({ apiKey: Redacted.make(apiKey), baseUrl: "http://placement/v1", maxConnections: 32 }),
+  Layer.succeed(Connector.Connector, connect)
+)
+
+type Conversation = Array<ResponseItem>
+
+const user = (text: string): ResponseItem => ({ type: "message", role: "user", content: text })
+
+const begin = (number: number, items: number): Conversation => [
+  user(`conversation ${number}`),
+  ...Array.from({ length: items - 1 }, (_, index) => item(number * items + index, bytesOfAnItem))
+]
+
+/** The history as the caller hands it over, and the conversation that the answer is put into. */
+interface Asked {
+  readonly conversation: Conversation
+  readonly input: ReadonlyArray<ResponseItem>
+}
+
+const turn = ({ conversation, input }: Asked) =>
+  Sink.forEach({ model: "placement", store: false, input }, (event) => {
+    if (event.type === "response.completed") conversation.push(...event.response.output ?? [])
+  })
+
+const stats = Effect.flatMap(ResponsesSocket.ResponsesSocket, ({ stats }) => stats)
+
+const say = (conversation: Conversation) => {
+  conversation.push(user(words(conversation.length, bytesOfAnItem)))
+  return conversation
+}
+
+const copy = (items: ReadonlyArray<ResponseItem>): ReadonlyArray<ResponseItem> => JSON.parse(JSON.stringify(items))
+
+export interface Work {
+  readonly heads: number
+  readonly items: number
+  /** Which conversation has the next turn: another one each time, or the same one. */
+  readonly next: "another" | "same"
+  /** The caller has its history as objects of its own, or reads it anew each time. */
+  readonly given: "same objects" | "fresh copies"
+}
+
+const open = async ({ heads, items }: Work) => {
+  const runtime = ManagedRuntime.make(layer)
+  const conversations = Array.from({ length: heads }, (_, number) => begin(number, items))
+  for (const conversation of conversations) await runtime.runPromise(turn({ conversation, input: say(conversation) }))
+  return { runtime, conversations }
+}
+
+let opened: Awaited<ReturnType<typeof open>> | undefined
+let at = 0
+
+const handlers = {
+  /** In milliseconds of CPU for a turn, when each conversation has had one. */
+  turns: async (work: Work) => {
+    // The history of one conversation would grow from round to round.
+    if (work.heads === 1) {
+      await opened?.runtime.dispose()
+      opened = undefined
+    }
+    opened ??= await open(work)
+    const { conversations, runtime } = opened
+    const next = (): Conversation => conversations[at++ % conversations.length] ?? []
+    const same = next()
+    if (work.next === "same") await runtime.runPromise(turn({ conversation: same, input: say(same) }))
+    // Copies are made before, which can be done where each of the conversations has one turn.
+    const copies = work.given === "fresh copies"
+      ? Array.from({ length: inARow }, () => {
+        const conversation = next()
+        return { conversation, input: copy(say(conversation)) }
+      })
+      : []
+    const asked = (index: number): Asked => {
+      if (work.given === "fresh copies") return copies[index] ?? { conversation: same, input: [] }
+      const conversation = work.next === "same" ? same : next()
+      return { conversation, input: say(conversation) }
+    }
+    const { deltas } = await runtime.runPromise(stats)
+    const before = process.cpuUsage()
+    for (let index = 0; index < inARow; index++) await runtime.runPromise(turn(asked(index)))
+    const { system, user } = process.cpuUsage(before)
+    const found = await runtime.runPromise(stats)
+    if (found.deltas - deltas !== inARow) throw new Error(`${found.deltas - deltas} of ${inARow} turns were deltas`)
+    return (user + system) / 1000 / inARow
+  }
+}
+
+export type Handlers = typeof handlers
+
+Rpc.serve(handlers)
