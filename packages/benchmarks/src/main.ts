@@ -6,6 +6,7 @@ import { idle } from "./benchmarks/idle.ts"
 import { inTurn } from "./benchmarks/inTurn.ts"
 import { longLife } from "./benchmarks/longLife.ts"
 import { many } from "./benchmarks/many.ts"
+import { memory } from "./benchmarks/memory.ts"
 import { paced } from "./benchmarks/paced.ts"
 import { placement } from "./benchmarks/placement.ts"
 import { planning } from "./benchmarks/planning.ts"
@@ -13,6 +14,7 @@ import { profile } from "./benchmarks/profile.ts"
 import { queue } from "./benchmarks/queue.ts"
 import { recycle } from "./benchmarks/recycle.ts"
 import { roundTrip } from "./benchmarks/roundTrip.ts"
+import { slowReader } from "./benchmarks/slowReader.ts"
 import { start } from "./benchmarks/start.ts"
 import { toolLoop } from "./benchmarks/toolLoop.ts"
 import * as Json from "./report/json.ts"
@@ -38,6 +40,8 @@ const all: ReadonlyArray<Benchmark> = [
   longLife,
   many,
   inTurn,
+  slowReader,
+  memory,
   profile
 ]
 

@@ -29,10 +29,10 @@ export const placement: Benchmark = {
       const once = async (way: Way) => await workers.get(way)?.call("turns", ways[way]) ?? Number.NaN
       await warmUp(run, names, once, 3)
       const found = await interleave(run, names, once)
-      const none = found.get("no history") ?? []
+      const none = median(found.get("no history") ?? [])
       const planned = new Map(
         [...found].filter(([way]) => way !== "no history")
-          .map(([way, values]) => [way, values.map((value, round) => value - (none[round] ?? Number.NaN))] as const)
+          .map(([way, values]) => [way, values.map((value) => value - none)] as const)
       )
       const of = (way: Way) => median(planned.get(way) ?? [])
       const goal = (way: Way) => limit(`placement and plan: ${way} <= 2x one head`, of(way) / of("one head"), 2, "x")
