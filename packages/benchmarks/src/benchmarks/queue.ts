@@ -1,4 +1,4 @@
-import { limit, median, type Row, row, rows } from "../report/result.ts"
+import { limit, median, parts, type Row, rows } from "../report/result.ts"
 import * as Rpc from "../rpc.ts"
 import { type Benchmark, built, interleave, mapValues, memoryRounds, type Run } from "../run.ts"
 import type { Handlers, Way } from "../workers/queue.ts"
@@ -33,10 +33,8 @@ const once = (run: Run, rounds: Map<Way, number>) => (way: Way) => {
 /** What it is made of, the largest first: the parts of a fiber are in all of them. */
 const inside = async (run: Run, way: Way): Promise<ReadonlyArray<Row>> => {
   run.progress(`heap  ${way}`)
-  const { parts } = await inAProcess({ url: run.url, count: countInside, way, serve: false, looksInside: true })
-  return Object.entries(parts)
-    .toSorted(([, one], [, other]) => other - one)
-    .map(([kind, bytes]) => row(`in the heap for each of: ${way}`, "B", kind, [bytes]))
+  const found = await inAProcess({ url: run.url, count: countInside, way, serve: false, looksInside: true })
+  return parts(`in the heap for each of: ${way}`, "B", found.parts)
 }
 
 /** What any fiber that waits costs is Effect's; what a caller costs beyond it is ours. */
@@ -53,10 +51,10 @@ export const queue: Benchmark = {
     )
     const of = (way: Way) => median((found.get(way) ?? []).map((one) => one.bytes)) / 1024
     const strict = found.get("callers, one at a time") ?? []
-    const parts: Array<Row> = []
-    for (const way of ways) parts.push(...await inside(run, way))
+    const insides: Array<Row> = []
+    for (const way of ways) insides.push(...await inside(run, way))
     return {
-      rows: [...all, ...parts],
+      rows: [...all, ...insides],
       goals: [
         limit("heap per waiting caller of one Layer <= 6 KB", of("callers of one Layer"), 6, " KB"),
         limit("heap per waiting caller, one at a time <= 6 KB", of("callers, one at a time"), 6, " KB"),

@@ -104,3 +104,9 @@ export const atLeast = (goal: string, value: number, least: number, unit = ""): 
   found: `${value.toPrecision(3)}${unit}`,
   met: value >= least
 })
+
+/** What something is made of, the largest first. */
+export const parts = (measure: string, unit: string, all: Readonly<Record<string, number>>): ReadonlyArray<Row> =>
+  Object.entries(all)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([part, value]) => row(measure, unit, part, [value]))

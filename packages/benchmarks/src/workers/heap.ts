@@ -67,3 +67,14 @@ export const kinds = async (): Promise<Kinds> => {
   }
   return found
 }
+
+/** What each of `count` things has in the heap, in bytes. */
+export const parts = (before: Kinds, after: Kinds, count: number): Readonly<Record<string, number>> => {
+  const found: Record<string, number> = {}
+  for (const [kind, { bytes, count: many }] of Object.entries(after)) {
+    const more = (many - (before[kind]?.count ?? 0)) / count
+    const each = (bytes - (before[kind]?.bytes ?? 0)) / count
+    if (each >= 8) found[`${more.toFixed(1)} x ${kind}`] = each
+  }
+  return found
+}

@@ -2,6 +2,8 @@
 import * as NodeResponsesSocket from "effect-responses-node/NodeResponsesSocket"
 import * as Conversation from "effect-responses/Conversation"
 import type { ResponseItem } from "effect-responses/ResponseItem"
+import type * as Responses from "effect-responses/Responses"
+import * as ResponsesSocket from "effect-responses/ResponsesSocket"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
@@ -35,9 +37,10 @@ const parse = (text: string): Array<ResponseItem> => JSON.parse(text)
 
 type Keep = (number: number) => Promise<unknown>
 
-const keeping = (way: Way, url: string): Keep => {
+type Runtime = ManagedRuntime.ManagedRuntime<Responses.Responses | ResponsesSocket.ResponsesSocket, unknown>
+
+const keeping = (way: Way, runtime: Runtime): Keep => {
   if (way === "the same JSON, parsed") return async (number) => parse(history(number))
-  const runtime = ManagedRuntime.make(NodeResponsesSocket.layer({ apiKey: Redacted.make(apiKey), baseUrl: url }))
   const ask = async (input: Array<ResponseItem>) => {
     await runtime.runPromise(Sink.forEach({ model, store: false, input }, (event) => {
       if (event.type === "response.completed") input.push(...event.response.output ?? [])
@@ -62,18 +65,33 @@ const keeping = (way: Way, url: string): Keep => {
   }
 }
 
+interface Work {
+  readonly url: string
+  readonly way: Way
+  readonly count: number
+  readonly looksInside: boolean
+}
+
+const displaced = Effect.flatMap(
+  ResponsesSocket.ResponsesSocket,
+  ({ stats }) => Effect.map(stats, ({ headsLost }) => headsLost.Displaced)
+)
+
 const handlers = {
   /** In bytes for each, beside the length of its JSON. */
-  keep: async ({ count, url, way }: { readonly url: string; readonly way: Way; readonly count: number }) => {
-    const keep = keeping(way, url)
+  keep: async ({ count, looksInside, url, way }: Work) => {
+    const runtime = ManagedRuntime.make(NodeResponsesSocket.layer({ apiKey: Redacted.make(apiKey), baseUrl: url }))
+    const keep = keeping(way, runtime)
     const warm = 16
     const kept: Array<unknown> = []
     for (let number = 0; number < warm; number++) await keep(number)
+    const kinds = looksInside ? await Heap.kinds() : {}
     const before = await Heap.size()
     for (let number = warm; number < warm + count; number++) kept.push(await keep(number))
     const after = await Heap.size()
-    if (kept.length !== count) throw new Error("not kept")
-    return { bytes: (after - before) / count, json: history(1).length }
+    const parts = looksInside ? Heap.parts(kinds, await Heap.kinds(), count) : {}
+    if (kept.length !== count || await runtime.runPromise(displaced) > 0) throw new Error("not all are kept")
+    return { bytes: (after - before) / count, json: history(1).length, parts }
   }
 }
 

@@ -14,19 +14,6 @@ import * as Heap from "./heap.ts"
 
 export type Way = "callers of one Layer" | "callers, one at a time" | "fibers at a semaphore"
 
-/** What a caller that waits has in the heap, in bytes. */
-export type Parts = Readonly<Record<string, number>>
-
-const partsOf = (before: Heap.Kinds, after: Heap.Kinds, count: number): Parts => {
-  const parts: Record<string, number> = {}
-  for (const [kind, { bytes, count: many }] of Object.entries(after)) {
-    const more = (many - (before[kind]?.count ?? 0)) / count
-    const each = (bytes - (before[kind]?.bytes ?? 0)) / count
-    if (each >= 8) parts[`${more.toFixed(1)} x ${kind}`] = each
-  }
-  return parts
-}
-
 /**
  * Lets `count` callers wait, and gives the bytes for each, and whether they were served in their order. Who is not served
  * ends with the process.
@@ -46,7 +33,7 @@ const wait = (
     }
     const after = yield* Effect.promise(Heap.size)
     const bytes = (after - before) / count
-    const parts = looksInside ? partsOf(kinds, yield* Effect.promise(Heap.kinds), count) : {}
+    const parts = looksInside ? Heap.parts(kinds, yield* Effect.promise(Heap.kinds), count) : {}
     if (!serve) return { bytes, parts, inOrder: undefined }
     yield* release
     for (const fiber of fibers) yield* Fiber.join(fiber)
