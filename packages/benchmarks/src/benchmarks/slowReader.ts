@@ -35,7 +35,11 @@ export const slowReader: Benchmark = {
       return {
         rows: [
           ...wall,
-          ...rows("heap above that before, when the fifteen are done", "MiB", mapValues(found, (one) => one.held / mebi)),
+          ...rows(
+            "heap above that before, when the fifteen are done",
+            "MiB",
+            mapValues(found, (one) => one.held / mebi)
+          ),
           ...rows("most memory (RSS) meanwhile, above that before", "MiB", mapValues(found, (one) => one.peak / mebi))
         ],
         goals: [

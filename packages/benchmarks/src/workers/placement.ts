@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
+import { median } from "../report/result.ts"
 import * as Rpc from "../rpc.ts"
 import * as Events from "../server/events.ts"
 import { words } from "../ways/conversation.ts"
@@ -23,6 +24,9 @@ const bytesOfAnItem = 200
 
 let responses = 0
 
+/** When the latest request was handed to the socket. */
+let sentAt = 0
+
 const answer = (text: string, tell: (text: string) => void) => {
   const { model, stream_id }: { readonly model: string; readonly stream_id?: string } = JSON.parse(text)
   const lane = stream_id === undefined ? "}" : `,"stream_id":"${stream_id}"}`
@@ -37,6 +41,7 @@ const answer = (text: string, tell: (text: string) => void) => {
 const connect: Connector.Connect = (_, { onMessage, onSign }) =>
   Effect.succeed({
     send: (text, done) => {
+      sentAt = performance.now()
       answer(text, onMessage)
       done()
       return text.length
@@ -99,10 +104,13 @@ const open = async ({ heads, items }: Work) => {
 let opened: Awaited<ReturnType<typeof open>> | undefined
 let at = 0
 
-/** In microseconds of CPU, when each conversation has had a turn before. */
-const measure = async (work: Work): Promise<number> => {
-  // The history of one conversation would grow from time to time.
-  if (work.heads === 1) {
+/**
+ * In microseconds, for each turn: from the call to the request that is handed to the socket, which is one step. Each conversation
+ * has had a turn before.
+ */
+const measure = async (work: Work): Promise<ReadonlyArray<number>> => {
+  // The histories of few conversations would grow from time to time.
+  if (work.heads <= inARow) {
     await opened?.runtime.dispose()
     opened = undefined
   }
@@ -121,21 +129,27 @@ const measure = async (work: Work): Promise<number> => {
     return { conversation, input: copy(input) }
   })
   const { deltas } = await runtime.runPromise(stats)
-  const before = process.cpuUsage()
-  for (let index = 0; index < inARow; index++) await runtime.runPromise(turn(copies[index] ?? asked()))
-  const { system, user } = process.cpuUsage(before)
+  const micros: Array<number> = []
+  for (let index = 0; index < inARow; index++) {
+    const next = copies[index] ?? asked()
+    const start = performance.now()
+    const answered = runtime.runPromise(turn(next))
+    if (sentAt < start) throw new Error("the request was not sent in one step")
+    micros.push((sentAt - start) * 1000)
+    await answered
+  }
   const found = await runtime.runPromise(stats)
   if (found.deltas - deltas !== inARow) throw new Error(`${found.deltas - deltas} of ${inARow} turns were deltas`)
-  return user + system
+  return micros
 }
 
 const handlers = {
-  /** In milliseconds of CPU for a turn. */
+  /** The median of all turns of a round: what else the machine does meanwhile hits few of them. */
   turns: async (work: Work) => {
     for (let time = 0; time < times.before; time++) await measure(work)
-    let micros = 0
-    for (let time = 0; time < times.measured; time++) micros += await measure(work)
-    return micros / 1000 / inARow / times.measured
+    const all: Array<number> = []
+    for (let time = 0; time < times.measured; time++) all.push(...await measure(work))
+    return median(all)
   }
 }
 
