@@ -4,10 +4,14 @@ import * as Rpc from "./rpc.ts"
 import type { Handlers as Server } from "./server/main.ts"
 import { dist } from "./stage.ts"
 import { flags, type Name } from "./ways/all.ts"
+import type { ProgramName } from "./ways/many/all.ts"
+import type { Handlers as Program } from "./workers/many.ts"
 import type { Cost, Handlers as Worker } from "./workers/way.ts"
 
 export interface Run {
   readonly rounds: number
+  /** What part of the conversations there are to be, where there are many: a run with less is for development. */
+  readonly size: number
   readonly server: Rpc.Remote<Server>
   readonly url: string
   readonly progress: (text: string) => void
@@ -95,6 +99,23 @@ export const withWorkers = async <N extends Name, A>(
     return await use(worker)
   } finally {
     await Promise.all([...workers.values()].map((worker) => worker.stop()))
+  }
+}
+
+/** The same, for ways of having many conversations. */
+export const withPrograms = async <N extends ProgramName, A>(
+  names: ReadonlyArray<N>,
+  use: (program: (name: N) => Rpc.Remote<Program>) => Promise<A>
+): Promise<A> => {
+  const started = new Map(names.map((name) => [name, Rpc.start<Program>(built("workers/many.js"), [name])]))
+  try {
+    return await use((name) =>
+      started.get(name) ?? (() => {
+        throw new Error(`no program ${name}`)
+      })()
+    )
+  } finally {
+    await Promise.all([...started.values()].map((program) => program.stop()))
   }
 }
 

@@ -4,10 +4,10 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Queue, Stream } from "effect"
-import type { ResponsesError } from "effect-responses"
-import { Responses } from "effect-responses"
+import type { ResponseItem, ResponsesError } from "effect-responses"
+import { Responses, ResponsesSocket } from "effect-responses"
 import { costs, type Counts, perMore } from "./support/counting.ts"
-import { layer, request } from "./support/fakeSocket.ts"
+import { held, layer, layerOf, request } from "./support/fakeSocket.ts"
 
 type Consume = (
   events: number,
@@ -90,6 +90,70 @@ describe("a turn", () => {
       perTurn(runForEach),
       (found) => within(found, { fibers: 1, instructions: 660, promises: 14, timers: 0, wakeUps: 8 })
     ))
+})
+
+const stats = Effect.flatMap(ResponsesSocket.ResponsesSocket, ({ stats }) => stats)
+
+/** Beside others whose responses do not end. */
+const perTurnBeside = (consume: Consume, others: number) =>
+  Effect.gen(function*() {
+    yield* consume(1, 1)
+    yield* Effect.forEach(Array.from({ length: others }), () => Effect.fork(Responses.forEach(held, () => {})))
+    while ((yield* stats).running < others) yield* Effect.yieldNow()
+    return yield* costs(consume(20, 20))
+  }).pipe(Effect.scoped, Effect.provide(layer))
+
+/** Of conversations that have had one turn each, one after the other has its next turn, which is a delta. */
+const perTurnAmong = (heads: number) =>
+  Effect.gen(function*() {
+    const conversations = Array.from(
+      { length: heads },
+      (_, index): Array<ResponseItem.ResponseItem> => [{
+        type: "message",
+        role: "user",
+        content: `conversation ${index}`
+      }]
+    )
+    let at = 0
+    const turn = Effect.suspend(() => {
+      const conversation = conversations[at++ % heads] ?? []
+      conversation.push({ type: "message", role: "user", content: "Go on" })
+      return Responses.forEach({ ...request(1, 1), input: conversation }, (event) => {
+        if (event.type === "response.completed") conversation.push(...event.response.output ?? [])
+      })
+    })
+    yield* Effect.repeatN(turn, heads - 1)
+    const before = yield* stats
+    const found = yield* costs(turn)
+    const after = yield* stats
+    // The first one, and five that are counted.
+    assert.strictEqual(after.deltas - before.deltas, 6, "not all were deltas")
+    assert.strictEqual(after.headsLost.Displaced, 0, "not all heads are there")
+    return found
+  }).pipe(Effect.provide(layerOf(32)))
+
+describe("a turn among many", () => {
+  const alone: Counts = { fibers: 0, instructions: 120, promises: 4, timers: 0, wakeUps: 2 }
+
+  it.live("beside fifteen that run: as one alone", () =>
+    Effect.map(perTurnBeside(forEach, 15), (found) => within(found, alone)))
+
+  it.live("beside fifteen that run, by Stream.runForEach: as one alone", () =>
+    Effect.map(
+      perTurnBeside(runForEach, 15),
+      (found) => within(found, { fibers: 1, instructions: 660, promises: 14, timers: 0, wakeUps: 8 })
+    ))
+
+  it.live("that continues the only head", () => Effect.map(perTurnAmong(1), (found) => within(found, alone)))
+
+  it.live("that continues one of a thousand heads: as the only one", () =>
+    Effect.map(
+      Effect.zip(perTurnAmong(1), perTurnAmong(1000)),
+      ([one, thousand]) => {
+        within(thousand, alone)
+        assert.strictEqual(thousand.instructions, one.instructions)
+      }
+    ), 60_000)
 })
 
 describe("what the counters would see", () => {

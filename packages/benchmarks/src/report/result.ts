@@ -98,3 +98,15 @@ export const limit = (goal: string, value: number, most: number, unit = ""): Goa
   found: `${value.toPrecision(3)}${unit}`,
   met: value <= most
 })
+
+export const atLeast = (goal: string, value: number, least: number, unit = ""): Goal => ({
+  goal,
+  found: `${value.toPrecision(3)}${unit}`,
+  met: value >= least
+})
+
+/** What something is made of, the largest first. */
+export const parts = (measure: string, unit: string, all: Readonly<Record<string, number>>): ReadonlyArray<Row> =>
+  Object.entries(all)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([part, value]) => row(measure, unit, part, [value]))

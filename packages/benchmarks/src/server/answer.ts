@@ -1,22 +1,18 @@
 /**
  * What is answered to a request. Its model says what is wanted, because a model is what every client passes on:
- * `burst:EVENTS`, `paced:EVENTS:MILLISECONDS:STREAMS`, `loop:TURNS[:MILLISECONDS]` and `hold`.
+ * `burst:EVENTS`, `flood:EVENTS:MILLISECONDS`, `paced:EVENTS:MILLISECONDS:STREAMS`, `loop:TURNS[:MILLISECONDS]`,
+ * `chat:MILLISECONDS:EVENTS` and `hold`.
  */
+import * as Chat from "./chat.ts"
 import * as Events from "./events.ts"
+import type { Out } from "./out.ts"
 import { encode, type Encoding } from "./wire.ts"
-
-export interface Out {
-  readonly encoding: Encoding
-  readonly write: (bytes: Buffer) => void
-  readonly end: () => void
-  readonly isOpen: () => boolean
-}
 
 const bursts = new Map<string, Buffer>()
 
 /** The same for every response, so it is made once. */
 const burst = (encoding: Encoding, count: number): Buffer => {
-  const key = `${encoding}:${count}`
+  const key = `${encoding.transport}:${encoding.lane}:${count}`
   const found = bursts.get(key)
   if (found !== undefined) return found
   const texts = Array.from({ length: count }, (_, index) => Events.textDelta(index + 4, `${index} `))
@@ -41,6 +37,23 @@ const answerBurst = (out: Out, model: string, count: number) => {
     encode(out.encoding, Events.textEnd(id, model, count + 4))
   ]))
   out.end()
+}
+
+const steps = 40
+
+/** The same events, spread over some time: more than a consumer takes that sleeps. */
+const answerFlood = (out: Out, model: string, count: number, millis: number) => {
+  const id = nextId()
+  const part = burst(out.encoding, Math.ceil(count / steps))
+  out.write(encode(out.encoding, Events.created(id, model)))
+  let sent = 0
+  const step = () => {
+    if (!out.isOpen()) return
+    out.write(part)
+    if (++sent < steps) setTimeout(step, millis / steps)
+    else all(out, Events.textEnd(id, model, count + 4))
+  }
+  step()
 }
 
 let pacedStreams = 0
@@ -111,6 +124,10 @@ export const answer = (out: Out, body: string): void => {
       return answerBurst(out, model, Number(first))
     case "paced":
       return answerPaced(out, model, Number(first), Number(second), Number(third))
+    case "flood":
+      return answerFlood(out, model, Number(first), Number(second))
+    case "chat":
+      return Chat.answer(out, model, Number(first), Number(second), body)
     case "loop":
       return answerLoop(out, model, Number(first), Number(second ?? 0), body)
     case "hold":

@@ -82,15 +82,28 @@ export const textStart: ReadonlyArray<string> = [
   })
 ]
 
-/** The text at the end is short: what is measured is the way of the deltas. */
-export const textEnd = (id: string, model: string, sequence: number): ReadonlyArray<string> => {
-  const item = message("completed", "The end.")
+/** The server has kept nothing of the response that the request names. */
+export const notFound = (id: string): string =>
+  JSON.stringify({
+    type: "error",
+    status: 400,
+    error: {
+      type: "invalid_request_error",
+      code: "previous_response_not_found",
+      message: `Previous response with id '${id}' not found.`,
+      param: "previous_response_id"
+    }
+  })
+
+/** The text at the end is short, unless it is to be sent back: what is measured is the way of the deltas. */
+export const textEnd = (id: string, model: string, sequence: number, text = "The end."): ReadonlyArray<string> => {
+  const item = message("completed", text)
   return [
     JSON.stringify({
       type: "response.output_text.done",
       sequence_number: sequence,
       ...place,
-      text: "The end.",
+      text,
       logprobs: []
     }),
     JSON.stringify({

@@ -4,11 +4,14 @@ import type { AddressInfo, Socket } from "node:net"
 import { WebSocketServer } from "ws"
 import * as Rpc from "../rpc.ts"
 import { answer, release } from "./answer.ts"
+import * as Chat from "./chat.ts"
+import { Lanes } from "./lanes.ts"
 import { delaying } from "./proxy.ts"
 
 const open = new Set<Socket>()
 let received = 0
 let since = 0
+let used = new Set<Socket>()
 
 const server = Http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   if (request.method === "GET") {
@@ -16,12 +19,13 @@ const server = Http.createServer({ keepAliveTimeout: 60_000 }, (request, respons
     response.end()
     return
   }
+  used.add(request.socket)
   const parts: Array<Buffer> = []
   request.on("data", (part: Buffer) => parts.push(part))
   request.on("end", () => {
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" })
     answer({
-      encoding: "sse",
+      encoding: { transport: "sse" },
       write: (bytes) => response.write(bytes),
       end: () => response.end(),
       isOpen: () => !response.destroyed
@@ -43,14 +47,21 @@ const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPaylo
 
 // What is sent is written past `ws`: its frames are ready.
 sockets.on("connection", (ws, { socket }) => {
+  const lanes = new Lanes()
   ws.on("error", () => ws.terminate())
-  ws.on("message", (data: Buffer) =>
+  ws.on("message", (data: Buffer) => {
+    const body = data.toString()
+    const lane = /"stream_id":"([^"]*)"/.exec(body)?.[1]
+    used.add(socket)
+    lanes.begin(lane)
     answer({
-      encoding: "socket",
+      encoding: { transport: "socket", lane },
+      lanes,
       write: (bytes) => socket.write(bytes),
-      end: () => {},
+      end: () => lanes.end(lane),
       isOpen: () => !socket.destroyed
-    }, data.toString()))
+    }, body)
+  })
 })
 
 const total = () => [...open].reduce((sum, socket) => sum + socket.bytesRead, received)
@@ -74,7 +85,13 @@ const handlers = {
     since += bytes
     return bytes
   },
-  connections: () => open.size
+  connections: () => open.size,
+  /** What came since the last call of turns of conversations, and on how many connections. */
+  chats: () => {
+    const found = { ...Chat.counted(), sockets: used.size }
+    used = new Set()
+    return found
+  }
 }
 
 export type Handlers = typeof handlers

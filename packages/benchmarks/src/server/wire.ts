@@ -21,7 +21,14 @@ const typeOf = (text: string): string => /"type":"([^"]*)"/.exec(text)?.[1] ?? "
 
 const sse = (text: string): Buffer => Buffer.from(`event: ${typeOf(text)}\ndata: ${text}\n\n`)
 
-export type Encoding = "socket" | "sse"
+export interface Encoding {
+  readonly transport: "socket" | "sse"
+  /** The `stream_id` of the request, which is in all that answers it. */
+  readonly lane?: string | undefined
+}
 
-export const encode = (encoding: Encoding, texts: ReadonlyArray<string>): Buffer =>
-  Buffer.concat(texts.map(encoding === "socket" ? frame : sse))
+const onLane = (text: string, lane: string | undefined): string =>
+  lane === undefined ? text : `${text.slice(0, -1)},"stream_id":${JSON.stringify(lane)}}`
+
+export const encode = ({ lane, transport }: Encoding, texts: ReadonlyArray<string>): Buffer =>
+  Buffer.concat(texts.map((text) => transport === "socket" ? frame(onLane(text, lane)) : sse(text)))
