@@ -4,7 +4,7 @@ import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import type { Wire } from "./connection.ts"
 import type { Core, Json } from "./core.ts"
-import { advance, type Lane, makeLaneMemory, type Memory } from "./memory.ts"
+import { advance, isFork, type Lane, makeLaneMemory, type Memory } from "./memory.ts"
 import { type Portion, portions } from "./play.ts"
 import { alreadyInFlight, type Problem, streamLimitReached } from "./problems.ts"
 import type { Run } from "./run.ts"
@@ -136,9 +136,6 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
       }
     })
 
-  const isFork = ({ latest, parent }: Lane, { previous_response_id: id }: Json) =>
-    Predicate.isString(id) && id !== latest?.id && id !== parent?.id
-
   const goesOn = (lane: ServedLane) => {
     if (core.evictsParents) advance(lane)
   }
@@ -204,7 +201,7 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
   const serve = (lane: ServedLane, first: Json) =>
     Effect.gen(function*() {
       let body: Json | undefined = withParked(first)
-      if (core.evictsParents && isFork(lane, body)) yield* eventLoopTurn
+      if (core.evictsParents && isFork(lane, body["previous_response_id"])) yield* eventLoopTurn
       while (body !== undefined) body = yield* respond(lane, body)
     }).pipe(
       Effect.ensuring(Effect.sync(() => {

@@ -82,6 +82,10 @@ export const advance = (lane: Lane): void => {
   lane.latest = undefined
 }
 
+/** Whether a request continues what this lane does not have. */
+export const isFork = ({ latest, parent }: Lane, previousId: unknown): boolean =>
+  previousId !== undefined && previousId !== null && previousId !== latest?.id && previousId !== parent?.id
+
 /** A lane finds what any lane of its connection has, and only ever replaces its own. */
 export const makeLaneMemory = (lane: Lane, lanes: () => Iterable<Lane>, store: Store): Memory => ({
   find: (id) => {
