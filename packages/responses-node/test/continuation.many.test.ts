@@ -32,7 +32,7 @@ const check = (
 const onlyDeltas = ({ sendings, wrong }: Many.Verdict): string | undefined =>
   wrong ??
     sendings.map((all, index) => `${index}: ${all.join(", ")}`).find((all) =>
-      !/^\d+: (full|delta)(, delta)*$/.test(all)
+      !/^\d+: (First|delta)(, delta)*$/.test(all)
     )
 
 describe("many conversations at once", () => {

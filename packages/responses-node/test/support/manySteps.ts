@@ -1,5 +1,6 @@
 /** What the conversations of a course do, each in a fiber of its own, and what they say of the answers. */
 import * as Context from "effect-responses-server/Context"
+import type { FullReason } from "effect-responses/Continuation"
 import * as ResponseItem from "effect-responses/ResponseItem"
 import type { ResponseRequest } from "effect-responses/ResponseRequest"
 import * as Responses from "effect-responses/Responses"
@@ -16,8 +17,8 @@ import * as Questions from "./questions.ts"
 
 type Items = ReadonlyArray<ResponseItem.ResponseItem>
 
-/** How a response was asked for. */
-export type Sending = "full" | "delta" | "http"
+/** How a response was asked for: `delta`, or why not. */
+export type Sending = "delta" | FullReason["_tag"]
 
 /** The course is over. */
 export class Wrong extends Data.TaggedError("Wrong")<{ readonly wrong: string }> {}
@@ -60,6 +61,9 @@ export const perform = (
   /** With which instructions each response was made. */
   const settings = new Map<string, string | null | undefined>()
   const hasOneId = course.dialect.ids === "one"
+  /** What goes out as the caller gave it comes back as the server has it. */
+  const isGivenBack = course.maxConnections > 1 || course.maxLanes > 1 ||
+    (course.server.streamIds === "lanes" && !hasOneId)
   let questions = 0
 
   const begin = (name: string | undefined): Dialogue => {
@@ -84,7 +88,7 @@ export const perform = (
   const ask = (request: ResponseRequest, history: Items, dialogue: Dialogue) =>
     Effect.scoped(Effect.gen(function*() {
       const opened = yield* Responses.open(request)
-      dialogue.sendings.push(opened.transport === "http" ? "http" : opened.input)
+      dialogue.sendings.push(opened.reason?._tag ?? "delta")
       const listener = Questions.listener(history, opened.transport === "http" ? undefined : dialogue.name)
       yield* opened.forEach(listener.hear)
       const response = opened.result()
@@ -208,7 +212,10 @@ export const perform = (
   }
 
   const atOnce = { concurrency: "unbounded" } as const
-  const numbered = course.conversations.map((conversation) => ({ conversation, dialogue: begin(conversation.name) }))
+  const numbered = course.conversations.map((conversation) => ({
+    conversation,
+    dialogue: begin(isGivenBack ? conversation.name : undefined)
+  }))
   const longest = Math.max(...course.conversations.map(({ steps }) => steps.length))
   const numbers = Array.from({ length: longest }, (_, number) => number)
 
