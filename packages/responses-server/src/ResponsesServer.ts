@@ -62,10 +62,21 @@ export interface Options {
   readonly deltaDelay?: Duration.DurationInput | undefined
   /** A larger frame closes the connection with 1009, a larger body is answered with 413. In bytes. Default: 100 MiB */
   readonly maxFrame?: number | undefined
-  /** Responses that one connection gives at once; what is asked beyond that waits. Default: 16 */
+  /** Responses that one connection gives at once. Default: 16 */
   readonly maxInFlight?: number | undefined
+  /** What becomes of a request that comes while as many responses run as may. Default: `wait` */
+  readonly atMaxInFlight?: AtMaxInFlight | undefined
   /** Names of lanes that one connection takes. Default: 32 */
   readonly maxLanes?: number | undefined
+  /** What the server makes of `stream_id`. Default: `lanes` */
+  readonly streamIds?: StreamIds | undefined
+  /**
+   * Whether a response with `store: false` is forgotten as soon as the next request of its lane comes: that request still
+   * continues from it, and no other one does. A fork, which continues the response on another lane, reads it a moment after
+   * it came, and so fails where nobody kept the response for it. Default: `false`, a response is forgotten when the next one
+   * of its lane ends
+   */
+  readonly evictsParents?: boolean | undefined
   /** How the frames are spelled. Default: as the vendor does it */
   readonly dialect?: Dialect.Dialect | undefined
   /** Which models can be steered. Default: all but the vendor's families from before `gpt-5.5`, which cannot */
@@ -83,6 +94,29 @@ export interface Options {
   /** What response ids begin with after `resp_`. Default: random or from the seed: no server knows the ids of another. */
   readonly idPrefix?: string | undefined
 }
+
+/**
+ * What a server makes of `stream_id`. In all cases but `lanes` a connection has one lane: it gives one response at a time,
+ * keeps the latest one, and lets other requests wait.
+ *
+ * - `lanes`: each name is a lane, as on the vendor's server.
+ * - `echoed`: the name is a label. Events carry it.
+ * - `dropped`: the name is taken, and events come without it.
+ * - `refused`: a request with a name is an error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StreamIds = "lanes" | "echoed" | "dropped" | "refused"
+
+/**
+ * What becomes of a request that comes while as many responses run on its connection as may: it waits, or it is refused with
+ * `response_already_in_flight`, as gateways do it that run one response at a time.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AtMaxInFlight = "wait" | "refuse"
 
 /**
  * What a refused upgrade is answered with.
@@ -179,7 +213,7 @@ export const model: (request: ResponseRequest.ResponseRequest, context: Response
 export const make: (options?: Options) => Effect.Effect<Service, HttpServerError.ServeError, Scope.Scope> = Effect
   .fnUntraced(function*(options: Options = {}) {
     const host = options.host ?? "127.0.0.1"
-    const { seed } = options
+    const { seed, streamIds = "lanes" } = options
     const records = Records.make({
       limit: options.recordLimit ?? 10_000,
       bytes: options.recordBytes ?? 64 * 1024 * 1024
@@ -210,10 +244,13 @@ export const make: (options?: Options) => Effect.Effect<Service, HttpServerError
       apiKey: options.apiKey,
       limits: {
         frame: options.maxFrame ?? 100 * 1024 * 1024,
-        inFlight: options.maxInFlight ?? 16,
+        inFlight: streamIds === "lanes" ? options.maxInFlight ?? 16 : 1,
+        atInFlight: options.atMaxInFlight ?? "wait",
         lanes: options.maxLanes ?? 32,
         steers: options.maxSteers ?? 8
       },
+      streamIds,
+      evictsParents: options.evictsParents ?? false,
       canSteer: options.canSteer ?? isSteerable,
       nextRequestId: () => `req_${++requestIds}`,
       publish: records.add,

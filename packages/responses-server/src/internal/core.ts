@@ -13,6 +13,7 @@ export interface Limits {
   /** Larger frames and bodies are refused. In bytes. */
   readonly frame: number
   readonly inFlight: number
+  readonly atInFlight: "wait" | "refuse"
   readonly lanes: number
   readonly steers: number
 }
@@ -24,6 +25,10 @@ export interface Core {
   readonly idPrefix: string
   readonly apiKey: Redacted.Redacted | undefined
   readonly limits: Limits
+  /** What is made of the names of lanes. */
+  readonly streamIds: "lanes" | "echoed" | "dropped" | "refused"
+  /** Whether a lane gives up its latest response when the next request comes, for all but that request. */
+  readonly evictsParents: boolean
   /** Whether responses of a model can be steered. */
   readonly canSteer: (model: string) => boolean
   readonly publish: (observation: Observation) => void

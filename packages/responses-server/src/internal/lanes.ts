@@ -4,18 +4,15 @@ import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import type { Wire } from "./connection.ts"
 import type { Core, Json } from "./core.ts"
-import { type Lane, makeLaneMemory, type Memory } from "./memory.ts"
+import { advance, isFork, type Lane, makeLaneMemory, type Memory } from "./memory.ts"
 import { type Portion, portions } from "./play.ts"
-import { streamLimitReached } from "./problems.ts"
+import { alreadyInFlight, type Problem, streamLimitReached } from "./problems.ts"
 import type { Run } from "./run.ts"
 import * as Steer from "./steer.ts"
 
 export interface Lanes {
-  /** Queues a request; `undefined` when there are too many lanes already. */
-  readonly offer: (
-    name: string | undefined,
-    body: Json
-  ) => Effect.Effect<ReturnType<typeof streamLimitReached> | undefined>
+  /** Queues a request, or says why not. */
+  readonly offer: (name: string | undefined, body: Json) => Effect.Effect<Problem | undefined>
   readonly steer: (message: Json) => void
   readonly all: ReadonlyMap<string | undefined, Lane>
   readonly inFlight: () => number
@@ -29,6 +26,12 @@ interface ServedLane extends Lane {
 
 /** How many ended responses a connection can still tell from those it never had. */
 const endedLimit = 256
+
+/** What came at the same time as a request has come when this is over. */
+const eventLoopTurn = Effect.async<void>((resume) => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
 
 const goOn = (act: () => void) => Effect.as(Effect.sync(act), false)
 
@@ -133,14 +136,20 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
       }
     })
 
-  const respond = (lane: ServedLane, body: Json): Effect.Effect<Json | undefined> =>
-    Effect.flatMap(core.engine.respond(body, "websocket", lane.memory), (run) => {
+  const goesOn = (lane: ServedLane) => {
+    if (core.evictsParents) advance(lane)
+  }
+
+  const respond = (lane: ServedLane, body: Json): Effect.Effect<Json | undefined> => {
+    goesOn(lane)
+    return Effect.flatMap(core.engine.respond(body, "websocket", lane.memory), (run) => {
       const current: Steer.Active = { run, steers: [] }
       const closing = { byServer: false }
       active.set(run.responseId, current)
       return play(current, closing).pipe(
         Effect.ensuring(Effect.sync(() => {
           active.delete(run.responseId)
+          lane.parent = undefined
           ended.add(run.responseId)
           for (const id of ended) {
             if (ended.size <= endedLimit) break
@@ -157,6 +166,7 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
         Effect.map(() => successor(current, body))
       )
     })
+  }
 
   /** The request that goes on with what was queued, if there is one now. */
   const successor = ({ run, steers }: Steer.Active, body: Json): Json | undefined => {
@@ -191,6 +201,7 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
   const serve = (lane: ServedLane, first: Json) =>
     Effect.gen(function*() {
       let body: Json | undefined = withParked(first)
+      if (core.evictsParents && isFork(lane, body["previous_response_id"])) yield* eventLoopTurn
       while (body !== undefined) body = yield* respond(lane, body)
     }).pipe(
       Effect.ensuring(Effect.sync(() => {
@@ -210,7 +221,7 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
     if (found !== undefined) return found
     const named = lanes.size - (lanes.has(undefined) ? 1 : 0)
     if (name !== undefined && named >= core.limits.lanes) return undefined
-    const kept: Lane = { latest: undefined }
+    const kept: Lane = { latest: undefined, parent: undefined }
     const lane: ServedLane = Object.assign(kept, {
       queue: yield* Queue.unbounded<Json>(),
       memory: makeLaneMemory(kept, () => lanes.values(), core.store)
@@ -231,13 +242,16 @@ export const make = Effect.fnUntraced(function*(core: Core, wire: Wire, options:
     inFlight: () => inFlight,
     queued: () => waiting,
     offer: (name, body) =>
-      Effect.flatMap(laneOf(name), (lane) =>
-        lane === undefined
-          ? Effect.succeed(streamLimitReached(core.limits.lanes))
-          : Effect.suspend(() => {
-            waiting++
-            return Effect.as(Queue.offer(lane.queue, body), undefined)
-          }))
+      Effect.suspend(() => {
+        const { atInFlight, inFlight: limit, lanes: names } = core.limits
+        if (atInFlight === "refuse" && inFlight + waiting >= limit) return Effect.succeed(alreadyInFlight(limit))
+        return Effect.flatMap(laneOf(name), (lane) => {
+          if (lane === undefined) return Effect.succeed(streamLimitReached(names))
+          waiting++
+          goesOn(lane)
+          return Effect.as(Queue.offer(lane.queue, body), undefined)
+        })
+      })
   }
   return made
 })

@@ -71,15 +71,29 @@ export const makeStore = (limit: { readonly responses: number; readonly bytes: n
 
 export interface Lane {
   latest: Kept | undefined
+  /** The latest one, given up already for all but the request that runs on the lane, or is about to. */
+  parent: Kept | undefined
 }
+
+/** The lane goes on: only what runs next on it may continue from the latest response. */
+export const advance = (lane: Lane): void => {
+  if (lane.latest === undefined) return
+  lane.parent = lane.latest
+  lane.latest = undefined
+}
+
+/** Whether a request continues what this lane does not have. */
+export const isFork = ({ latest, parent }: Lane, previousId: unknown): boolean =>
+  previousId !== undefined && previousId !== null && previousId !== latest?.id && previousId !== parent?.id
 
 /** A lane finds what any lane of its connection has, and only ever replaces its own. */
 export const makeLaneMemory = (lane: Lane, lanes: () => Iterable<Lane>, store: Store): Memory => ({
   find: (id) => {
+    if (lane.parent?.id === id) return lane.parent
     for (const { latest } of lanes()) if (latest?.id === id) return latest
     return store.find(id)
   },
-  findItem: (id) => itemIn(Array.from(lanes(), ({ latest }) => latest), id) ?? store.findItem(id),
+  findItem: (id) => itemIn([lane.parent, ...Array.from(lanes(), ({ latest }) => latest)], id) ?? store.findItem(id),
   keep: (kept, stored) => {
     lane.latest = kept
     store.keep(kept, stored)

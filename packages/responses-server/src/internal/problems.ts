@@ -36,6 +36,12 @@ export const streamLimitReached = (limit: number) =>
     "stream_id"
   )
 
+export const alreadyInFlight = (limit: number) =>
+  invalid(
+    "response_already_in_flight",
+    `The connection gives ${limit === 1 ? "a response" : `${limit} responses`} already. Wait for one to end.`
+  )
+
 export const badStreamId = invalid(
   "invalid_stream_id",
   "stream_id must be 1 to 256 characters of A-Z, a-z, 0-9, '_', '.' and '-'.",

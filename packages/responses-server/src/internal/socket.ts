@@ -13,7 +13,7 @@ import type { WebSocket } from "ws"
 import * as Connection from "./connection.ts"
 import { type Core, type Json, received, refused } from "./core.ts"
 import * as Lanes from "./lanes.ts"
-import { ageLimitReached, badStreamId, binaryFrame, notJson, type Problem, unknownType } from "./problems.ts"
+import { ageLimitReached, badStreamId, binaryFrame, notJson, type Problem, unknown, unknownType } from "./problems.ts"
 import { isStreamId } from "./validate.ts"
 
 /** What the controls of a server reach of a connection. */
@@ -83,8 +83,11 @@ export const serve: (core: Core, ws: WebSocket, options: {
       if (type === "response.steer") return Effect.sync(() => lanes.steer(value))
       const { stream_id: lane } = body
       if (lane !== undefined && !isStreamId(lane)) return refuse(badStreamId, type)
-      return Effect.flatMap(lanes.offer(lane, body), (problem) =>
-        problem === undefined ? Effect.void : refuse(problem, type, lane))
+      if (lane !== undefined && core.streamIds === "refused") return refuse(unknown("stream_id"), type)
+      const named = core.streamIds === "dropped" ? { ...body, stream_id: undefined } : body
+      const offered = lanes.offer(core.streamIds === "lanes" ? lane : undefined, named)
+      return Effect.flatMap(offered, (problem) =>
+        problem === undefined ? Effect.void : refuse(problem, type, core.streamIds === "dropped" ? undefined : lane))
     })
 
   yield* Queue.take(inbox).pipe(Effect.flatMap(dispatch), Effect.forever, Effect.interruptible, Effect.forkScoped)
@@ -100,6 +103,7 @@ export const serve: (core: Core, ws: WebSocket, options: {
 export const forget = (connection: Served, which: (id: string) => boolean): void => {
   for (const lane of connection.lanes.all.values()) {
     if (lane.latest !== undefined && which(lane.latest.id)) lane.latest = undefined
+    if (lane.parent !== undefined && which(lane.parent.id)) lane.parent = undefined
   }
 }
 
