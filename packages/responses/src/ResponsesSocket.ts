@@ -148,7 +148,7 @@ export interface Stats {
   readonly serving: number
   /** Connections that take none, and on which some still run. */
   readonly retiring: number
-  /** Connections that are being opened. */
+  /** Connections that are being opened for requests that wait. */
   readonly opening: number
   /** Lanes that are in use. */
   readonly running: number

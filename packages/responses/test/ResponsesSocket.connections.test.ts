@@ -120,7 +120,7 @@ describe("closing the Layer", () => {
       assert.isTrue(connection.isClosed())
     }))
 
-  it.scoped.fails("breaks off what runs for longer", () =>
+  it.scoped("breaks off what runs for longer", () =>
     Effect.gen(function*() {
       const { beside, closed, connection, end, fiber } = yield* closing()
       yield* end

@@ -89,8 +89,9 @@ export class Connection implements Inbound.Host {
   private isPaused = false
   /** Places that are granted to turns which have not taken a lane yet. */
   reserved = 0
-  /** When a turn last took, or gave up, a lane. */
+  /** When a turn last took, or gave up, a lane, or when it was opened. */
   usedAt = 0
+  private wasUsed = false
   /** When there was no room last. */
   fullAt = -Infinity
   /** An event has come back with the name of its lane. */
@@ -141,6 +142,7 @@ export class Connection implements Inbound.Host {
 
   onUpgraded(socket: Socket): void {
     this.socket = socket
+    this.usedAt = this.options.timers.time.now()
     if (this.state._tag === "Opening") this.state = { _tag: "Open" }
   }
 
@@ -151,7 +153,7 @@ export class Connection implements Inbound.Host {
   /** Why it ended before any turn took it, as a server does that refuses after the upgrade. */
   failedUnused(): ConnectionError | undefined {
     const cause = this.cause()
-    if (cause === undefined || cause === Causes.closed || this.usedAt > 0) return undefined
+    if (cause === undefined || cause === Causes.closed || this.wasUsed) return undefined
     const error = cause("unsent")
     return error._tag === "ConnectionError" ? error : undefined
   }
@@ -203,6 +205,7 @@ export class Connection implements Inbound.Host {
 
   hold(lane: Lane, holder?: Holder): void {
     this.usedAt = this.options.timers.time.now()
+    this.wasUsed = true
     lane.hold(holder)
     this.lanes.put(lane)
     if (this.room() === 0) this.fullAt = this.usedAt

@@ -202,9 +202,10 @@ export class Pool {
       this.close()
       const { shutdownTimeout } = this.options.limits
       if (Duration.isZero(shutdownTimeout) || !this.fleet.isRunning()) return Effect.void
-      const idle = Effect.async<void>((resume) => {
+      // A finalizer runs uninterruptibly, and the limit has to interrupt it.
+      const idle = Effect.interruptible(Effect.async<void>((resume) => {
         this.onIdle = () => resume(Effect.void)
-      })
+      }))
       return Effect.timeoutTo(idle, { duration: shutdownTimeout, onSuccess: () => {}, onTimeout: () => {} })
     })
   }
