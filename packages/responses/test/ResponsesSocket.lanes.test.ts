@@ -153,6 +153,33 @@ describe("lanes", () => {
   )
 
   socket(
+    "two requests whose names are refused at once, on two connections, are both sent without them",
+    (server) =>
+      Effect.gen(function*() {
+        const refusal = {
+          type: "error",
+          status: 400,
+          error: { code: "unknown_parameter", param: "stream_id", message: "No." }
+        }
+        const first = yield* ask("first")
+        const one = yield* server.connection
+        assert.strictEqual((yield* one.request)["stream_id"], "1")
+        const second = yield* ask("second")
+        yield* TestClock.adjust("2 seconds")
+        const two = yield* server.connection
+        assert.strictEqual((yield* two.request)["stream_id"], "1")
+        yield* one.send(refusal)
+        yield* two.send(refusal)
+        for (const [connection, id, fiber] of [[one, "resp_1", first], [two, "resp_2", second]] as const) {
+          assert.isFalse(Reflect.has(yield* connection.request, "stream_id"))
+          yield* connection.send(...FakeServer.answer(id))
+          assert.strictEqual((yield* Fiber.join(fiber)).length, 3)
+        }
+      }),
+    many
+  )
+
+  socket(
     "a request that is sent in full, and refused as another runs, waits for that one",
     (server) =>
       Effect.gen(function*() {
