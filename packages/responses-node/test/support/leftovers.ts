@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Supervisor from "effect/Supervisor"
 
 /** What keeps this process alive, by kind. */
-export const resources = Effect.sync((): Readonly<Record<string, number>> => {
+const resources = Effect.sync((): Readonly<Record<string, number>> => {
   const counts: Record<string, number> = {}
   for (const kind of process.getActiveResourcesInfo()) counts[kind] = (counts[kind] ?? 0) + 1
   return counts

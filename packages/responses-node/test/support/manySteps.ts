@@ -72,8 +72,10 @@ export const perform = (
     return dialogue
   }
 
-  const question = (dialogue: Dialogue, isPlain = false): ResponseItem.Message =>
-    ResponseItem.user(isPlain && dialogue.history.length === 0 ? "Hello" : `question ${++questions}`)
+  const question = (dialogue: Dialogue, isPlain = false, tools = 0): ResponseItem.Message => {
+    const text = isPlain && dialogue.history.length === 0 ? "Hello" : `question ${++questions}`
+    return ResponseItem.user(tools === 0 ? text : `${text}: ${tools} tool calls`)
+  }
 
   const requestOf = (dialogue: Dialogue): ResponseRequest => ({
     model: "m",
@@ -121,11 +123,7 @@ export const perform = (
     })
 
   const goOn = (dialogue: Dialogue, history: Items, isPlain = false, echo: Echo = "same", tools = 0) => {
-    const asked = question(dialogue, isPlain)
-    dialogue.history = [
-      ...history,
-      tools === 0 ? asked : ResponseItem.user(`${asked.content}: ${tools} tool calls`)
-    ]
+    dialogue.history = [...history, question(dialogue, isPlain, tools)]
     return turn(dialogue, echo)
   }
 
