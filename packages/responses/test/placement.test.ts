@@ -20,6 +20,8 @@ interface Like {
   /** How many lanes more it can name. Default: 0 */
   readonly names?: number
   readonly uploading?: number
+  /** Default: more than matters */
+  readonly capacity?: number
 }
 
 class Fake implements Placement.Candidate {
@@ -65,6 +67,10 @@ class Fake implements Placement.Candidate {
   room(): number {
     const free = this.lanes.filter(({ tag }) => tag === "Free").length
     return this.like.room ?? free + (this.like.names ?? 0)
+  }
+
+  capacity(): number {
+    return this.like.capacity ?? 16
   }
 
   uploading(): number {
@@ -288,6 +294,13 @@ const unused: Rows = [
     "a2"
   ],
   ["no matter that there can be more", { a: { lanes: ["head"], names: 1 }, mayGrow: true }, "a2"],
+  ["no more than can run at once, while there can be more", {
+    a: { lanes: ["head", "busy"], names: 1, capacity: 2 },
+    mayGrow: true
+  }, "Grow"],
+  ["more than can run at once, where there can be no more", {
+    a: { lanes: ["head", "busy"], names: 1, capacity: 2 }
+  }, "a3"],
   ["not behind a large upload", { a: { names: 1, uploading: mebi }, b: { lanes: ["head"], names: 1 } }, "b2"],
   ["behind a small upload", { a: { names: 1, uploading: mebi - 1 }, b: { lanes: ["head"], names: 1 } }, "a1"],
   ["behind a large one, where each has one", {

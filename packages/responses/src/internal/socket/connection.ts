@@ -178,6 +178,12 @@ export class Connection implements Inbound.Host {
     return Math.max(0, this.slots() - busy - this.reserved)
   }
 
+  /** How many responses could run at once, if the server has the lanes that it is hoped to have. */
+  capacity(): number {
+    const { naming } = this.options
+    return naming.by === "callers" || this.isServingOne ? 1 : naming.hopedFor
+  }
+
   /** How many more there would be, once an event has shown that the server has lanes. */
   hopedFor(): number {
     if (this.state._tag !== "Open" || this.isProven || this.isServingOne) return 0

@@ -9,6 +9,8 @@ import type { Lane } from "./lane.ts"
 export interface Candidate {
   /** How many responses more could run on it now. */
   readonly room: () => number
+  /** How many could run on it if nothing else did. */
+  readonly capacity: () => number
   readonly lanes: Iterable<Lane>
   /** A lane without a head, under an old name or a new one. */
   readonly unusedLane: () => Lane | undefined
@@ -138,6 +140,8 @@ export const place = <C extends Candidate>(
       conversations(one) - conversations(other)
     )
   ) {
+    // More than can run at once would have to leave it then: not while there can be more connections.
+    if (mayGrow && conversations(connection) >= connection.capacity()) break
     const lane = connection.unusedLane()
     if (lane !== undefined) return { _tag: "Use", connection, lane }
   }
