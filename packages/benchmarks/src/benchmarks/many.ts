@@ -127,6 +127,9 @@ const of = (found: ReadonlyMap<Name, ReadonlyArray<Found>>, way: Name, what: key
 const least = (found: ReadonlyMap<Name, ReadonlyArray<Found>>, what: keyof Found): number =>
   Math.min(...names.map((way) => of(found, way, what)))
 
+/** The first turn of a conversation travels whole. */
+const ideal = (turns: number): number => (turns - 1) / turns
+
 export const many: Benchmark = {
   name: "many",
   what: "Many conversations of one program: 20 users, 200 at once, 1,000 that come back",
@@ -134,7 +137,6 @@ export const many: Benchmark = {
     const first = await play(run, users, names)
     const second = await play(run, agents(run), [...names, alone])
     const third = await play(run, idle(run), names)
-    const ideal = (turns: number) => (turns - 1) / turns
     return {
       rows: [...table(users, first), ...table(agents(run), second), ...table(idle(run), third)],
       goals: [

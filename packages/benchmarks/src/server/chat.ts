@@ -38,6 +38,8 @@ const read = (body: string): Asked => {
   return { conversation, turn, previous }
 }
 
+const delta = (index: number): string => Events.textDelta(index + 4, `${index} `)
+
 /** `deltas` over `millis`, from `response.created` on. */
 export const answer = (out: Out, model: string, millis: number, deltas: number, body: string): void => {
   const { conversation, previous, turn } = read(body)
@@ -55,7 +57,6 @@ export const answer = (out: Out, model: string, millis: number, deltas: number, 
     out.write(encode(out.encoding, Events.textEnd(id, model, deltas + 4, answerText(conversation, turn))))
     out.end()
   }
-  const delta = (index: number) => Events.textDelta(index + 4, `${index} `)
   const begun = [...Events.created(id, model), ...Events.textStart]
   if (millis === 0) {
     out.write(encode(out.encoding, [...begun, ...Array.from({ length: deltas }, (_, index) => delta(index))]))
