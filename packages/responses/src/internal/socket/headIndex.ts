@@ -10,7 +10,11 @@ import type { Kept } from "./head.ts"
 /** Why a head is gone. */
 export type Loss = Extract<FullReason["_tag"], "AfterFailure" | "Displaced" | "Forgotten" | "NewConnection">
 
-type Trace =
+export type Losses = Readonly<Record<Loss, number>>
+
+export const noLosses: Losses = { AfterFailure: 0, Displaced: 0, Forgotten: 0, NewConnection: 0 }
+
+export type Trace =
   | { readonly _tag: "Head"; readonly kept: Kept }
   | { readonly _tag: "Gone"; readonly loss: Loss; readonly usedAt: number }
 
@@ -29,7 +33,7 @@ export class HeadIndex {
   private readonly roots = new Map<number, ReadonlyArray<Trace>>()
   /** The head that was put out last. */
   private latest: Kept | undefined
-  readonly losses: Record<Loss, number> = { AfterFailure: 0, Displaced: 0, Forgotten: 0, NewConnection: 0 }
+  readonly losses: Record<Loss, number> = { ...noLosses }
 
   add(kept: Kept): void {
     const key = Fingerprint.key(kept.fingerprint)
@@ -47,12 +51,14 @@ export class HeadIndex {
     if (others.length === 0) this.byKey.delete(key)
     else this.byKey.set(key, others)
     if (this.latest === kept) this.latest = undefined
-    const traces = (this.roots.get(kept.root) ?? []).filter((trace) => trace._tag === "Gone" || trace.kept !== kept)
-    this.roots.set(kept.root, traces)
+    if (kept.root !== undefined) {
+      const traces = this.tracesOf(kept.root)
+      this.roots.set(kept.root, traces.filter((trace) => trace._tag === "Gone" || trace.kept !== kept))
+    }
     if (loss !== undefined) this.lost(kept.root, loss, kept.at)
   }
 
-  lost(root: number, loss: Loss, usedAt: number): void {
+  lost(root: number | undefined, loss: Loss, usedAt: number): void {
     this.losses[loss]++
     this.trace(root, { _tag: "Gone", loss, usedAt })
   }
@@ -73,17 +79,23 @@ export class HeadIndex {
   }
 
   /** The newest heads of a conversation: where a history has references, its fingerprint tells nothing. */
-  ofRoot(root: number): ReadonlyArray<Kept> {
-    return (this.roots.get(root) ?? []).flatMap((trace) => trace._tag === "Head" ? [trace.kept] : []).toReversed()
+  ofRoot(root: number | undefined): ReadonlyArray<Kept> {
+    return this.tracesOf(root).flatMap((trace) => trace._tag === "Head" ? [trace.kept] : []).toReversed()
   }
 
   /** What was heard last of a conversation. */
-  lastTrace(root: number): Trace | undefined {
-    return this.roots.get(root)?.at(-1)
+  lastTrace(root: number | undefined): Trace | undefined {
+    return this.tracesOf(root).at(-1)
   }
 
-  private trace(root: number, trace: Trace): void {
-    const traces = this.roots.get(root) ?? []
+  private tracesOf(root: number | undefined): ReadonlyArray<Trace> {
+    return root === undefined ? [] : this.roots.get(root) ?? []
+  }
+
+  /** Nothing is said of those that have no root: they are many conversations. */
+  private trace(root: number | undefined, trace: Trace): void {
+    if (root === undefined) return
+    const traces = this.tracesOf(root)
     this.roots.delete(root)
     this.roots.set(root, [...traces, trace].slice(-maxTraces))
     const [oldest] = this.roots.keys()
