@@ -125,7 +125,7 @@ const place = (given: Case): string => {
 type Rows = ReadonlyArray<readonly [what: string, given: Case, expected: string]>
 
 const describeRows = (title: string, rows: Rows) =>
-  describe(title, () => {
+  describe(`${title}:`, () => {
     for (const [what, given, expected] of rows) {
       it(`${what}: ${expected}`, () => assert.strictEqual(place(given), expected))
     }

@@ -18,69 +18,66 @@ export interface Options {
   readonly now: () => number
 }
 
-export class Chaining {
-  private readonly refusals: Readonly<Record<Origin, Refusals.Refusals>>
-  private readonly options: Options
-
-  constructor(options: Options) {
-    this.options = options
-    const { now } = options
-    this.refusals = { latest: Refusals.make(now), fork: Refusals.make(now), stored: Refusals.make(now) }
-  }
-
-  accepted(origin: Origin): void {
-    this.refusals[origin].accepted()
-  }
-
+export interface Chaining {
+  readonly accepted: (origin: Origin) => void
   /** A delta was refused, and the same request succeeded in full. */
-  refused(origin: Origin): void {
-    this.refusals[origin].refused()
-  }
-
-  /** A server that does not continue its latest response continues none. */
-  isPaused(origin: Origin): boolean {
-    return this.refusals.latest.isPaused() || this.refusals[origin].isPaused()
-  }
-
+  readonly refused: (origin: Origin) => void
+  readonly isPaused: (origin: Origin) => boolean
   /** A copy of a head that another turn continues may be gone, and is not asked for again and again. */
-  mayFork(): boolean {
-    return this.options.uniqueIds && !this.isPaused("fork")
-  }
-
+  readonly mayFork: () => boolean
   /** Why a delta that fits is not sent. */
-  withheld(request: ResponseRequest.ResponseRequest, origin: Origin): FullReason | undefined {
-    if (!this.options.continuesWithInstructions && Predicate.isNotNullable(request.instructions)) {
-      return { _tag: "Instructions" }
-    }
-    return this.isPaused(origin) ? { _tag: "ChainingRefused" } : undefined
-  }
-
+  readonly withheld: (request: ResponseRequest.ResponseRequest, origin: Origin) => FullReason | undefined
   /** The head with its delta, if the request fits it. */
-  match(kept: Kept, request: ResponseRequest.ResponseRequest): Found | undefined {
-    const plan = this.options.rule.plan([kept.head], request)
-    return plan._tag === "Delta" ? { kept, plan } : undefined
-  }
-
+  readonly match: (kept: Kept, request: ResponseRequest.ResponseRequest) => Found | undefined
   /** What cannot be compared any more does not fit. */
-  fits(kept: Kept, request: ResponseRequest.ResponseRequest): boolean {
-    return Either.getOrElse(Either.try(() => this.match(kept, request) !== undefined), () => false)
-  }
-
+  readonly fits: (kept: Kept, request: ResponseRequest.ResponseRequest) => boolean
   /** What to send, where the first head that fits is continued. */
-  planFrom(
+  readonly planFrom: (
     kept: ReadonlyArray<Kept>,
     request: ResponseRequest.ResponseRequest,
     originOf: (parent: Kept | undefined) => Origin
-  ): Pick<Choice, "origin" | "parent" | "plan"> {
-    const plan = this.options.rule.plan(kept.map(({ head }) => head), request)
-    const parent = plan.snapshot === undefined
-      ? undefined
-      : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
-    if (plan._tag === "Full") return { plan, parent, origin: undefined }
-    const origin = originOf(parent)
-    const reason = this.withheld(request, origin)
-    return reason === undefined
-      ? { plan, parent, origin }
-      : { plan: Continuation.full(request, reason), parent: undefined, origin: undefined }
+  ) => Pick<Choice, "origin" | "parent" | "plan">
+}
+
+export const make = ({ continuesWithInstructions, now, rule, uniqueIds }: Options): Chaining => {
+  const refusals: Readonly<Record<Origin, Refusals.Refusals>> = {
+    latest: Refusals.make(now),
+    fork: Refusals.make(now),
+    stored: Refusals.make(now)
+  }
+
+  // A server that does not continue its latest response continues none.
+  const isPaused = (origin: Origin) => refusals.latest.isPaused() || refusals[origin].isPaused()
+
+  const withheld = (request: ResponseRequest.ResponseRequest, origin: Origin): FullReason | undefined => {
+    if (!continuesWithInstructions && Predicate.isNotNullable(request.instructions)) return { _tag: "Instructions" }
+    return isPaused(origin) ? { _tag: "ChainingRefused" } : undefined
+  }
+
+  const match = (kept: Kept, request: ResponseRequest.ResponseRequest): Found | undefined => {
+    const plan = rule.plan([kept.head], request)
+    return plan._tag === "Delta" ? { kept, plan } : undefined
+  }
+
+  return {
+    accepted: (origin) => refusals[origin].accepted(),
+    refused: (origin) => refusals[origin].refused(),
+    isPaused,
+    mayFork: () => uniqueIds && !isPaused("fork"),
+    withheld,
+    match,
+    fits: (kept, request) => Either.getOrElse(Either.try(() => match(kept, request) !== undefined), () => false),
+    planFrom: (kept, request, originOf) => {
+      const plan = rule.plan(kept.map(({ head }) => head), request)
+      const parent = plan.snapshot === undefined
+        ? undefined
+        : kept.find(({ head }) => head.responseId === plan.request.previous_response_id)
+      if (plan._tag === "Full") return { plan, parent, origin: undefined }
+      const origin = originOf(parent)
+      const reason = withheld(request, origin)
+      return reason === undefined
+        ? { plan, parent, origin }
+        : { plan: Continuation.full(request, reason), parent: undefined, origin: undefined }
+    }
   }
 }

@@ -7,11 +7,11 @@ import * as ResponseRequest from "../../ResponseRequest.ts"
 import * as Continuation from "../compare/continuation.ts"
 import * as Fingerprint from "../compare/fingerprint.ts"
 import type { Chaining } from "./chaining.ts"
-import type { Choice, Chooser, Found, Origin, Stats } from "./chooser.ts"
+import type { Choice, Chooser, Found, Origin } from "./chooser.ts"
 import type { Connection } from "./connection.ts"
 import * as Explain from "./explain.ts"
 import * as Head from "./head.ts"
-import { HeadIndex, type Loss, type Trace } from "./headIndex.ts"
+import { HeadIndex, type Trace } from "./headIndex.ts"
 import type { Lane } from "./lane.ts"
 import type { Place } from "./place.ts"
 import type { ResponsePlaces } from "./responsePlaces.ts"
@@ -26,135 +26,24 @@ export interface Options {
   readonly now: () => number
 }
 
+type Request = ResponseRequest.ResponseRequest
+
 type Chosen = Pick<Choice, "left" | "origin" | "own" | "parent" | "plan">
 
-const inFull = (
-  request: ResponseRequest.ResponseRequest,
-  reason: FullReason,
-  own?: Head.Kept,
-  left?: Choice["left"]
-): Chosen => ({ plan: Continuation.full(request, reason), parent: undefined, origin: undefined, own, left })
+const inFull = (request: Request, reason: FullReason, own?: Head.Kept, left?: Choice["left"]): Chosen => ({
+  plan: Continuation.full(request, reason),
+  parent: undefined,
+  origin: undefined,
+  own,
+  left
+})
 
-export class FoundHeads implements Chooser {
-  readonly extend = Fingerprint.extend
-  private readonly index = new HeadIndex()
-  private forks = 0
-  private affineHits = 0
-  private readonly options: Options
+export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options): Chooser => {
+  const index = new HeadIndex()
+  let forks = 0
+  let affineHits = 0
 
-  constructor(options: Options) {
-    this.options = options
-  }
-
-  find(request: ResponseRequest.ResponseRequest): ReadonlyArray<Found> {
-    if (Continuation.isExplicit(request)) return []
-    const { chaining } = this.options
-    const fitting = (kept: Head.Kept): ReadonlyArray<Found> => {
-      const found = chaining.match(kept, request)
-      return found === undefined ? [] : [found]
-    }
-    // Most often it is the one, and nothing need be looked up.
-    const recent = this.index.recent()
-    const first = recent !== undefined && recent.name === request.stream_id ? fitting(recent) : []
-    if (first.length > 0) return first
-    const items = ResponseRequest.items(request)
-    const byContent = this.index.find(items)
-    const found = byContent.length > 0 ? byContent : this.index.ofRoot(Fingerprint.root(items))
-    return found.flatMap(fitting).toSorted((one, other) =>
-      other.plan.sharedItems - one.plan.sharedItems ||
-      Number(other.kept.name === request.stream_id) - Number(one.kept.name === request.stream_id)
-    )
-  }
-
-  choose(place: Place, request: ResponseRequest.ResponseRequest, found: ReadonlyArray<Found>): Choice {
-    const chosen = Continuation.isExplicit(request)
-      ? this.named(place, request)
-      : this.chooseFrom(place, request, found)
-    const { parent, plan } = chosen
-    return {
-      ...chosen,
-      fingerprint: this.extend(parent?.fingerprint ?? Fingerprint.empty, ResponseRequest.items(plan.request)),
-      root: parent?.root ?? Fingerprint.root(ResponseRequest.items(request)),
-      source: this.sourceOf(place, plan, parent)
-    }
-  }
-
-  idleFor(request: ResponseRequest.ResponseRequest): number | undefined {
-    const trace = this.traceOf(request)
-    return trace?._tag === "Gone" && trace.loss === "Displaced" ? this.options.now() - trace.usedAt : undefined
-  }
-
-  add(kept: Head.Kept): void {
-    this.index.add(kept)
-  }
-
-  remove(kept: Head.Kept, loss?: Loss): void {
-    this.index.remove(kept, loss)
-  }
-
-  failed(root: number | undefined): void {
-    this.index.lost(root, "AfterFailure", this.options.now())
-  }
-
-  stats(): Stats {
-    return { forks: this.forks, affineHits: this.affineHits, headsLost: { ...this.index.losses } }
-  }
-
-  /** The caller says what the request continues. */
-  private named({ connection }: Place, request: ResponseRequest.ResponseRequest): Chosen {
-    const id = request.previous_response_id ?? undefined
-    const parent = id === undefined ? undefined : this.keptOf(id, connection)
-    const plan = this.options.rule.plan(parent === undefined ? [] : [parent.head], request)
-    return { plan, parent, origin: undefined, own: parent }
-  }
-
-  private chooseFrom(
-    place: Place,
-    request: ResponseRequest.ResponseRequest,
-    found: ReadonlyArray<Found>
-  ): Chosen {
-    const { chaining, uniqueIds } = this.options
-    const own = found.find(({ kept }) => kept.place.lane === place.lane)
-    const beside = uniqueIds ? found.find(({ kept }) => kept.place.connection === place.connection) : undefined
-    const chosen = own ?? beside ?? this.storedFor(place, request)
-    if (chosen === undefined) return this.elsewhere(request, found[0]?.kept)
-    const { kept, plan } = chosen
-    const origin: Origin = chosen === own ? "latest" : chosen === beside ? "fork" : "stored"
-    const reason = chaining.withheld(request, origin)
-    if (reason !== undefined) return inFull(request, reason, own?.kept)
-    if (origin !== "stored" || kept.place.connection === place.connection) this.affineHits++
-    return { plan, parent: kept, origin, own: own?.kept }
-  }
-
-  /** Nothing can be continued here. `kept`: what the request would have continued in another place, whose lane it leaves. */
-  private elsewhere(request: ResponseRequest.ResponseRequest, kept: Head.Kept | undefined): Chosen {
-    if (kept === undefined) return inFull(request, this.explain(request))
-    const withheld = this.options.chaining.withheld(request, "latest")
-    const lane = this.options.places.open(kept.head.responseId)?.lane
-    if (lane?.tag !== "Free" || Head.keptOn(lane) !== kept) {
-      return inFull(request, withheld ?? this.explain(request))
-    }
-    // What would have travelled whole on its own lane, too, is not whole because of others.
-    const loss = withheld === undefined ? "Displaced" : undefined
-    const reason = withheld ?? this.explain(request, { _tag: "Gone", loss: "Displaced", usedAt: kept.at })
-    return inFull(request, reason, undefined, { lane, loss })
-  }
-
-  /** Counts the fork, if it is one. */
-  private sourceOf(
-    { connection, lane }: Place,
-    { request }: Continuation.Plan,
-    parent: Head.Kept | undefined
-  ): Lane | undefined {
-    const id = request.previous_response_id ?? undefined
-    const at = id === undefined ? undefined : this.options.places.get(id)
-    if (at === undefined || at.connection !== connection || at.lane === lane) return undefined
-    this.forks++
-    return parent?.head.stored ?? request.store !== false ? undefined : at.lane
-  }
-
-  private storedFor({ connection }: Place, request: ResponseRequest.ResponseRequest): Found | undefined {
-    const { chaining, stored, uniqueIds } = this.options
+  const storedFor = ({ connection }: Place, request: Request): Found | undefined => {
     if (!uniqueIds) return undefined
     for (const kept of stored.newestFirst(connection.identity)) {
       const found = chaining.match(kept, request)
@@ -163,23 +52,111 @@ export class FoundHeads implements Chooser {
     return undefined
   }
 
-  private traceOf(request: ResponseRequest.ResponseRequest): Trace | undefined {
-    return this.index.lastTrace(Fingerprint.root(ResponseRequest.items(request)))
-  }
-
-  private explain(request: ResponseRequest.ResponseRequest, trace = this.traceOf(request)): FullReason {
-    const own = this.options.rule.plan([], request)
-    return own._tag === "Full" && own.reason._tag !== "First"
-      ? own.reason
-      : Explain.byTrace(trace, request, this.options.rule)
-  }
-
-  private keptOf(id: string, connection: Connection): Head.Kept | undefined {
-    const { places, stored } = this.options
+  const keptOf = (id: string, connection: Connection): Head.Kept | undefined => {
     const place = places.open(id)
     const kept = place === undefined ? undefined : Head.keptOn(place.lane)
     return kept?.head.responseId === id
       ? kept
       : stored.newestFirst(connection.identity).find(({ head }) => head.responseId === id)
+  }
+
+  const traceOf = (request: Request): Trace | undefined =>
+    index.lastTrace(Fingerprint.root(ResponseRequest.items(request)))
+
+  const explain = (request: Request, trace = traceOf(request)): FullReason => {
+    const own = rule.plan([], request)
+    return own._tag === "Full" && own.reason._tag !== "First" ? own.reason : Explain.byTrace(trace, request, rule)
+  }
+
+  /** The caller says what the request continues. */
+  const named = ({ connection }: Place, request: Request): Chosen => {
+    const id = request.previous_response_id ?? undefined
+    const parent = id === undefined ? undefined : keptOf(id, connection)
+    return {
+      plan: rule.plan(parent === undefined ? [] : [parent.head], request),
+      parent,
+      origin: undefined,
+      own: parent
+    }
+  }
+
+  /** Nothing can be continued here. `kept`: what the request would have continued in another place, whose lane it leaves. */
+  const elsewhere = (request: Request, kept: Head.Kept | undefined): Chosen => {
+    if (kept === undefined) return inFull(request, explain(request))
+    const withheld = chaining.withheld(request, "latest")
+    const lane = places.open(kept.head.responseId)?.lane
+    if (lane?.tag !== "Free" || Head.keptOn(lane) !== kept) return inFull(request, withheld ?? explain(request))
+    // What would have travelled whole on its own lane, too, is not whole because of others.
+    return withheld === undefined
+      ? inFull(request, explain(request, { _tag: "Gone", loss: "Displaced", usedAt: kept.at }), undefined, {
+        lane,
+        loss: "Displaced"
+      })
+      : inFull(request, withheld, undefined, { lane, loss: undefined })
+  }
+
+  const continued = (place: Place, request: Request, found: ReadonlyArray<Found>): Chosen => {
+    const own = found.find(({ kept }) => kept.place.lane === place.lane)
+    const beside = uniqueIds ? found.find(({ kept }) => kept.place.connection === place.connection) : undefined
+    const chosen = own ?? beside ?? storedFor(place, request)
+    if (chosen === undefined) return elsewhere(request, found[0]?.kept)
+    const { kept, plan } = chosen
+    const origin: Origin = chosen === own ? "latest" : chosen === beside ? "fork" : "stored"
+    const reason = chaining.withheld(request, origin)
+    if (reason !== undefined) return inFull(request, reason, own?.kept)
+    if (origin !== "stored" || kept.place.connection === place.connection) affineHits++
+    return { plan, parent: kept, origin, own: own?.kept }
+  }
+
+  /** Counts the fork, if it is one. */
+  const sourceOf = ({ connection, lane }: Place, { parent, plan: { request } }: Chosen): Lane | undefined => {
+    const id = request.previous_response_id ?? undefined
+    const at = id === undefined ? undefined : places.get(id)
+    if (at === undefined || at.connection !== connection || at.lane === lane) return undefined
+    forks++
+    return parent?.head.stored ?? request.store !== false ? undefined : at.lane
+  }
+
+  return {
+    find: (request) => {
+      if (Continuation.isExplicit(request)) return []
+      const fitting = (kept: Head.Kept): ReadonlyArray<Found> => {
+        const found = chaining.match(kept, request)
+        return found === undefined ? [] : [found]
+      }
+      // Most often it is the one, and nothing need be looked up.
+      const recent = index.recent()
+      const first = recent !== undefined && recent.name === request.stream_id ? fitting(recent) : []
+      if (first.length > 0) return first
+      const items = ResponseRequest.items(request)
+      const byContent = index.find(items)
+      const found = byContent.length > 0 ? byContent : index.ofRoot(Fingerprint.root(items))
+      return found.flatMap(fitting).toSorted((one, other) =>
+        other.plan.sharedItems - one.plan.sharedItems ||
+        Number(other.kept.name === request.stream_id) - Number(one.kept.name === request.stream_id)
+      )
+    },
+    choose: (place, request, found) => {
+      const chosen = Continuation.isExplicit(request) ? named(place, request) : continued(place, request, found)
+      const { parent, plan } = chosen
+      return {
+        ...chosen,
+        fingerprint: Fingerprint.extend(
+          parent?.fingerprint ?? Fingerprint.empty,
+          ResponseRequest.items(plan.request)
+        ),
+        root: parent?.root ?? Fingerprint.root(ResponseRequest.items(request)),
+        source: sourceOf(place, chosen)
+      }
+    },
+    extend: Fingerprint.extend,
+    idleFor: (request) => {
+      const trace = traceOf(request)
+      return trace?._tag === "Gone" && trace.loss === "Displaced" ? now() - trace.usedAt : undefined
+    },
+    add: (kept) => index.add(kept),
+    remove: (kept, loss) => index.remove(kept, loss),
+    failed: (root) => index.lost(root, "AfterFailure", now()),
+    stats: () => ({ forks, affineHits, headsLost: { ...index.losses } })
   }
 }

@@ -13,14 +13,14 @@ import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Chaining from "./chaining.ts"
 import type { Choice, Chooser, Found, Origin } from "./chooser.ts"
 import type { Connection } from "./connection.ts"
-import { FoundHeads } from "./foundHeads.ts"
+import * as FoundHeads from "./foundHeads.ts"
 import * as Head from "./head.ts"
 import type { Loss } from "./headIndex.ts"
 import type { Lane } from "./lane.ts"
 import * as NamedHeads from "./namedHeads.ts"
 import type { Naming } from "./naming.ts"
 import type { Place } from "./place.ts"
-import { ResponsePlaces } from "./responsePlaces.ts"
+import * as ResponsePlaces from "./responsePlaces.ts"
 import * as Served from "./served.ts"
 import * as StoredHeads from "./storedHeads.ts"
 
@@ -50,7 +50,7 @@ export interface Options extends Chaining.Options {
 export class Heads {
   private readonly chooser: Chooser
   private readonly chaining: Chaining.Chaining
-  private readonly places = new ResponsePlaces()
+  private readonly places = ResponsePlaces.make()
   private readonly stored = StoredHeads.make()
   private readonly served: Served.ServedLast
   private deltasRefused = 0
@@ -58,10 +58,10 @@ export class Heads {
 
   constructor(options: Options) {
     this.options = options
-    const chaining = this.chaining = new Chaining.Chaining(options)
-    const { places, stored } = this
-    const parts = { ...options, chaining, places, stored }
-    this.chooser = options.naming.by === "callers" ? NamedHeads.make(parts) : new FoundHeads(parts)
+    this.chaining = Chaining.make(options)
+    const { chaining, places, stored } = this
+    const { make } = options.naming.by === "callers" ? NamedHeads : FoundHeads
+    this.chooser = make({ ...options, chaining, places, stored })
     this.served = new Served.ServedLast(options.keepsServed)
   }
 

@@ -2,28 +2,33 @@
 import type { Lane } from "./lane.ts"
 import type { Place } from "./place.ts"
 
-export class ResponsePlaces {
-  private readonly byId = new Map<string, Place>()
-
+export interface ResponsePlaces {
   /** The response before on the lane is no longer there. */
-  set(place: Place, id: string): void {
-    this.delete(place.lane)
-    place.lane.latestId = id
-    this.byId.set(id, place)
-  }
-
+  readonly set: (place: Place, id: string) => void
   /** The lane is gone. */
-  delete({ latestId }: Lane): void {
-    if (latestId !== undefined) this.byId.delete(latestId)
-  }
-
-  get(id: string): Place | undefined {
-    return this.byId.get(id)
-  }
-
+  readonly delete: (lane: Lane) => void
+  readonly get: (id: string) => Place | undefined
   /** The same, on a connection that serves. */
-  open(id: string): Place | undefined {
-    const place = this.byId.get(id)
-    return place?.connection.isOpen() === true ? place : undefined
+  readonly open: (id: string) => Place | undefined
+}
+
+export const make = (): ResponsePlaces => {
+  const byId = new Map<string, Place>()
+  const remove = ({ latestId }: Lane): void => {
+    if (latestId !== undefined) byId.delete(latestId)
+  }
+
+  return {
+    set: (place, id) => {
+      remove(place.lane)
+      place.lane.latestId = id
+      byId.set(id, place)
+    },
+    delete: remove,
+    get: (id) => byId.get(id),
+    open: (id) => {
+      const place = byId.get(id)
+      return place?.connection.isOpen() === true ? place : undefined
+    }
   }
 }
