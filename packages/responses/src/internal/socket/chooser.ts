@@ -34,7 +34,7 @@ export interface Choice {
   /** The head of the request's own conversation, whether or not it is continued: on its lane it gives way to nobody else. */
   readonly own: Kept | undefined
   /** The lane that the conversation has left, and what is lost with it. */
-  readonly left?: { readonly lane: Lane; readonly loss: Loss | undefined } | undefined
+  readonly left?: { readonly lane: Lane; readonly loss?: Loss } | undefined
 }
 
 export interface Stats {

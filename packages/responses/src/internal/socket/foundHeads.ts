@@ -83,16 +83,14 @@ export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options
   /** Nothing can be continued here. `kept`: what the request would have continued in another place, whose lane it leaves. */
   const elsewhere = (request: Request, kept: Head.Kept | undefined): Chosen => {
     if (kept === undefined) return inFull(request, explain(request))
+    // What would have travelled whole on its own lane, too, is not whole because of others.
     const withheld = chaining.withheld(request, "latest")
     const lane = places.open(kept.head.responseId)?.lane
     if (lane?.tag !== "Free" || Head.keptOn(lane) !== kept) return inFull(request, withheld ?? explain(request))
-    // What would have travelled whole on its own lane, too, is not whole because of others.
+    const loss = "Displaced"
     return withheld === undefined
-      ? inFull(request, explain(request, { _tag: "Gone", loss: "Displaced", usedAt: kept.at }), undefined, {
-        lane,
-        loss: "Displaced"
-      })
-      : inFull(request, withheld, undefined, { lane, loss: undefined })
+      ? inFull(request, explain(request, { _tag: "Gone", loss, usedAt: kept.at }), undefined, { lane, loss })
+      : inFull(request, withheld, undefined, { lane })
   }
 
   const continued = (place: Place, request: Request, found: ReadonlyArray<Found>): Chosen => {

@@ -30,7 +30,7 @@ const maxFound = 4
 export class HeadIndex {
   private readonly byKey = new Map<number, Array<Kept>>()
   /** By their first items, the newest trace last; the conversation that was used last is the last one. */
-  private readonly roots = new Map<number, ReadonlyArray<Trace>>()
+  private readonly roots = new Map<number | undefined, ReadonlyArray<Trace>>()
   /** The head that was put out last. */
   private latest: Kept | undefined
   readonly losses: Record<Loss, number> = { ...noLosses }
@@ -51,10 +51,8 @@ export class HeadIndex {
     if (others.length === 0) this.byKey.delete(key)
     else this.byKey.set(key, others)
     if (this.latest === kept) this.latest = undefined
-    if (kept.root !== undefined) {
-      const traces = this.tracesOf(kept.root)
-      this.roots.set(kept.root, traces.filter((trace) => trace._tag === "Gone" || trace.kept !== kept))
-    }
+    const traces = (this.roots.get(kept.root) ?? []).filter((trace) => trace._tag === "Gone" || trace.kept !== kept)
+    this.roots.set(kept.root, traces)
     if (loss !== undefined) this.lost(kept.root, loss, kept.at)
   }
 
@@ -80,22 +78,18 @@ export class HeadIndex {
 
   /** The newest heads of a conversation: where a history has references, its fingerprint tells nothing. */
   ofRoot(root: number | undefined): ReadonlyArray<Kept> {
-    return this.tracesOf(root).flatMap((trace) => trace._tag === "Head" ? [trace.kept] : []).toReversed()
+    return (this.roots.get(root) ?? []).flatMap((trace) => trace._tag === "Head" ? [trace.kept] : []).toReversed()
   }
 
   /** What was heard last of a conversation. */
   lastTrace(root: number | undefined): Trace | undefined {
-    return this.tracesOf(root).at(-1)
-  }
-
-  private tracesOf(root: number | undefined): ReadonlyArray<Trace> {
-    return root === undefined ? [] : this.roots.get(root) ?? []
+    return this.roots.get(root)?.at(-1)
   }
 
   /** Nothing is said of those that have no root: they are many conversations. */
   private trace(root: number | undefined, trace: Trace): void {
     if (root === undefined) return
-    const traces = this.tracesOf(root)
+    const traces = this.roots.get(root) ?? []
     this.roots.delete(root)
     this.roots.set(root, [...traces, trace].slice(-maxTraces))
     const [oldest] = this.roots.keys()

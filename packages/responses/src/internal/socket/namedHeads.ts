@@ -31,13 +31,13 @@ export const make = ({ chaining, stored, uniqueIds }: Options): Chooser => {
   return {
     find: () => [],
     choose: ({ connection, lane }, request) => {
-      const all = uniqueIds
-        ? [Head.keptOn(lane), ...[...connection.lanes].map(Head.keptOn), ...stored.newestFirst(connection.identity)]
-        : [Head.keptOn(lane)]
+      const own = Head.keptOn(lane)
+      const onLanes = [...connection.lanes].map(Head.keptOn)
+      const all = uniqueIds ? [own, ...onLanes, ...stored.newestFirst(connection.identity)] : [own]
       const found = chaining.planFrom(
         [...new Set(all.filter((kept) => kept !== undefined))],
         request,
-        (parent) => [...connection.lanes].some((lane) => Head.keptOn(lane) === parent) ? "latest" : "stored"
+        (parent) => onLanes.includes(parent) ? "latest" : "stored"
       )
       return {
         ...found,
