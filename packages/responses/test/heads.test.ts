@@ -4,7 +4,7 @@ import * as Continuation from "../src/internal/compare/continuation.ts"
 import type { Connection } from "../src/internal/socket/connection.ts"
 import { Heads, type Options, type Planned } from "../src/internal/socket/heads.ts"
 import type { Place } from "../src/internal/socket/place.ts"
-import type * as ResponseItem from "../src/ResponseItem.ts"
+import * as ResponseItem from "../src/ResponseItem.ts"
 import type * as ResponseRequest from "../src/ResponseRequest.ts"
 import { ConnectionError, PreviousResponseNotFound } from "../src/ResponsesError.ts"
 import { ask, hello, hi, more } from "./support/conversation.ts"
@@ -265,5 +265,142 @@ describe("heads, where the Layer names the lanes,", () => {
       assert.deepStrictEqual(found(ask([hello])), ["warm"])
       serve(yield* placeOn("2", place.connection), ask([more], { model: "m2" }), "resp_1")
       assert.deepStrictEqual(found(ask([hello])), ["warm"])
+    }))
+})
+
+describe("a conversation is displaced by another one only:", () => {
+  const next = ask([hello, hi, more])
+  const refuse = (at: Effect.Effect.Success<ReturnType<typeof make>>, place: Place) => {
+    const { commit, heads, serve, take } = at
+    for (const number of [1, 2]) {
+      serve(place, ask([more]), `resp_${number}`)
+      const request = ask([more, hi, hello])
+      const planned = take(place, request)
+      heads.fail(place, planned, notFound(`resp_${number}`))
+      commit(place, heads.takeFull(place, request, planned, notFound(`resp_${number}`)), `full_${number}`)
+    }
+  }
+
+  it.scoped("not by its own turn in full, which says why it is", () =>
+    Effect.gen(function*() {
+      const instructed: typeof next = { ...next, instructions: "Be brief" }
+      const turns: ReadonlyArray<readonly [request: typeof next, reason: string, isPaused: boolean]> = [
+        [instructed, "Instructions", false],
+        [next, "ChainingRefused", true],
+        [ask([more], { previous_response_id: "resp_1" }), "Explicit", false]
+      ]
+      for (const [request, reason, isPaused] of turns) {
+        for (const where of ["on its lane", "elsewhere"]) {
+          const at = yield* make("layer", { continuesWithInstructions: false })
+          const place = yield* at.placeOn("1")
+          if (isPaused) refuse(at, yield* at.placeOn("2", place.connection))
+          const before = at.heads.stats().headsLost
+          at.serve(place, ask([hello], { instructions: request.instructions }), "resp_1")
+          assert.strictEqual(at.heads.stats().chaining, !isPaused)
+          assert.strictEqual(planOf(at.take(where === "elsewhere" ? yield* at.placeOn("1") : place, request)), reason)
+          assert.deepStrictEqual(at.heads.stats().headsLost, before, `${reason} ${where}`)
+          // The turn was left before its end.
+          if (where === "on its lane") assert.strictEqual(planOf(at.take(place, next)), "First")
+          assert.isUndefined(at.heads.idleFor(next))
+        }
+      }
+    }))
+
+  it.scoped("not by its own turn that is sent again in full, on the lane of an older head of it", () =>
+    Effect.gen(function*() {
+      const displaced = (other: ResponseItem.ResponseItem) =>
+        Effect.gen(function*() {
+          const { heads, placeOn, serve, take } = yield* make("layer")
+          const place = yield* placeOn("1")
+          const beside = yield* placeOn("2", place.connection)
+          serve(beside, ask([other]), "older")
+          serve(place, ask([hello, hi, more]), "resp_1")
+          const request = ask([hello, hi, more, hi, more])
+          const planned = take(place, request)
+          assert.strictEqual(planOf(planned), "resp_1")
+          heads.fail(place, planned, notFound("resp_1"))
+          assert.strictEqual(planOf(heads.takeFull(beside, request, planned, notFound("resp_1"))), "Forgotten")
+          return heads.stats().headsLost.Displaced
+        })
+      assert.strictEqual(yield* displaced(hello), 0)
+      assert.strictEqual(yield* displaced(more), 1)
+    }))
+
+  it.scoped("not where another connection gave its response the same id", () =>
+    Effect.gen(function*() {
+      const { found, heads, placeOn, serve, take } = yield* make("layer", { uniqueIds: false })
+      serve(yield* placeOn("1"), ask([hello]), "resp_1")
+      serve(yield* placeOn("1"), ask([more]), "resp_1")
+      take(yield* placeOn("1"), next)
+      assert.strictEqual(heads.stats().headsLost.Displaced, 0)
+      assert.deepStrictEqual(found(ask([more, hi, hello])), ["resp_1"])
+    }))
+
+  it.scoped("and then it says so", () =>
+    Effect.gen(function*() {
+      const { heads, placeOn, serve, take } = yield* make("layer")
+      const place = yield* placeOn("1")
+      serve(place, ask([hello]), "resp_1")
+      take(place, ask([more]))
+      assert.strictEqual(heads.stats().headsLost.Displaced, 1)
+      assert.strictEqual(planOf(take(place, next)), "Displaced")
+    }))
+})
+
+describe("conversations that begin with the same instructions", () => {
+  const says = (text: string) => ResponseItem.message("developer", text)
+  const brief = says("Be brief")
+  const [one, other] = [ask([brief, hello, hi, more]), ask([brief, more, hi, more])]
+
+  it.scoped("are told apart, also where they continue one warm-up", () =>
+    Effect.gen(function*() {
+      let now = 0
+      const { commit, heads, placeOn, serve, take } = yield* make("layer", { now: () => now })
+      const warm = yield* placeOn("1")
+      commit(warm, take(warm, ask([brief], { generate: false })), "warm", [])
+      const first = yield* placeOn("2", warm.connection)
+      const second = yield* placeOn("3", warm.connection)
+      const begun = [take(first, ask([brief, hello])), take(second, ask([brief, more]))] as const
+      assert.deepStrictEqual(begun.map(planOf), ["warm", "warm"])
+      commit(first, begun[0], "resp_1")
+      commit(second, begun[1], "resp_2")
+      now = 5
+      serve(first, ask([hi]), "resp_3")
+      assert.strictEqual(heads.idleFor(one), 5)
+      assert.isUndefined(heads.idleFor(other))
+      assert.isUndefined(heads.idleFor(ask([says("Be kind")], { generate: false })))
+      take(warm, ask([hi]))
+      assert.strictEqual(planOf(take(yield* placeOn("4", warm.connection), one)), "Displaced")
+      assert.strictEqual(planOf(take(second, other)), "resp_2")
+    }))
+
+  it.scoped("are not explained by what became of another one", () =>
+    Effect.gen(function*() {
+      const { heads, placeOn, take } = yield* make("layer")
+      const place = yield* placeOn("1")
+      heads.fail(place, take(place, ask([brief], { generate: false })), lost)
+      assert.strictEqual(planOf(take(place, ask([says("Be kind")], { generate: false }))), "First")
+      assert.strictEqual(heads.stats().headsLost.AfterFailure, 1)
+    }))
+
+  it.scoped("are known by the answer where that is the first that was said", () =>
+    Effect.gen(function*() {
+      const { placeOn, serve, take } = yield* make("layer")
+      const place = yield* placeOn("1")
+      serve(place, ask([brief]), "resp_1")
+      serve(place, ask([more]), "resp_2")
+      assert.strictEqual(planOf(take(place, ask([brief, hi, more]))), "Displaced")
+    }))
+})
+
+describe("a response that the caller continued by its id", () => {
+  it.scoped("is found by the whole history, before an older one", () =>
+    Effect.gen(function*() {
+      const { found, placeOn, serve } = yield* make("layer")
+      const place = yield* placeOn("1")
+      serve(place, ask([hello]), "resp_1")
+      serve(yield* placeOn("2", place.connection), ask([more], { previous_response_id: "resp_1" }), "resp_2")
+      serve(yield* placeOn("3", place.connection), ask([more]), "resp_3")
+      assert.deepStrictEqual(found(ask([hello, hi, more, hi, more])), ["resp_2", "resp_1"])
     }))
 })

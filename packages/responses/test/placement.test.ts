@@ -131,9 +131,10 @@ const place = (given: Case): string => {
 type Rows = ReadonlyArray<readonly [what: string, given: Case, expected: string]>
 
 const describeRows = (title: string, rows: Rows) =>
-  describe(`${title}`, () => {
-    for (const [what, given, expected] of rows) {it(`${what}: ${expected}`, () =>
-        assert.strictEqual(place(given), expected))}
+  describe(`${title}:`, () => {
+    for (const [what, given, expected] of rows) {
+      it(`${what}: ${expected}`, () => assert.strictEqual(place(given), expected))
+    }
   })
 
 const strict: Rows = [

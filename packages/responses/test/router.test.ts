@@ -133,7 +133,7 @@ describe("a failure without the name of its lane belongs to", () => {
   const numbered = (number: number, lane?: string): ServerEvent =>
     event("response.output_text.delta", undefined, { delta: "Hi", stream_id: lane, sequence_number: number })
 
-  const failureAt = (number: number): ServerEvent => ({ ...failure, sequence_number: number }) as ServerEvent
+  const failureAt = (number: number): ServerEvent => ({ ...failure, sequence_number: number })
 
   /** Responses that have begun on the lanes, each with so many events. */
   const begun = (counts: Readonly<Record<string, number>>) => {

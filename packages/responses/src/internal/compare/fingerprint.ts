@@ -2,7 +2,8 @@
  * Small numbers that are equal for items, and histories, that mean the same, so that the heads that a history may continue are
  * found without comparing it with each. They are often equal for others too: what is found is compared by `continuation.ts`.
  *
- * Whatever `itemMatch.ts` takes for the same has the same number, with one exception: a reference, which can stand for any item.
+ * Whatever `itemMatch.ts` takes for the same has the same number, with two exceptions, which cost a request in full: a reference,
+ * which can stand for any item, and what is in a list that has a `toJSON` of its own.
  */
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as CanonicalJson from "./canonicalJson.ts"
@@ -29,33 +30,46 @@ const mixRange = (hash: number, text: string, from: number, to: number): number 
   return mixed
 }
 
-const mixText = (hash: number, text: unknown): number => {
+/** An item that breaks the rules of its kind is compared as JSON has it, and so may hold an instance of a class anywhere. */
+const json = (value: unknown): unknown =>
+  typeof value === "object" && value !== null ? CanonicalJson.plain(value) : value
+
+const mixText = (hash: number, given: unknown): number => {
+  const text = json(given)
   if (typeof text !== "string") return hash
   const sized = mix(hash, text.length)
   if (text.length <= 2 * sample) return mixRange(sized, text, 0, text.length)
   return mixRange(mixRange(sized, text, 0, sample), text, text.length - sample, text.length)
 }
 
-const plain = (value: unknown): Fields =>
-  typeof value === "object" && value !== null ? CanonicalJson.plain(value) as Fields : {}
+const fieldsOf = (value: unknown): Fields => {
+  const fields = json(value)
+  return typeof fields === "object" && fields !== null ? fields as Fields : {}
+}
 
 /** Texts only: a medium has many spellings. */
-const mixContent = (hash: number, content: unknown): number => {
+const mixContent = (hash: number, given: unknown): number => {
+  const content = Array.isArray(given) ? given : json(given)
   if (!Array.isArray(content)) return mixText(hash, content)
   let mixed = hash
   for (const given of content) {
-    const part = plain(given)
+    const part = fieldsOf(given)
     const type = part["type"]
     if (type === "output_text" || type === "input_text" || type === "text") mixed = mixText(mixed, part["text"])
   }
   return mixed
 }
 
-/** A caller may leave them out. */
-const isSkipped = (type: unknown): boolean => type === "reasoning" || type === "compaction_trigger"
+/** JSON leaves functions out, and an item without a type is a message. What is no text names no kind. */
+const typeOf = (item: Fields): string => {
+  const type = json(item["type"])
+  return typeof type === "string" ? type : "message"
+}
 
-const ofFields = (item: Fields): number => {
-  const type = item["type"] ?? "message"
+/** A caller may leave them out. */
+const isSkipped = (type: string): boolean => type === "reasoning" || type === "compaction_trigger"
+
+const ofFields = (type: string, item: Fields): number => {
   const kind = mixText(seed, type)
   switch (type) {
     case "message":
@@ -74,8 +88,9 @@ const ofFields = (item: Fields): number => {
 /** `undefined` for an item that does not count. Never throws. */
 const ofItem = (item: ResponseItem): number | undefined => {
   try {
-    const fields = plain(item)
-    return isSkipped(fields["type"]) ? undefined : ofFields(fields)
+    const fields = fieldsOf(item)
+    const type = typeOf(fields)
+    return isSkipped(type) ? undefined : ofFields(type, fields)
   } catch {
     return seed
   }
@@ -111,15 +126,21 @@ export const forEachBeginning = (items: ReadonlyArray<ResponseItem>, f: (key: nu
 
 const isInstruction = (item: ResponseItem): boolean => {
   try {
-    const { role } = plain(item)
+    const { role } = fieldsOf(item)
     return role === "system" || role === "developer"
   } catch {
     return false
   }
 }
 
-/** What the conversations are told apart by that have nothing else in common: their first item that is no instruction. */
-export const root = (items: ReadonlyArray<ResponseItem>): number => {
-  const first = items.find((item) => !isInstruction(item))
-  return first === undefined ? seed : ofItem(first) ?? seed
+/**
+ * What the conversations are told apart by that have nothing else in common: their first item that is no instruction, and that
+ * counts. `undefined` while there is none: many conversations begin with the same instructions, most often in one warm-up.
+ */
+export const root = (items: ReadonlyArray<ResponseItem>): number | undefined => {
+  for (const item of items) {
+    const own = isInstruction(item) ? undefined : ofItem(item)
+    if (own !== undefined) return own
+  }
+  return undefined
 }

@@ -3,7 +3,7 @@ import type { FullReason } from "../../Continuation.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type * as Continuation from "../compare/continuation.ts"
-import type { HeadIndex } from "./headIndex.ts"
+import type { Trace } from "./headIndex.ts"
 import type { Lane } from "./lane.ts"
 import type { Place } from "./place.ts"
 
@@ -24,7 +24,7 @@ const isAnswer = (item: ResponseItem): boolean => "role" in item ? item.role ===
 
 /** By what was heard last of a conversation that begins in the same way. */
 export const byTrace = (
-  trace: ReturnType<HeadIndex["lastTrace"]>,
+  trace: Trace | undefined,
   request: ResponseRequest.ResponseRequest,
   rule: Continuation.Rule
 ): FullReason => {

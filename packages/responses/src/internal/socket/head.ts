@@ -1,4 +1,7 @@
 /** A response that can be continued from, and what a full request would have to send in its place. */
+import * as Either from "effect/Either"
+import * as ResponseRequest from "../../ResponseRequest.ts"
+import type { FinalResponse } from "../../Responses.ts"
 import type * as Continuation from "../compare/continuation.ts"
 import type * as Fingerprint from "../compare/fingerprint.ts"
 
@@ -17,8 +20,8 @@ export interface Kept {
   readonly place: Home
   /** Of all its items. */
   readonly fingerprint: Fingerprint.Fingerprint
-  /** What all turns of its conversation have in common. */
-  readonly root: number
+  /** What all turns of its conversation have in common, if it has begun. */
+  readonly root: number | undefined
   /** The name that the caller gave the conversation. */
   readonly name: string | undefined
   /** It continued another response itself. */
@@ -42,3 +45,27 @@ export const spent: Memory = { _tag: "Spent" }
 
 export const keptOn = ({ memory }: { readonly memory: Memory }): Kept | undefined =>
   memory._tag === "Head" ? memory.kept : undefined
+
+/** A server can nest its output deeper than it can be written. Nothing continues from there, so its size is not needed. */
+const sizeOf = (output: FinalResponse["output"]): number =>
+  Either.getOrElse(Either.try(() => JSON.stringify(output).length), () => 0)
+
+const sizeWithoutInput = (request: ResponseRequest.ResponseRequest): number =>
+  Either.match(ResponseRequest.toFrame({ ...request, input: [] }), {
+    onLeft: () => 0,
+    onRight: (frame) => frame.length
+  })
+
+/** Of a response that continues `parent`, if it does, and whose request was sent in a frame of this size. */
+export const sizes = (
+  parent: Kept | undefined,
+  request: ResponseRequest.ResponseRequest,
+  frameSize: number,
+  output: FinalResponse["output"]
+): Pick<Kept, "inputBytes" | "otherBytes"> => {
+  const otherBytes = parent?.otherBytes ?? sizeWithoutInput(request)
+  return {
+    otherBytes,
+    inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, frameSize - otherBytes) + sizeOf(output)
+  }
+}

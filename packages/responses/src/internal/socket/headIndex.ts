@@ -10,7 +10,11 @@ import type { Kept } from "./head.ts"
 /** Why a head is gone. */
 export type Loss = Extract<FullReason["_tag"], "AfterFailure" | "Displaced" | "Forgotten" | "NewConnection">
 
-type Trace =
+export type Losses = Readonly<Record<Loss, number>>
+
+export const noLosses: Losses = { AfterFailure: 0, Displaced: 0, Forgotten: 0, NewConnection: 0 }
+
+export type Trace =
   | { readonly _tag: "Head"; readonly kept: Kept }
   | { readonly _tag: "Gone"; readonly loss: Loss; readonly usedAt: number }
 
@@ -26,10 +30,10 @@ const maxFound = 4
 export class HeadIndex {
   private readonly byKey = new Map<number, Array<Kept>>()
   /** By their first items, the newest trace last; the conversation that was used last is the last one. */
-  private readonly roots = new Map<number, ReadonlyArray<Trace>>()
+  private readonly roots = new Map<number | undefined, ReadonlyArray<Trace>>()
   /** The head that was put out last. */
   private latest: Kept | undefined
-  readonly losses: Record<Loss, number> = { AfterFailure: 0, Displaced: 0, Forgotten: 0, NewConnection: 0 }
+  readonly losses: Record<Loss, number> = { ...noLosses }
 
   add(kept: Kept): void {
     const key = Fingerprint.key(kept.fingerprint)
@@ -52,7 +56,7 @@ export class HeadIndex {
     if (loss !== undefined) this.lost(kept.root, loss, kept.at)
   }
 
-  lost(root: number, loss: Loss, usedAt: number): void {
+  lost(root: number | undefined, loss: Loss, usedAt: number): void {
     this.losses[loss]++
     this.trace(root, { _tag: "Gone", loss, usedAt })
   }
@@ -73,16 +77,18 @@ export class HeadIndex {
   }
 
   /** The newest heads of a conversation: where a history has references, its fingerprint tells nothing. */
-  ofRoot(root: number): ReadonlyArray<Kept> {
+  ofRoot(root: number | undefined): ReadonlyArray<Kept> {
     return (this.roots.get(root) ?? []).flatMap((trace) => trace._tag === "Head" ? [trace.kept] : []).toReversed()
   }
 
   /** What was heard last of a conversation. */
-  lastTrace(root: number): Trace | undefined {
+  lastTrace(root: number | undefined): Trace | undefined {
     return this.roots.get(root)?.at(-1)
   }
 
-  private trace(root: number, trace: Trace): void {
+  /** Nothing is said of those that have no root: they are many conversations. */
+  private trace(root: number | undefined, trace: Trace): void {
+    if (root === undefined) return
     const traces = this.roots.get(root) ?? []
     this.roots.delete(root)
     this.roots.set(root, [...traces, trace].slice(-maxTraces))
