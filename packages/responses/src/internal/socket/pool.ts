@@ -20,7 +20,8 @@ import * as FairQueue from "../effect/fairQueue.ts"
 import * as Finalizer from "../effect/finalizer.ts"
 import * as Owner from "../effect/owner.ts"
 import * as Timers from "../effect/timers.ts"
-import { type Connection, hopeTimeout } from "./connection.ts"
+import { hopeTimeout } from "./capacity.ts"
+import type { Connection } from "./connection.ts"
 import * as Dials from "./dials.ts"
 import * as Idle from "./idle.ts"
 import * as Placement from "./placement.ts"
@@ -299,7 +300,7 @@ export class Pool {
   /** Places that will be there when what is being dialled is open, and when the server has shown that it has lanes. */
   private coming(): number {
     let places = this.dials.count() * this.options.hopedFor()
-    for (const connection of this.all) places += connection.hopedFor()
+    for (const connection of this.all) places += connection.capacity.hopedFor()
     return places
   }
 
@@ -320,7 +321,7 @@ export class Pool {
     }
     for (const connection of this.all) {
       connection.hurry()
-      if (this.queue.size > 0) connection.resume()
+      if (this.queue.size > 0) connection.flow.resume()
     }
   }
 

@@ -251,9 +251,9 @@ const makeServe = (options: Options) => {
 
     const takeBack = (refusal: LaneRefusal.Refusal, place: Place): Effect.Effect<Begun, ResponsesError> => {
       const { connection, lane } = place
-      if (refusal === "name") connection.nameRefused(lane)
-      else if (refusal === "names") connection.noMoreNames(lane)
-      else connection.runOne()
+      if (refusal === "name") connection.capacity.nameRefused(lane)
+      else if (refusal === "names") connection.capacity.noMoreNames(lane)
+      else connection.capacity.runOne()
       return Effect.flatMap(elsewhere, serveOn)
     }
 
