@@ -163,7 +163,9 @@ export class Inbound implements Listener {
    * how far any of several requests came.
    */
   private isOfConnection(event: ResponseEvent.ServerEvent): boolean {
-    if (event.stream_id !== undefined || !this.host.capacity.namesLanes() || !ResponseEvent.isFailure(event)) return false
+    if (event.stream_id !== undefined || !this.host.capacity.namesLanes() || !ResponseEvent.isFailure(event)) {
+      return false
+    }
     if (this.host.lanes.running().length < 2) return false
     return wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })._tag === "ConnectionError"
   }

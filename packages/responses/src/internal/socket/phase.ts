@@ -86,7 +86,9 @@ export class Phase {
 
   /** The socket has said of a request whether it went out. */
   written(): void {
-    if (this.state._tag === "Ending" && !this.lanes.isWriting()) this.state = { _tag: "Closed", cause: this.state.cause }
+    if (this.state._tag === "Ending" && !this.lanes.isWriting()) {
+      this.state = { _tag: "Closed", cause: this.state.cause }
+    }
   }
 
   /** Has a function called when the connection has ended; at once if it has. */
