@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Capacity, hopeTimeout } from "../src/internal/socket/capacity.ts"
-import { Lane, Lanes } from "../src/internal/socket/lane.ts"
+import { type Lane, Lanes } from "../src/internal/socket/lane.ts"
 import { Naming } from "../src/internal/socket/naming.ts"
 
 const make = (maxLanes: number, profile = { lanes: true }) => {

@@ -24,22 +24,21 @@ const make = (behind: readonly [boolean, boolean], by: "callers" | "layer" = "la
 }
 
 describe("the socket", () => {
-  for (
-    const [name, at, expected] of [
-      ["is paused when all are behind", make([true, true]), ["pause", "behind, paused"]],
-      ["is not paused when one reads", make([true, false]), ["behind"]],
-      ["is not paused when somebody waits", make([true, true], "layer", true), ["behind"]],
-      // Those who wait there wait for the reader in any case.
-      ["is paused when somebody waits where one response runs at a time", make([true, true], "callers", true), [
-        "pause",
-        "behind, paused"
-      ]]
-    ] as const
-  ) {
-    it(name, () => {
-      at.flow.onBehind(at.reader)
-      assert.deepStrictEqual(at.seen, [...expected])
-      assert.strictEqual(at.flow.isPaused(), at.seen.includes("pause"))
+  const rows: ReadonlyArray<readonly [string, ReturnType<typeof make>, ReadonlyArray<string>]> = [
+    ["is paused when all are behind", make([true, true]), ["pause", "behind, paused"]],
+    ["is not paused when one reads", make([true, false]), ["behind"]],
+    ["is not paused when somebody waits", make([true, true], "layer", true), ["behind"]],
+    // Where one response runs at a time, who waits has to wait for its reader in any case.
+    ["is paused all the same where callers name the lanes", make([true, true], "callers", true), [
+      "pause",
+      "behind, paused"
+    ]]
+  ]
+  for (const [what, { flow, reader, seen }, expected] of rows) {
+    it(`${what}: ${expected.join(", ")}`, () => {
+      flow.onBehind(reader)
+      assert.deepStrictEqual(seen, [...expected])
+      assert.strictEqual(flow.isPaused(), seen.includes("pause"))
     })
   }
 
