@@ -51,7 +51,7 @@ const happenings = {
   "a close": now(({ connection }) => connection.inbound.onClose({ code: 1006, reason: "" })),
   "it retires": now(({ connection }) => connection.retire()),
   "its turn leaves": first(({ connection }, { lane }) => connection.release(lane)),
-  "it is given up": first(({ connection }, { exchange }) => connection.giveUp(exchange, overdue)),
+  "it is given up": first(({ connection }, { exchange }) => connection.drains.giveUp(exchange, overdue)),
   "somebody waits for 30 seconds": ({ connection }: At) => {
     connection.hurry()
     return TestClock.adjust("30 seconds")

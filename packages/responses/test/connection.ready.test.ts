@@ -212,8 +212,8 @@ describe("where several run and the callers are behind", () => {
       waits(false)
       getBehind(["1"])
       assert.deepStrictEqual(without(seen), ["pause"])
-      connection.resume()
-      connection.resume()
+      connection.flow.resume()
+      connection.flow.resume()
       assert.deepStrictEqual(without(seen), ["pause", "resume"])
     }))
 

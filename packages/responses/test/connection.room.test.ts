@@ -31,7 +31,7 @@ const open = Effect.fnUntraced(function*(naming = FakeSocket.lanes()) {
     naming,
     run,
     told: () => told,
-    rooms: () => [connection.room(), connection.hopedFor()],
+    rooms: () => [connection.room(), connection.capacity.hopedFor()],
     tags: () => [...connection.lanes].map(({ name, tag }) => `${name} ${tag}`).join(", ")
   }
 })
@@ -54,7 +54,7 @@ describe("the room on a connection", () => {
       const { connection, receive, rooms, run } = yield* open()
       run(1, false)
       receive(on("1", { type: "error", error: { message: "No." } }))
-      assert.isFalse(connection.namesLanes())
+      assert.isFalse(connection.capacity.namesLanes())
       assert.deepStrictEqual(rooms(), [0, 3])
     }))
 
@@ -66,7 +66,7 @@ describe("the room on a connection", () => {
       assert.deepStrictEqual(rooms(), [0, 3])
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(rooms(), [0, 0])
-      assert.isFalse(connection.namesLanes())
+      assert.isFalse(connection.capacity.namesLanes())
     }))
 
   it.scoped("is hoped for without an end on a connection on which nothing runs", () =>
@@ -107,7 +107,7 @@ describe("the room on a connection", () => {
   it.scoped("is none before the socket is there, once it retires, and when it has ended", () =>
     Effect.gen(function*() {
       const { connection } = yield* FakeSocket.make({ naming: FakeSocket.lanes() })
-      assert.deepStrictEqual([connection.room(), connection.hopedFor()], [0, 0])
+      assert.deepStrictEqual([connection.room(), connection.capacity.hopedFor()], [0, 0])
       const { rooms, run, ...other } = yield* open()
       run(1)
       other.connection.retire()
@@ -170,7 +170,7 @@ describe("a lane for a request without a head", () => {
       const third = connection.unusedLane()
       assert(third !== undefined)
       connection.hold(third)
-      connection.noMoreNames(third)
+      connection.capacity.noMoreNames(third)
       assert.isUndefined(connection.lanes.find("3"))
       assert.isUndefined(connection.unusedLane())
     }))
@@ -191,7 +191,7 @@ describe("a server", () => {
       const { connection, naming, receive, rooms, run, tags } = yield* open()
       const [first] = run(1, false)
       receive(FakeServer.created("resp_1"))
-      assert.isFalse(connection.namesLanes())
+      assert.isFalse(connection.capacity.namesLanes())
       assert.isFalse(naming.sendsNames)
       assert.deepStrictEqual([tags(), ...rooms()], [" Running", 0, 0])
       receive(FakeServer.completed("resp_1"))
@@ -217,7 +217,7 @@ describe("a server", () => {
       const { connection, naming, run } = yield* open()
       const [first] = run(1, false)
       assert(first !== undefined)
-      connection.nameRefused(first.lane)
+      connection.capacity.nameRefused(first.lane)
       assert.deepStrictEqual([first.lane.name, naming.sendsNames], ["", false])
       assert.strictEqual(connection.lanes.find(""), first.lane)
     }))
@@ -225,7 +225,7 @@ describe("a server", () => {
   it.scoped("that says it runs one response at a time is believed, on this connection", () =>
     Effect.gen(function*() {
       const { connection, naming, rooms } = yield* open()
-      connection.runOne()
+      connection.capacity.runOne()
       assert.deepStrictEqual(rooms(), [1, 0])
       assert.deepStrictEqual((yield* open(naming)).rooms(), [1, 3])
     }))
@@ -237,14 +237,14 @@ describe("a connection is shared by a lane", () => {
       const { connection, run, tags } = yield* open()
       const [first, second] = run(2)
       assert(first !== undefined && second !== undefined)
-      assert.isTrue(connection.isShared(first.lane))
+      assert.isTrue(connection.drains.isShared(first.lane))
       second.end()
-      assert.isTrue(connection.isShared(first.lane), tags())
+      assert.isTrue(connection.drains.isShared(first.lane), tags())
       connection.release(second.lane)
-      assert.isFalse(connection.isShared(first.lane), tags())
+      assert.isFalse(connection.drains.isShared(first.lane), tags())
       second.lane.memory = { _tag: "Head", kept: Kept.make("resp_2") }
-      assert.isTrue(connection.isShared(first.lane))
-      assert.isTrue(connection.isShared(second.lane))
+      assert.isTrue(connection.drains.isShared(first.lane))
+      assert.isTrue(connection.drains.isShared(second.lane))
     }))
 
   it.scoped("with none, where the callers name the lanes", () =>
@@ -253,7 +253,7 @@ describe("a connection is shared by a lane", () => {
       connection.onUpgraded(socket)
       const { lane } = ask(connection.lanes.use("a"))
       ask(connection.lanes.use("b"))
-      assert.isFalse(connection.isShared(lane))
+      assert.isFalse(connection.drains.isShared(lane))
     }))
 })
 
@@ -263,7 +263,7 @@ describe("a response that is given up", () => {
       const { connection, run, tags } = yield* open()
       const [first, second] = run(2)
       assert(first !== undefined && second !== undefined)
-      connection.giveUp(first.exchange, overdue)
+      connection.drains.giveUp(first.exchange, overdue)
       assert.deepInclude(first.exchange.error(), { reason: "TurnTimeout", delivery: "unacknowledged" })
       assert.deepStrictEqual([tags(), second.exchange.hasEnded()], ["1 Draining, 2 Running", false])
     }))
@@ -273,7 +273,7 @@ describe("a response that is given up", () => {
       const { connection, run } = yield* open()
       const [first] = run(1)
       assert(first !== undefined)
-      connection.giveUp(first.exchange, overdue)
+      connection.drains.giveUp(first.exchange, overdue)
       assert.deepInclude(first.exchange.error(), { reason: "TurnTimeout", delivery: "unacknowledged" })
       assert.isTrue(connection.hasEnded())
     }))
@@ -284,7 +284,7 @@ describe("a response that is given up", () => {
       const [first] = run(2)
       assert(first !== undefined)
       connection.release(first.lane)
-      connection.giveUp(first.exchange, overdue)
+      connection.drains.giveUp(first.exchange, overdue)
       assert.strictEqual(tags(), "1 Lost, 2 Running")
     }))
 
@@ -294,7 +294,7 @@ describe("a response that is given up", () => {
       const [first] = run(2)
       assert(first !== undefined)
       first.end()
-      connection.giveUp(first.exchange, overdue)
+      connection.drains.giveUp(first.exchange, overdue)
       assert.deepStrictEqual([tags(), first.exchange.error()], ["1 Held, 2 Running", undefined])
     }))
 })

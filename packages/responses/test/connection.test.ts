@@ -50,7 +50,7 @@ const happenings = {
   "it retires": now(({ connection }) => connection.retire()),
   "the first turn leaves": now(({ connection }) => connection.release(connection.lanes.use("lane 0"))),
   "it is given up": now(({ connection, exchanges: [exchange] }) => {
-    if (exchange !== undefined) connection.giveUp(exchange, overdue)
+    if (exchange !== undefined) connection.drains.giveUp(exchange, overdue)
   }),
   "somebody waits for 30 seconds": ({ connection }: At) => {
     connection.hurry()

@@ -21,7 +21,7 @@ interface Like {
   readonly names?: number
   readonly uploading?: number
   /** Default: more than matters */
-  readonly capacity?: number
+  readonly places?: number
 }
 
 class Fake implements Placement.Candidate {
@@ -69,8 +69,8 @@ class Fake implements Placement.Candidate {
     return this.like.room ?? free + (this.like.names ?? 0)
   }
 
-  capacity(): number {
-    return this.like.capacity ?? 16
+  places(): number {
+    return this.like.places ?? 16
   }
 
   uploading(): number {
@@ -296,11 +296,11 @@ const unused: Rows = [
   ],
   ["no matter that there can be more", { a: { lanes: ["head"], names: 1 }, mayGrow: true }, "a2"],
   ["no more than can run at once, while there can be more", {
-    a: { lanes: ["head", "busy"], names: 1, capacity: 2 },
+    a: { lanes: ["head", "busy"], names: 1, places: 2 },
     mayGrow: true
   }, "Grow"],
   ["more than can run at once, where there can be no more", {
-    a: { lanes: ["head", "busy"], names: 1, capacity: 2 }
+    a: { lanes: ["head", "busy"], names: 1, places: 2 }
   }, "a3"],
   ["not behind a large upload", { a: { names: 1, uploading: mebi }, b: { lanes: ["head"], names: 1 } }, "b2"],
   ["behind a small upload", { a: { names: 1, uploading: mebi - 1 }, b: { lanes: ["head"], names: 1 } }, "a1"],

@@ -246,7 +246,7 @@ describe("a seat", () => {
       Effect.gen(function*() {
         const { connection, exchange, lane, left, receive, runAnother, seat } = yield* make("drain")
         runAnother()
-        connection.giveUp(exchange, (delivery) =>
+        connection.drains.giveUp(exchange, (delivery) =>
           new ConnectionError({ reason: "Stalled", delivery, description: "stalled" }))
         seat.leave()
         assert.deepStrictEqual([lane.tag, connection.admits()], ["Draining", true])

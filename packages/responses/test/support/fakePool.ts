@@ -200,7 +200,7 @@ export const make = Effect.fnUntraced(function*({
       Effect.suspend(() => {
         const found = connection(number)
         const [lane] = found?.lanes ?? []
-        if (lane !== undefined) found?.onNamed(lane, true)
+        if (lane !== undefined) found?.capacity.onNamed(lane, true)
         return settle
       }),
     close: Effect.suspend(() => Effect.zipRight(Scope.close(scope, Exit.void), settle))

@@ -122,7 +122,7 @@ export class Fleet implements Iterable<Connection> {
   /** Places that will be there when what is being dialled is open, and when the server has shown that it has lanes. */
   coming(): number {
     let places = this.dials.count() * this.options.hopedFor()
-    for (const connection of this.all) places += connection.hopedFor()
+    for (const connection of this.all) places += connection.capacity.hopedFor()
     return places
   }
 

@@ -8,10 +8,13 @@ import type { Timers } from "../effect/timers.ts"
 import type { Exchange, Failure } from "../exchange/exchange.ts"
 import * as Redact from "../wire/redact.ts"
 import * as wireError from "../wire/wireError.ts"
+import type { Capacity } from "./capacity.ts"
 import * as Causes from "./causes.ts"
+import type { Drains } from "./drains.ts"
 import type { Lane, Lanes } from "./lane.ts"
 import type { Liveness } from "./liveness.ts"
 import * as Router from "./router.ts"
+import type { Signs } from "./signs.ts"
 import { Unclear } from "./unclear.ts"
 
 /** The connection. */
@@ -20,20 +23,16 @@ export interface Host {
   readonly redact: (text: string) => string
   readonly hasEnded: () => boolean
   readonly liveness: Pick<Liveness, "hear">
+  readonly signs: Pick<Signs, "add">
   /** Only the socket knows how far a request came that is being written. */
   readonly end: (cause: Causes.Cause, whatIsWritten: "fail" | "wait") => void
   /** The server serves nothing more on the connection. */
   readonly onUnusable: (cause: Causes.Cause) => void
-  /** Ends one exchange. The server goes on with it. */
-  readonly giveUp: (exchange: Exchange, failure: Failure, whatIsWritten?: "fail" | "wait") => void
-  /** An event has come back with the name of its lane. */
-  readonly namesLanes: () => boolean
-  /** An event of the exchange came, under the name of its lane or without a name. */
-  readonly onNamed: (lane: Lane, isNamed: boolean) => void
   /** The server works on a fork: it has read what it branches off. */
   readonly onForkBegun: (lane: Lane) => void
-  /** The server is done with what drained on a lane. */
-  readonly onDrained: (lane: Lane, exchange: Exchange) => void
+  /** What is ended from this side, and what the server is done with after that. */
+  readonly drains: Pick<Drains, "giveUp" | "onDrained">
+  readonly capacity: Pick<Capacity, "namesLanes" | "onNamed">
 }
 
 /** One that was given up is on its way all the same. */
@@ -53,8 +52,6 @@ export class Inbound implements Listener {
   private hasHeard = false
   /** Bytes sent since something came. */
   private unheard = 0
-  /** Signs of life that are nobody's frame. */
-  signs = 0
   private readonly router: Router.Router
   private readonly unclear: Unclear<ResponseEvent.FailureEvent>
   private readonly host: Host
@@ -71,7 +68,7 @@ export class Inbound implements Listener {
         if (lane !== undefined) this.deliver(lane, exchange, failure, 0)
       },
       onTimeout: (exchanges, failure) => {
-        for (const exchange of exchanges) host.giveUp(exchange, Causes.whileIdle(this.errorOf(failure)), "wait")
+        for (const exchange of exchanges) host.drains.giveUp(exchange, Causes.whileIdle(this.errorOf(failure)), "wait")
       }
     })
   }
@@ -104,7 +101,7 @@ export class Inbound implements Listener {
   }
 
   readonly onSign = (): void => {
-    this.signs++
+    this.host.signs.add()
     this.onHeard()
   }
 
@@ -135,7 +132,7 @@ export class Inbound implements Listener {
     if (exchange === undefined) return
     // News of a vendor's own have no lane anywhere.
     if (!lane.isNameKnown && !ResponseEvent.isFailure(event) && ResponseEvent.responseId(event) !== undefined) {
-      this.host.onNamed(lane, event.stream_id === lane.name)
+      this.host.capacity.onNamed(lane, event.stream_id === lane.name)
     }
     // `created` says only that the request was taken.
     if (lane.hasPinned() && event.type !== "response.created" && event.type !== "response.queued") {
@@ -150,12 +147,12 @@ export class Inbound implements Listener {
     exchange.offer(event, size)
     if (exchange.isFinished()) {
       this.router.settle(exchange, event)
-      if (wasGivenUp) this.host.onDrained(lane, exchange)
+      if (wasGivenUp) this.host.drains.onDrained(lane, exchange)
       const drained = wasGivenUp && ResponseEvent.isFailure(event) ? this.errorOf(event) : undefined
       this.onFinished(event, wasGivenUp ? drained : exchange.error())
     } else if (!wasGivenUp && exchange.hasEnded()) {
       // Its output became too much, and the server goes on.
-      this.host.giveUp(exchange, Causes.lost("The server put out more than is kept of one response"))
+      this.host.drains.giveUp(exchange, Causes.lost("The server put out more than is kept of one response"))
     } else if (exchange.isFlooded()) {
       this.onMalformed("events of no response", "")
     }
@@ -166,7 +163,9 @@ export class Inbound implements Listener {
    * how far any of several requests came.
    */
   private isOfConnection(event: ResponseEvent.ServerEvent): boolean {
-    if (event.stream_id !== undefined || !this.host.namesLanes() || !ResponseEvent.isFailure(event)) return false
+    if (event.stream_id !== undefined || !this.host.capacity.namesLanes() || !ResponseEvent.isFailure(event)) {
+      return false
+    }
     if (this.host.lanes.running().length < 2) return false
     return wireError.fromFrame(event, { delivery: "unsent", redact: this.host.redact })._tag === "ConnectionError"
   }
@@ -181,9 +180,9 @@ export class Inbound implements Listener {
     // It is one of those that have not begun. Those that have begun go on.
     const candidates = running.filter((exchange) => !exchange.hasBegun())
     const isOfConnection = error._tag === "ConnectionError" || !this.profile.usableAfterError
-    const mayBeFound = this.host.namesLanes() && !isOfConnection && candidates.length > 1
+    const mayBeFound = this.host.capacity.namesLanes() && !isOfConnection && candidates.length > 1
     if (mayBeFound) return this.unclear.hold(event, candidates)
-    for (const exchange of candidates) this.host.giveUp(exchange, cause, "wait")
+    for (const exchange of candidates) this.host.drains.giveUp(exchange, cause, "wait")
     if (isOfConnection) this.host.onUnusable(cause)
   }
 
@@ -209,7 +208,7 @@ export class Inbound implements Listener {
     const running = lanes.running()
     const streamId = running.length > 1 ? streamIdOf(data) : undefined
     const own = streamId === undefined ? undefined : lanes.find(streamId)?.exchange
-    if (own !== undefined) return this.host.giveUp(own, failure)
+    if (own !== undefined) return this.host.drains.giveUp(own, failure)
     for (const exchange of running) if (!exchange.isWriting()) exchange.fail(failure)
     this.host.end(Causes.lost(`The server sent ${description}`), "fail")
   }

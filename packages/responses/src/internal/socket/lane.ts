@@ -201,4 +201,9 @@ export class Lanes implements Iterable<Lane> {
   running(): ReadonlyArray<Exchange> {
     return [...this.byName.values()].flatMap(({ exchange }) => exchange === undefined ? [] : [exchange])
   }
+
+  /** Whether the socket has not said yet of a request whether it went out. */
+  isWriting(): boolean {
+    return this.running().some((exchange) => exchange.isWriting())
+  }
 }

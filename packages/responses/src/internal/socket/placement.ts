@@ -10,7 +10,7 @@ export interface Candidate {
   /** How many responses more could run on it now. */
   readonly room: () => number
   /** How many could run on it if nothing else did. */
-  readonly capacity: () => number
+  readonly places: () => number
   readonly lanes: Iterable<Lane>
   /** A lane without a head, under an old name or a new one. */
   readonly unusedLane: () => Lane | undefined
@@ -141,7 +141,7 @@ export const place = <C extends Candidate>(
     )
   ) {
     // More than can run at once would have to leave it then: not while there can be more connections.
-    if (mayGrow && conversations(connection) >= connection.capacity()) break
+    if (mayGrow && conversations(connection) >= connection.places()) break
     const lane = connection.unusedLane()
     if (lane !== undefined) return { _tag: "Use", connection, lane }
   }

@@ -20,7 +20,8 @@ import * as FairQueue from "../effect/fairQueue.ts"
 import * as Finalizer from "../effect/finalizer.ts"
 import * as Owner from "../effect/owner.ts"
 import type { Timers } from "../effect/timers.ts"
-import { type Connection, hopeTimeout } from "./connection.ts"
+import { hopeTimeout } from "./capacity.ts"
+import type { Connection } from "./connection.ts"
 import type * as Dials from "./dials.ts"
 import * as Fleet from "./fleet.ts"
 import { Later } from "./later.ts"
@@ -246,7 +247,7 @@ export class Pool {
     }
     for (const connection of this.fleet) {
       connection.hurry()
-      if (this.queue.size > 0) connection.resume()
+      if (this.queue.size > 0) connection.flow.resume()
     }
   }
 

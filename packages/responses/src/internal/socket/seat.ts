@@ -89,7 +89,7 @@ export class Seat implements Holder {
   private leaveLane({ connection, lane }: Place, state: State): void {
     const goesOn = state._tag === "Asked" && lane.isHeldBy(this) && !state.exchange.isFinished() &&
       !connection.hasEnded()
-    if (goesOn && this.onEarlyEnd === "close" && !connection.isShared(lane)) connection.end()
+    if (goesOn && this.onEarlyEnd === "close" && !connection.drains.isShared(lane)) connection.end()
     connection.release(lane, this)
   }
 }

@@ -210,9 +210,9 @@ class Turn {
   /** Sent again as the server will have it. */
   private takeBack(refusal: LaneRefusal.Refusal, { connection, lane }: Place): Effect.Effect<Begun, ResponsesError> {
     this.timesTakenBack++
-    if (refusal === "name") connection.nameRefused(lane)
-    else if (refusal === "names") connection.noMoreNames(lane)
-    else connection.runOne()
+    if (refusal === "name") connection.capacity.nameRefused(lane)
+    else if (refusal === "names") connection.capacity.noMoreNames(lane)
+    else connection.capacity.runOne()
     return Effect.flatMap(this.placing.elsewhere, this.serveOn)
   }
 }
