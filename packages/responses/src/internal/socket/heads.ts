@@ -60,8 +60,8 @@ export class Heads {
     this.options = options
     this.chaining = Chaining.make(options)
     const { chaining, places, stored } = this
-    const { make } = options.naming.by === "callers" ? NamedHeads : FoundHeads
-    this.chooser = make({ ...options, chaining, places, stored })
+    const parts = { ...options, chaining, places, stored }
+    this.chooser = options.naming.by === "callers" ? NamedHeads.make(parts) : FoundHeads.make(parts)
     this.served = new Served.ServedLast(options.keepsServed)
   }
 
