@@ -335,6 +335,24 @@ describe("when somebody waits for what drains", () => {
       }
     }))
 
+  it.scoped("and the rest has come, the next response on the lane has 30 seconds of its own", () =>
+    Effect.gen(function*() {
+      const { all: [first], ask, connection, receive, tags, written } = yield* draining(1)
+      assert(first !== undefined)
+      connection.hurry()
+      yield* TestClock.adjust("20 seconds")
+      first.end()
+      ask(first.lane)
+      written()
+      receive(on("1", FakeServer.created("resp_again")))
+      connection.release(first.lane)
+      connection.hurry()
+      yield* TestClock.adjust("29999 millis")
+      assert.strictEqual(tags(), "2 Running, 1 Draining")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(tags(), "2 Running, 1 Lost")
+    }))
+
   it.scoped("a connection of which more than half is stuck takes no new turn, and what runs there may end", () =>
     Effect.gen(function*() {
       for (const [count, admits] of [[2, true], [3, false]] as const) {

@@ -20,15 +20,17 @@ type State =
   | { readonly _tag: "Ending"; readonly cause: Causes.Cause }
   | { readonly _tag: "Closed"; readonly cause: Causes.Cause }
 
+type Running = Pick<Lanes, "isWriting" | "running" | "withTurns">
+
 export class Phase {
   private state: State = { _tag: "Opening" }
   private tellEnd: (() => void) | undefined
   private tellRoom: (() => void) | undefined
-  private readonly lanes: Pick<Lanes, "isWriting" | "running" | "withTurns">
+  private readonly lanes: Running
   private readonly onEnded: () => void
 
   /** `onEnded`: before the pool is told. */
-  constructor(lanes: Phase["lanes"], onEnded: () => void) {
+  constructor(lanes: Running, onEnded: () => void) {
     this.lanes = lanes
     this.onEnded = onEnded
   }
