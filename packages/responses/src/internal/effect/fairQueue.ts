@@ -80,6 +80,7 @@ export class FairQueue<A> {
     else after.before = before
     entry.ring = entry.before = entry.after = undefined
     this.count--
+    if (this.count === 0) return this.clear()
     // A ring that is empty leaves the order when its turn comes, or when most of them are.
     if (ring.first === undefined && this.order.length - this.head > 2 * this.count + 64) this.compact()
   }
@@ -133,8 +134,15 @@ export class FairQueue<A> {
       this.rings.delete(ring.key)
       this.head++
     }
-    if (this.head < 1024 || this.head * 2 < this.order.length) return
+    if (this.head < 64 || this.head * 2 < this.order.length) return
     this.order = this.order.slice(this.head)
+    this.head = 0
+  }
+
+  /** Keys may be fibers, which are not to be kept by a queue that nobody is in. */
+  private clear(): void {
+    this.rings.clear()
+    this.order = []
     this.head = 0
   }
 

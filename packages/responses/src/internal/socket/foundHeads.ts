@@ -3,6 +3,7 @@
  * the head is. What became of those that are gone is kept, too, so that a request in full can say why.
  */
 import type { FullReason } from "../../Continuation.ts"
+import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import * as Continuation from "../compare/continuation.ts"
 import * as Fingerprint from "../compare/fingerprint.ts"
@@ -37,6 +38,9 @@ const inFull = (request: Request, reason: FullReason, own?: Head.Kept, left?: Ch
   own,
   left
 })
+
+const isOfModel = (item: ResponseItem): boolean =>
+  "role" in item ? item.role === "assistant" : item.type === "function_call" || item.type === "custom_tool_call"
 
 export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options): Chooser => {
   const index = new HeadIndex()
@@ -85,9 +89,10 @@ export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options
     if (kept === undefined) return inFull(request, explain(request))
     // What would have travelled whole on its own lane, too, is not whole because of others.
     const withheld = chaining.withheld(request, "latest")
-    const lane = places.open(kept.head.responseId)?.lane
+    const at = places.open(kept.head.responseId)
+    const lane = at?.lane
     if (lane?.tag !== "Free" || Head.keptOn(lane) !== kept) return inFull(request, withheld ?? explain(request))
-    const loss = "Displaced"
+    const loss = at?.connection.admits() === true ? "Displaced" : "NewConnection"
     return withheld === undefined
       ? inFull(request, explain(request, { _tag: "Gone", loss, usedAt: kept.at }), undefined, { lane, loss })
       : inFull(request, withheld, undefined, { lane })
@@ -125,7 +130,8 @@ export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options
       // Most often it is the one, and nothing need be looked up.
       const recent = index.recent()
       const first = recent !== undefined && recent.name === request.stream_id ? fitting(recent) : []
-      if (first.length > 0) return first
+      // With an answer among what is new there may be a longer one.
+      if (first[0] !== undefined && !ResponseRequest.items(first[0].plan.request).some(isOfModel)) return first
       const items = ResponseRequest.items(request)
       const byContent = index.find(items)
       const found = byContent.length > 0 ? byContent : index.ofRoot(Fingerprint.root(items))

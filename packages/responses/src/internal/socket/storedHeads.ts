@@ -4,6 +4,8 @@ import type { Kept } from "./head.ts"
 /** What is remembered at the most. A forgotten head costs one request in full. */
 const max = { count: 64, bytes: 32 * 1024 * 1024 }
 
+const nowhere = {}
+
 export interface StoredHeads {
   readonly add: (kept: Kept) => void
   /** What one caller stored is not known to another. Without an identity: those of all. */
@@ -22,8 +24,10 @@ export const make = (): StoredHeads => {
   return {
     newestFirst,
     add: (kept) => {
+      const { connection: { identity } } = kept.place
       stored.delete(kept.head.responseId)
-      stored.set(kept.head.responseId, kept)
+      // It outlives its connection, and would keep all of that in memory.
+      stored.set(kept.head.responseId, { ...kept, place: { connection: { identity }, lane: nowhere } })
       let bytes = 0
       for (const [index, { head, inputBytes }] of newestFirst().entries()) {
         bytes += inputBytes
