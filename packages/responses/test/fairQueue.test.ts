@@ -12,7 +12,7 @@ interface Item {
 /** The same with plain lists, for few keys and few steps. */
 class Model {
   private urgent: ReadonlyArray<Item> = []
-  /** In the order of their turns. A key that has nothing keeps its turn until that has come. */
+  /** In the order of their turns. A key that has nothing keeps its turn until that has come, or all have nothing. */
   private turns: ReadonlyArray<{ readonly key: number; readonly items: ReadonlyArray<Item> }> = []
 
   get size(): number {
@@ -29,6 +29,7 @@ class Model {
   remove(item: Item): void {
     this.urgent = this.urgent.filter((other) => other !== item)
     if (item.key !== undefined) this.change(item.key, (items) => items.filter((other) => other !== item))
+    if (this.size === 0) this.turns = []
   }
 
   next(isPreferred: (item: Item) => boolean, onlyPreferred: boolean): Item | undefined {
@@ -44,6 +45,7 @@ class Model {
     if (turn === undefined) return undefined
     const [item, ...items] = turn.items
     this.turns = [...this.turns.filter((other) => other !== turn), { ...turn, items }]
+    if (this.size === 0) this.turns = []
     return item
   }
 

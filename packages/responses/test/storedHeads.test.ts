@@ -21,10 +21,15 @@ const mebibyte = 1024 * 1024
 
 describe("stored heads", () => {
   it("are given the newest first, one for each response", () => {
-    const again = head("a")
-    const stored = storing(head("a"), head("b"), again, head("c"))
+    const stored = storing(head("a"), head("b"), head("a", 7), head("c"))
     assert.deepStrictEqual(ids(stored), ["c", "a", "b"])
-    assert.strictEqual(stored.newestFirst()[1], again)
+    assert.strictEqual(stored.newestFirst()[1]?.inputBytes, 7)
+  })
+
+  it("keep nothing of the connection that they outlive but who it was opened for", () => {
+    const connection = { identity: "one", socket: {} }
+    const [kept] = storing(Keeping.make("a", { place: { connection, lane: {} } })).newestFirst("one")
+    assert.deepStrictEqual(kept?.place, { connection: { identity: "one" }, lane: {} })
   })
 
   it("are the latest 64", () => {
