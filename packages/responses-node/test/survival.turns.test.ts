@@ -207,7 +207,7 @@ describe(`${callers} callers at once`, () => {
           for (const [index, fiber] of fibers.entries()) if (leaves(index)) yield* Fiber.interruptFork(fiber)
           yield* Effect.forEach(fibers.filter((_, index) => !leaves(index)), Fiber.join, { discard: true })
           const asked = (yield* server.requests).map(({ body }) => Number(body.input))
-          const answered = asked.filter((index) => !leaves(index)).slice(1).sort((one, other) => one - other)
+          const answered = asked.filter((index) => !leaves(index)).slice(1).toSorted((one, other) => one - other)
           assert.deepStrictEqual(answered, indexes.filter((index) => !leaves(index)))
           assert.strictEqual(new Set(asked).size, asked.length)
           const { connections, waiting } = yield* stats

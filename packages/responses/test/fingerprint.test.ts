@@ -18,7 +18,10 @@ const rootOf = (items: ReadonlyArray<unknown>): number | undefined =>
 
 const beginningsOf = (items: ReadonlyArray<unknown>): ReadonlyArray<number> => {
   const keys: Array<number> = []
-  Fingerprint.forEachBeginning(items as ReadonlyArray<ResponseItem>, (key) => keys.push(key))
+  Fingerprint.forEachBeginning(
+    items as ReadonlyArray<ResponseItem>,
+    (hash, count) => keys.push(Fingerprint.key({ hash, count }))
+  )
   const [none, ...others] = keys
   assert.strictEqual(none, keyOf([]))
   return others

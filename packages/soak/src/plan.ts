@@ -59,7 +59,11 @@ const drained: Record<FaultKind, number> = { ...weights, silence: 0.05, silenceD
 const pinged: Record<FaultKind, number> = { ...weights, silence: 0.4, silenceDeaf: 3, unfinished: 0.2 }
 
 /** An error that names neither lane nor response tells nobody whose it is. No server that has lanes is known to send one. */
-const named = (all: Record<FaultKind, number>): Record<FaultKind, number> => ({ ...all, errorUntyped: 0, errorString: 0 })
+const named = (all: Record<FaultKind, number>): Record<FaultKind, number> => ({
+  ...all,
+  errorUntyped: 0,
+  errorString: 0
+})
 
 const weightsOf = (traits: Pick<Traits, "drains" | "many" | "watch">) =>
   traits.many === true ? named(weightsFor(traits)) : weightsFor(traits)

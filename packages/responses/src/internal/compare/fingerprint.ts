@@ -69,8 +69,11 @@ const typeOf = (item: Fields): string => {
 /** A caller may leave them out. */
 const isSkipped = (type: string): boolean => type === "reasoning" || type === "compaction_trigger"
 
+/** Of the types that there are many of. */
+const kinds = new Map(["message", "function_call", "function_call_output"].map((type) => [type, mixText(seed, type)]))
+
 const ofFields = (type: string, item: Fields): number => {
-  const kind = mixText(seed, type)
+  const kind = kinds.get(type) ?? mixText(seed, type)
   switch (type) {
     case "message":
       return mixContent(mixText(kind, item["role"]), item["content"])
@@ -113,14 +116,18 @@ export const extend = (before: Fingerprint, items: ReadonlyArray<ResponseItem>):
 /** One number for both. */
 export const key = ({ count, hash }: Fingerprint): number => (hash >>> 0) + count * 0x1_0000_0000
 
-/** Calls a function with the key of each beginning of a history, from the empty one on. */
-export const forEachBeginning = (items: ReadonlyArray<ResponseItem>, f: (key: number) => void): void => {
-  let fingerprint = empty
-  f(key(fingerprint))
+/** Calls a function with the fingerprint of each beginning of a history, from the empty one on. Makes nothing on its way. */
+export const forEachBeginning = (
+  items: ReadonlyArray<ResponseItem>,
+  f: (hash: number, count: number) => void
+): void => {
+  let { count, hash } = empty
+  f(hash, count)
   for (const item of items) {
-    const before = fingerprint.count
-    fingerprint = extend(fingerprint, [item])
-    if (fingerprint.count > before) f(key(fingerprint))
+    const own = ofItem(item)
+    if (own === undefined) continue
+    hash = mix(hash, own)
+    f(hash, ++count)
   }
 }
 

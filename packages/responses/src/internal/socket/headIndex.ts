@@ -29,6 +29,8 @@ const maxFound = 4
 
 export class HeadIndex {
   private readonly byKey = new Map<number, Array<Kept>>()
+  /** How many heads have so many items: no others are looked up. */
+  private readonly lengths = new Map<number, number>()
   /** By their first items, the newest trace last; the conversation that was used last is the last one. */
   private readonly roots = new Map<number | undefined, ReadonlyArray<Trace>>()
   /** The head that was put out last. */
@@ -40,6 +42,7 @@ export class HeadIndex {
     const equal = this.byKey.get(key)
     if (equal === undefined) this.byKey.set(key, [kept])
     else equal.push(kept)
+    this.count(kept, 1)
     this.latest = kept
     this.trace(kept.root, { _tag: "Head", kept })
   }
@@ -47,12 +50,15 @@ export class HeadIndex {
   /** A head that was continued is gone without a loss. */
   remove(kept: Kept, loss?: Loss): void {
     const key = Fingerprint.key(kept.fingerprint)
-    const others = this.byKey.get(key)?.filter((other) => other !== kept) ?? []
+    const equal = this.byKey.get(key) ?? []
+    const others = equal.filter((other) => other !== kept)
+    if (others.length < equal.length) this.count(kept, -1)
     if (others.length === 0) this.byKey.delete(key)
     else this.byKey.set(key, others)
     if (this.latest === kept) this.latest = undefined
     const traces = (this.roots.get(kept.root) ?? []).filter((trace) => trace._tag === "Gone" || trace.kept !== kept)
-    this.roots.set(kept.root, traces)
+    if (traces.length === 0) this.roots.delete(kept.root)
+    else this.roots.set(kept.root, traces)
     if (loss !== undefined) this.lost(kept.root, loss, kept.at)
   }
 
@@ -69,8 +75,8 @@ export class HeadIndex {
   /** Heads whose items a history may begin with, the longest first, and of equal ones the newest. */
   find(items: ReadonlyArray<ResponseItem>): ReadonlyArray<Kept> {
     const found: Array<Kept> = []
-    Fingerprint.forEachBeginning(items, (key) => {
-      const heads = this.byKey.get(key)
+    Fingerprint.forEachBeginning(items, (hash, count) => {
+      const heads = this.lengths.has(count) ? this.byKey.get(Fingerprint.key({ hash, count })) : undefined
       if (heads !== undefined) found.push(...heads)
     })
     return found.slice(-maxFound).toReversed()
@@ -87,6 +93,12 @@ export class HeadIndex {
   }
 
   /** Nothing is said of those that have no root: they are many conversations. */
+  private count({ fingerprint: { count } }: Kept, change: number): void {
+    const left = (this.lengths.get(count) ?? 0) + change
+    if (left === 0) this.lengths.delete(count)
+    else this.lengths.set(count, left)
+  }
+
   private trace(root: number | undefined, trace: Trace): void {
     if (root === undefined) return
     const traces = this.roots.get(root) ?? []
