@@ -10,8 +10,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Rule from "./internal/compare/rule.ts"
@@ -29,6 +31,7 @@ import * as PoolLimits from "./internal/socket/poolLimits.ts"
 import * as Rewarm from "./internal/socket/rewarm.ts"
 import * as Tally from "./internal/socket/tally.ts"
 import * as Turn from "./internal/socket/turn.ts"
+import type * as ResponseEvent from "./ResponseEvent.ts"
 import * as Responses from "./Responses.ts"
 import type { ConnectionError } from "./ResponsesError.ts"
 import * as ResponsesMetrics from "./ResponsesMetrics.ts"
@@ -40,9 +43,9 @@ import type * as ResponsesOptions from "./ResponsesOptions.ts"
  */
 export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Timeouts {
   /**
-   * How many connections there may be at once. More are opened when there is no lane left for a conversation. With
-   * `maxConnections: 1, maxLanes: 1` responses are served one at a time in the order in which they were asked for, on the lanes
-   * that the callers name. Default: 8 where the server has lanes (128 responses at once, 256 conversations that send only what
+   * How many connections there may be at once. Another one is opened for a conversation when each has as many as can run on it
+   * at once. With `maxConnections: 1, maxLanes: 1` responses are served one at a time in the order in which they were asked
+   * for, on the lanes that the callers name. Default: 8 where the server has lanes (128 responses at once, 256 conversations that send only what
    * is new: about what one core can read), 32 where it has none
    */
   readonly maxConnections?: number | undefined
@@ -133,6 +136,12 @@ export interface ConfigOptions extends Omit<Options, keyof ResponsesOptions.From
  */
 export interface Service extends Responses.Service {
   readonly stats: Effect.Effect<Stats>
+  /**
+   * Events of a vendor's own that are of no response, such as `keepalive` or rate limits, as they come while no response runs
+   * or several do: which one they are for nobody says. While one runs alone they are among its events. Who listens late, or
+   * slowly, gets the latest 16. The Stream ends with the Layer.
+   */
+  readonly news: Stream.Stream<ResponseEvent.UnknownEvent>
 }
 
 /**
@@ -162,6 +171,8 @@ export interface Stats {
   readonly rewarmed: number
   /** Responses whose readers fell too far behind. */
   readonly overruns: number
+  /** Events that were of no response: see `news`. */
+  readonly news: number
   /** Connections that did not answer a ping. */
   readonly unresponsive: number
   /** Responses that began. */
@@ -265,6 +276,7 @@ export const make = (
     const limits = yield* PoolLimits.make(options, profile)
     const timers = yield* Timers.make
     const tally = Tally.make()
+    const news = yield* Effect.acquireRelease(PubSub.sliding<ResponseEvent.UnknownEvent>(16), PubSub.shutdown)
     let opened = 0
     const { naming } = limits
     const rule = options.continuation ?? Continuation.automatic
@@ -300,7 +312,11 @@ export const make = (
       backlog: new Backlog.Backlog(limits.unread, () => tally.hear({ _tag: "Overrun" })),
       nextNumber: () => ++opened,
       isWaitedFor: () => pool.waiting() > 0,
-      onDead: () => tally.hear({ _tag: "Unresponsive" })
+      onDead: () => tally.hear({ _tag: "Unresponsive" }),
+      onNews: (event) => {
+        tally.hear({ _tag: "News" })
+        news.unsafeOffer(event)
+      }
     })
     const pool: Pool.Pool = yield* Pool.make({
       timers,
@@ -336,6 +352,7 @@ export const make = (
       open,
       transports: ["websocket"],
       connect: ready,
+      news: Stream.fromPubSub(news),
       stats: Effect.sync(() => ({ open: pool.isOpen(), ...pool.stats(), ...tally.totals(), ...heads.stats() }))
     }
   })

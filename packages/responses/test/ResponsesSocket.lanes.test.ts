@@ -1,13 +1,16 @@
 /** Many responses at once: lanes of a connection, and servers that have none. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import * as Responses from "../src/Responses.ts"
+import { ResponsesSocket } from "../src/ResponsesSocket.ts"
 import { assertConnectionError, settle } from "./support/clocks.ts"
 import * as FakeServer from "./support/fakeServer.ts"
 import { ask, on, stats } from "./support/lanes.ts"
@@ -281,6 +284,46 @@ describe("lanes", () => {
       assert.strictEqual((yield* Fiber.join(first)).length, 3)
     }), many)
 })
+
+describe("news of a vendor's own", () => {
+  const keepalive = { type: "keepalive", sequence_number: 3 }
+
+  socket(
+    "are among the events of the only response, and told by the Layer while several run, or none",
+    (server) =>
+      Effect.gen(function*() {
+        const { news } = yield* ResponsesSocket
+        const heard = yield* Effect.fork(Stream.runCollect(Stream.take(news, 2)))
+        const { connection, first } = yield* beginFirst(server)
+        yield* connection.send(keepalive)
+        const second = yield* ask("second")
+        yield* connection.request
+        yield* connection.send({ ...keepalive, type: "codex.rate_limits" })
+        yield* connection.send(...on("1", ...FakeServer.answer("resp_1").slice(1)))
+        yield* connection.send(...on("2", ...FakeServer.answer("resp_2")))
+        assert.deepStrictEqual([(yield* Fiber.join(first)).length, (yield* Fiber.join(second)).length], [4, 3])
+        yield* connection.send(keepalive, FakeServer.delta("late"))
+        assert.deepStrictEqual(Array.from(yield* Fiber.join(heard), ({ type }) => type), [
+          "codex.rate_limits",
+          "keepalive"
+        ])
+        assert.deepInclude(yield* stats, { news: 2 })
+      }),
+    many
+  )
+})
+
+it.scoped("the Stream of news ends with the Layer", () =>
+  Effect.gen(function*() {
+    const server = yield* FakeServer.make
+    const scope = yield* Scope.make()
+    const context = yield* Scope.extend(Layer.build(server.layer()), scope)
+    const { news } = Context.get(context, ResponsesSocket)
+    const heard = yield* Effect.fork(Stream.runCollect(news))
+    yield* settle
+    yield* Scope.close(scope, Exit.void)
+    assert.strictEqual((yield* Fiber.join(heard)).length, 0)
+  }))
 
 describe("who waits", () => {
   socket("a fiber that holds every place itself is told so at once", (server) =>

@@ -65,7 +65,8 @@ describe("a connection that ended while idle", () => {
       backlog: new Backlog({ response: Infinity, connection: Infinity, layer: Infinity }, () => {}),
       nextNumber: () => 1,
       isWaitedFor: () => false,
-      onDead: () => {}
+      onDead: () => {},
+      onNews: () => {}
     })
     assert(told !== undefined)
     return { connection, listener: told }

@@ -80,7 +80,8 @@ export const make = Effect.fnUntraced(function*(
     ping: Duration.infinity,
     pingTimeout: Duration.seconds(10),
     timeouts: Timeouts.defaults,
-    onDead: () => dead++
+    onDead: () => dead++,
+    onNews: () => {}
   }, yield* Effect.orDie(endpoint.credentials))
   const ask: FakeSocket["ask"] = (lane = connection.lanes.use(""), onEnd = () => {}) => {
     if (lane.tag === "Free") connection.hold(lane)

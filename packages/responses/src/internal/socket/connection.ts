@@ -11,6 +11,7 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { Socket } from "../../Connector.ts"
+import type { UnknownEvent } from "../../ResponseEvent.ts"
 import type { ConnectionError } from "../../ResponsesError.ts"
 import type { Credentials, Key } from "../options/credentials.ts"
 import type { Endpoint } from "../options/endpoint.ts"
@@ -35,6 +36,7 @@ export interface Options extends Flow.Options, Send.Options {
   /** Of the connections of the Layer, from 1 on. */
   readonly nextNumber: () => number
   readonly onDead: () => void
+  readonly onNews: (event: UnknownEvent) => void
 }
 
 /** In bytes: what may stand in the way of a ping on a slow line for longer than its answer may take. */
@@ -212,6 +214,10 @@ export class Connection implements Inbound.Host, Flow.Host, Send.Host {
   onUnusable(cause: Causes.Cause): void {
     if (this.options.naming.by === "callers" || this.lanes.running().length === 0) this.end(cause, "wait")
     else this.retire()
+  }
+
+  onNews(event: UnknownEvent): void {
+    this.options.onNews(event)
   }
 
   /** What it was forked from need not be kept for it any longer. */

@@ -26,6 +26,8 @@ export interface Host {
   readonly signs: Pick<Signs, "add">
   /** Only the socket knows how far a request came that is being written. */
   readonly end: (cause: Causes.Cause, whatIsWritten: "fail" | "wait") => void
+  /** An event of a vendor's own, which is of no response. */
+  readonly onNews: (event: ResponseEvent.UnknownEvent) => void
   /** The server serves nothing more on the connection. */
   readonly onUnusable: (cause: Causes.Cause) => void
   /** The server works on a fork: it has read what it branches off. */
@@ -172,7 +174,10 @@ export class Inbound implements Listener {
 
   /** No request waits for it, so only a failure matters: it says something about the connection itself. */
   private onUnclaimed(event: ResponseEvent.ServerEvent): void {
-    if (!ResponseEvent.isFailure(event)) return
+    if (!ResponseEvent.isFailure(event)) {
+      if (ResponseEvent.isUnknown(event) && ResponseEvent.responseId(event) === undefined) this.host.onNews(event)
+      return
+    }
     const running = this.host.lanes.running()
     const error = this.errorOf(event)
     const cause = Causes.whileIdle(error)

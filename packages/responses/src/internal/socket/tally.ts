@@ -10,6 +10,8 @@ export type Happening =
   | { readonly _tag: "Rewarmed" }
   /** More waited for a caller than there is room for. */
   | { readonly _tag: "Overrun" }
+  /** An event came that is of no response. */
+  | { readonly _tag: "News" }
   /** A connection did not answer a ping. */
   | { readonly _tag: "Unresponsive" }
   | { readonly _tag: "Began"; readonly response: ResponsesTelemetry.Sending }
@@ -20,6 +22,7 @@ const none = {
   rewarmed: 0,
   unresponsive: 0,
   overruns: 0,
+  news: 0,
   responses: 0,
   deltas: 0,
   bytesSent: 0,
@@ -61,6 +64,8 @@ export const make = (): Tally => {
           return void totals.rewarmed++
         case "Unresponsive":
           return void totals.unresponsive++
+        case "News":
+          return void totals.news++
         case "Overrun":
           return void totals.overruns++
         case "Began":
