@@ -66,7 +66,10 @@ export interface FromConfig {
  * @category models
  */
 export interface RequestOptions {
-  /** For the whole of the response, in place of the Layer's `turnTimeout`. The other clocks go on. */
+  /**
+   * For the whole of the response, from its turn on a connection on, in place of the Layer's `turnTimeout`. The other clocks go
+   * on. The wait for a place has one of its own (`queueTimeout`): to limit all of it, use `Effect.timeout`.
+   */
   readonly timeout?: Duration.DurationInput | undefined
   /**
    * Headers of this request; they win over the Layer's. On a WebSocket headers belong to the upgrade, so a request with

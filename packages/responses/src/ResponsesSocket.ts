@@ -45,8 +45,8 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
   /**
    * How many connections there may be at once. Another one is opened for a conversation when each has as many as can run on it
    * at once. With `maxConnections: 1, maxLanes: 1` responses are served one at a time in the order in which they were asked
-   * for, on the lanes that the callers name. Default: 8 where the server has lanes (128 responses at once, 256 conversations that send only what
-   * is new: about what one core can read), 32 where it has none
+   * for, on the lanes that the callers name. Default: 32, which is 512 responses at once where
+   * the server has lanes, and 32 where it has none; they are opened only when they are needed
    */
   readonly maxConnections?: number | undefined
   /**
@@ -54,16 +54,22 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
    * api.openai.com
    */
   readonly maxLanes?: number | undefined
-  /** How many requests may wait for a place. One more fails with `QueueFull`. Default: 10,000 */
+  /** How many requests may wait for others, at least 1. One more fails with `QueueFull`. Default: 10,000 */
   readonly maxWaiting?: number | undefined
   /** How long a connection, but for the last one, may have nothing to do before it is closed. Default: 5 minutes */
   readonly idleTimeToLive?: Duration.DurationInput | undefined
   /**
    * How many characters of events may wait for slow readers: of one response, of all responses on a connection, and of all
-   * of the Layer. Over it the response with most of them fails with `Overrun`; the others go on. Default: 32, 64 and 256 Mi
+   * of the Layer. Over it the response with most of them fails with `Overrun`; the others go on. A reader is behind from 1 Mi on,
+   * so less counts as that, and a limit is to be above the largest event: the last ones repeat the whole text. Default: 32, 64
+   * and 256 Mi
    */
   readonly maxUnread?: Partial<MaxUnread> | undefined
-  /** How long responses that run may take to end when the Layer is closed. Default: 0, they are broken off */
+  /**
+   * How long responses that run may take to end when the Layer is closed. From then on new requests, and those that wait, fail
+   * with `Closed`. It is of use where the readers are not interrupted themselves, as by a server that drains. Default: 0, they are
+   * broken off
+   */
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   /** Open the connection when the Layer is built instead of at the first request. Default: `false` */
   readonly eager?: boolean | undefined
@@ -175,7 +181,7 @@ export interface Stats {
   readonly news: number
   /** Connections that did not answer a ping. */
   readonly unresponsive: number
-  /** Responses that began. */
+  /** Responses that began on a socket. */
   readonly responses: number
   /** How many of them were asked for with only what was new. */
   readonly deltas: number
@@ -188,7 +194,7 @@ export interface Stats {
   readonly resentInFull: number
   /** Deltas whose `previous_response_id` the server refused. */
   readonly deltasRefused: number
-  /** Turns that were sent to the lane, or at least the connection, that has their conversation. */
+  /** Turns that were sent to the lane, or, forks among them, at least the connection, that has their conversation. */
   readonly affineHits: number
   /** Turns that branched off a response that another turn had just continued. */
   readonly forks: number

@@ -99,6 +99,7 @@ describe("closing the Layer", () => {
     assertConnectionError(yield* Fiber.join(waits), "Closed", "unsent")
     yield* TestClock.adjust("9 seconds")
     return {
+      askLate: Effect.provide(Responses.create(request), context),
       connection,
       beside,
       fiber,
@@ -110,10 +111,12 @@ describe("closing the Layer", () => {
 
   it.scoped("fails those who wait at once, and lets those that run end for as long as `shutdownTimeout` says", () =>
     Effect.gen(function*() {
-      const { beside, closed, connection, end, endBeside } = yield* closing()
+      const { askLate, beside, closed, connection, end, endBeside } = yield* closing()
       yield* end
       yield* settle
       assert.isFalse(connection.isClosed())
+      // There is a place, and nobody gets it any more.
+      assertConnectionError(yield* Effect.flip(askLate), "Closed", "unsent")
       yield* endBeside
       assert.strictEqual((yield* Fiber.join(beside)).length, 2)
       yield* Fiber.join(closed)

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -346,6 +347,21 @@ describe("who waits", () => {
       const error = yield* Effect.flip(Stream.runDrain(Responses.stream({ model: "m", input: "one more" })))
       assert.deepInclude(error, { reason: "QueueFull", delivery: "unsent" })
     }), { maxWaiting: 1 })
+
+  socket(
+    "no more wait for the first connection than it will have places, and than may wait for others",
+    (server) =>
+      Effect.gen(function*() {
+        server.plan("never")
+        const fibers = yield* Effect.forEach(Array.from({ length: 6 }), (_, index) => ask(String(index)))
+        yield* settle
+        const waits = yield* Effect.forEach(fibers, (fiber) => Effect.map(Fiber.poll(fiber), Option.isNone))
+        assert.deepStrictEqual(waits, [true, true, true, true, false, false])
+        const errors = yield* Effect.forEach(fibers.slice(4), (fiber) => Effect.flip(Fiber.join(fiber)))
+        for (const error of errors) assertConnectionError(error, "QueueFull", "unsent")
+      }),
+    { maxConnections: 1, maxLanes: 2, maxWaiting: 2 }
+  )
 
   socket("for longer than a minute nobody waits", (server) =>
     Effect.gen(function*() {

@@ -86,7 +86,7 @@ describe("what readers have not read", () => {
     add("one", 50, a)
     const { told } = add("two", 51, a)
     assert.deepStrictEqual([gone(), overruns()], [["two"], 1])
-    assert.include(told[0], "51 characters behind, and more than 50 wait for one response.")
+    assert.include(told[0], "51 characters behind, and more than 50 wait for one response (maxUnread.response).")
   })
 
   it("is told with the limit", () => {

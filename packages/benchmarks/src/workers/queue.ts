@@ -86,7 +86,7 @@ const handlers = {
     const runtime = ManagedRuntime.make(NodeResponsesSocket.layer({
       apiKey: Redacted.make(apiKey),
       baseUrl: work.url,
-      ...work.way === "callers, one at a time" ? strict : { queueTimeout: "10 minutes" }
+      ...work.way === "callers, one at a time" ? strict : { maxConnections: 8, queueTimeout: "10 minutes" }
     }))
     if (work.way === "fibers at a semaphore") return runtime.runPromise(atSemaphore(work))
     return runtime.runPromise(behindAll(work, work.way === "callers, one at a time" ? 1 : placesOfALayer))

@@ -2,7 +2,7 @@ import { Config, Effect, LayerMap, Stream } from "effect"
 import { Conversation } from "effect-responses"
 import { NodeResponses } from "effect-responses-node"
 
-/** A Layer for each tenant, with the key that the environment has for it: `KEY_acme`. Closed 10 minutes after its last use. */
+/** To be provided as `Tenants.Default`. A Layer for each tenant, with the key that the environment has for it: `KEY_acme`. */
 export class Tenants extends LayerMap.Service<Tenants>()("Tenants", {
   lookup: (tenant: string) => NodeResponses.layerConfig({ apiKey: Config.redacted(`KEY_${tenant}`) }),
   idleTimeToLive: "10 minutes"

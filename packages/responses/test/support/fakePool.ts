@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*({
       schedule,
       prepare,
       timers: yield* Timers.make,
-      limits: { ...noLimits, maxConnections: () => maxConnections, ...limits },
+      limits: { ...noLimits, maxConnections, ...limits },
       sharesDials: naming.by === "layer",
       hopedFor: () => naming.hopedFor,
       onEnded: () => {},

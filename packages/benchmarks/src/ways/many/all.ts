@@ -3,7 +3,7 @@ import type { OpenProgram } from "./way.ts"
 
 export const programs = {
   "Responses.forEach, one Layer": () => import("./ours.ts").then(({ openOne }) => openOne),
-  "Responses.forEach, 32 connections": () => import("./ours.ts").then(({ openLarge }) => openLarge),
+  "Responses.forEach, 8 connections": () => import("./ours.ts").then(({ openSmall }) => openSmall),
   "Responses.forEach, one connection": () => import("./ours.ts").then(({ openOneConnection }) => openOneConnection),
   "Responses.forEach, a Layer each": () => import("./ours.ts").then(({ openEach }) => openEach),
   "Responses.forEach, HTTP": () => import("./ours.ts").then(({ openHttp }) => openHttp),

@@ -53,8 +53,8 @@ const key = Redacted.make(apiKey)
 export const openOne = one((baseUrl) => NodeResponses.layer({ apiKey: key, baseUrl }))
 export const openHttp = one((baseUrl) => NodeResponsesHttp.layer({ apiKey: key, baseUrl }))
 
-/** A place for each of 1,000 conversations. */
-export const openLarge = one((baseUrl) => NodeResponses.layer({ apiKey: key, baseUrl, maxConnections: 32 }))
+/** Fewer places than conversations. */
+export const openSmall = one((baseUrl) => NodeResponses.layer({ apiKey: key, baseUrl, maxConnections: 8 }))
 
 /** One connection, so that there are fewer places than conversations. */
 export const openOneConnection = one((baseUrl) =>

@@ -22,7 +22,7 @@ const names: Readonly<Record<keyof Limits, string>> = {
 const description = (exchange: Exchange, budget: keyof Limits, limit: number): string =>
   `The reader of the response is ${exchange.size()} characters behind, and more than ${limit} wait for ${
     names[budget]
-  }. ` +
+  } (maxUnread.${budget}). ` +
   "Read faster, use forEach, or ask over HTTP, where the network waits for each reader by itself"
 
 export class Backlog {

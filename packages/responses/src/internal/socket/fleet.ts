@@ -25,7 +25,7 @@ export type Suits = (connection: Connection) => boolean
 export interface Options extends Pick<Recycle.Options, "prepare" | "schedule"> {
   readonly timers: Timers
   readonly dial: Effect.Effect<Connection, ConnectionError, Scope.Scope>
-  readonly maxConnections: () => number
+  readonly maxConnections: number
   /** In milliseconds: how long a connection, but for the last one, may have nothing to do. */
   readonly idleTimeToLive: number
   /** Responses that could run at once on a connection that is yet to be opened. */
@@ -128,7 +128,7 @@ export class Fleet implements Iterable<Connection> {
 
   mayDial(): boolean {
     const serving = this.serving().length
-    return serving + this.dials.count() < this.options.maxConnections() && this.dials.mayStart(serving > 0)
+    return serving + this.dials.count() < this.options.maxConnections && this.dials.mayStart(serving > 0)
   }
 
   /** Those that do not suit take no more turns. They retire when there is one that does: a new key may be refused. */

@@ -98,7 +98,7 @@ export class Pool {
   /** A request comes. It is granted a place at once if nobody waits and there is room. */
   enter(asker: unknown, keyOf: () => unknown, homeOf: () => unknown): Ticket {
     const ticket = new Ticket(this, asker, keyOf)
-    const free = this.queue.size === 0 ? this.withRoom() : undefined
+    const free = this.queue.size === 0 && !this.isClosed ? this.withRoom() : undefined
     if (free !== undefined) ticket.grant(free)
     else {
       if (this.fleet.size > 1) ticket.home = homeOf()
@@ -110,14 +110,14 @@ export class Pool {
   /** The ticket waits: for places that are coming, if one would be for it, or else in the queue. */
   enqueue(ticket: Ticket, isUrgent = false): void {
     if (this.isClosed) return ticket.fail(PoolErrors.layerClosed())
+    const { maxWaiting } = this.options.limits
+    if (!isUrgent && this.waitingForOthers() >= maxWaiting) return ticket.fail(PoolErrors.queueFull(maxWaiting))
     // Who comes later does not get the place of one that waits.
     if ((isUrgent || this.queue.size === 0) && this.withRoom() === undefined && this.claim(ticket)) return
     if (this.withRoom() === undefined && this.fleet.isHeldBy(ticket.asker)) return ticket.fail(PoolErrors.noRoom())
-    const { limits } = this.options
-    if (!isUrgent && this.queue.size >= limits.maxWaiting) return ticket.fail(PoolErrors.queueFull(limits.maxWaiting))
     ticket.wait(isUrgent ? this.queue.addUrgent(ticket) : this.queue.add(ticket.key(), ticket))
     this.look()
-    ticket.startClock(limits.queueTimeout)
+    ticket.startClock(this.options.limits.queueTimeout)
   }
 
   /** The ticket waits for a connection, or for lanes, that will be there soon. */
@@ -138,6 +138,11 @@ export class Pool {
     ticket.park()
     this.dials.claim(ticket)
     for (const connection of this.fleet) connection.hurry()
+  }
+
+  /** How many would wait even if all places were there that are coming. */
+  private waitingForOthers(): number {
+    return this.queue.size + Math.max(0, this.dials.claims() - this.fleet.coming())
   }
 
   /** Whether there can be more places than there are. */

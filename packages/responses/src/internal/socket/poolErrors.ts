@@ -6,8 +6,8 @@ export const layerClosed = () =>
     reason: "Closed",
     delivery: "unsent",
     description:
-      "The Layer that owns the connection is closed. A Layer that is provided to one effect is closed when " +
-      "that effect ends: provide it to the whole program"
+      "The Layer that owns the connection is closed, or is being closed, and takes no requests. A Layer that is " +
+      "provided to one effect is closed when that effect ends: provide it to the whole program"
   })
 
 export const noRoom = () =>

@@ -155,7 +155,9 @@ export class Ticket implements Dials.Claim, Timer {
       new ConnectionError({
         reason: "QueueTimeout",
         delivery: "unsent",
-        description: `Other responses held every place for more than ${Duration.format(Duration.millis(this.limit))}`
+        description: `Other responses held every place for more than ${
+          Duration.format(Duration.millis(this.limit))
+        } (queueTimeout, maxConnections, maxLanes)`
       })
     )
   }
