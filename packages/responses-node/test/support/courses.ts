@@ -20,6 +20,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as NodeResponses from "../../src/NodeResponses.ts"
 import { answers, at, dialect, type Echo, echoed, fromUser, repaired } from "./histories.ts"
+import * as Strikes from "./strikes.ts"
 
 export type Step =
   /** Says something; with `tools` the model calls tools first, and every call is answered. */
@@ -40,12 +41,10 @@ export type Step =
   | { readonly _tag: "Explicit"; readonly text: string }
   | { readonly _tag: "Settings"; readonly instructions: string }
 
-export type Fault = "forgetLatest" | "forgetAll" | "cut" | "close" | "expire" | "refuse" | "dropMidway" | "errorFirst"
-
 export interface Move {
   readonly dialogue: number
   readonly step: Step
-  readonly fault: Fault | undefined
+  readonly fault: Strikes.Fault | undefined
 }
 
 export interface Course {
@@ -92,22 +91,11 @@ const step: FastCheck.Arbitrary<Step> = oneof(
   { weight: 1, arbitrary: record({ _tag: constant("Settings" as const), instructions: constantFrom("x", "y") }) }
 )
 
-const fault = constantFrom<Fault>(
-  "forgetLatest",
-  "forgetAll",
-  "cut",
-  "close",
-  "expire",
-  "refuse",
-  "dropMidway",
-  "errorFirst"
-)
-
 const move = (faults: boolean): FastCheck.Arbitrary<Move> =>
   record({
     dialogue: constantFrom(0, 0, 0, 1, 2),
     step,
-    fault: faults ? option(fault, { nil: undefined, freq: 3 }) : constant(undefined)
+    fault: faults ? option(Strikes.fault, { nil: undefined, freq: 3 }) : constant(undefined)
   })
 
 /** Anything may happen. */
@@ -157,19 +145,17 @@ const apiKey = Redacted.make("sk-judge")
 
 /** Runs a course and gives what was wrong with it. */
 export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuation.Rule) {
-  const faulty = { drop: false, error: false }
+  const faulty = new Set<Strikes.FaultOfResponse>()
   const server = yield* ResponsesServer.make({
     apiKey,
     dialect: course.dialect,
     script: (request, context) => {
       const turn = ResponsesServer.model(request, context)
       if (request.generate === false) return turn
-      if (faulty.drop) {
-        faulty.drop = false
+      if (faulty.delete("dropMidway")) {
         return ResponseScript.turn([turn, ResponseScript.drop({ after: 3 })])
       }
-      if (faulty.error) {
-        faulty.error = false
+      if (faulty.delete("errorFirst")) {
         return ResponseScript.error({ status: 500, code: "server_error", message: "Try again" })
       }
       return turn
@@ -229,33 +215,6 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
       last: undefined,
       asked: 0
     }))
-
-    const strike = (fault: Fault | undefined) => {
-      switch (fault) {
-        case undefined:
-          return Effect.void
-        case "forgetLatest":
-          return server.forget("latest")
-        case "forgetAll":
-          return server.forget("all")
-        case "cut":
-          return server.disconnect("cut")
-        case "close":
-          return server.disconnect({ code: 1012 })
-        case "expire":
-          return server.expire
-        case "refuse":
-          return Effect.zipRight(server.refuseUpgrades({ status: 503, times: 1 }), server.disconnect("cut"))
-        case "dropMidway":
-          return Effect.sync(() => {
-            faulty.drop = true
-          })
-        case "errorFirst":
-          return Effect.sync(() => {
-            faulty.error = true
-          })
-      }
-    }
 
     const settle = (dialogue: Dialogue): ResponseRequest => ({
       model: "m",
@@ -372,7 +331,7 @@ export const run = Effect.fnUntraced(function*(course: Course, rule?: Continuati
     for (const [index, { dialogue, fault, step }] of course.moves.entries()) {
       const current = dialogues[dialogue]
       if (current === undefined) continue
-      yield* strike(fault)
+      if (fault !== undefined) yield* Strikes.strike(server, faulty, fault)
       const wrong = yield* perform(current, step, `move ${index} (${step._tag})`)
       if (wrong !== undefined) return wrong
     }

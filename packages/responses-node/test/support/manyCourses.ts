@@ -3,6 +3,7 @@ import type * as Dialect from "effect-responses-server/Dialect"
 import type * as ResponsesServer from "effect-responses-server/ResponsesServer"
 import * as FastCheck from "effect/FastCheck"
 import { dialect, type Echo } from "./histories.ts"
+import * as Strikes from "./strikes.ts"
 
 export type Step =
   /** Says something; with `tools` the model calls tools first, and every call is answered. */
@@ -21,8 +22,6 @@ export type Step =
   | { readonly _tag: "Explicit" }
   | { readonly _tag: "WarmUp" }
   | { readonly _tag: "Settings"; readonly instructions: string }
-
-export type Fault = "forgetLatest" | "forgetAll" | "cut" | "close" | "expire" | "refuse" | "dropMidway" | "errorFirst"
 
 export interface Conversation {
   /** The `stream_id` of its requests. Several conversations may have the same. */
@@ -48,7 +47,7 @@ export interface Course {
   readonly deltaDelay: number
   readonly conversations: ReadonlyArray<Conversation>
   /** `when`: as soon as the server has had so many requests. */
-  readonly faults: ReadonlyArray<{ readonly fault: Fault; readonly when: number }>
+  readonly faults: ReadonlyArray<{ readonly fault: Strikes.Fault; readonly when: number }>
 }
 
 const { array, boolean, constant, constantFrom, integer, oneof, record } = FastCheck
@@ -89,17 +88,6 @@ const conversation = (step: FastCheck.Arbitrary<Step>, maxSteps: number): FastCh
     steps: array(record({ step, pause: constantFrom(0, 0, 1, 5) }), { minLength: 1, maxLength: maxSteps })
   })
 
-const fault = constantFrom<Fault>(
-  "forgetLatest",
-  "forgetAll",
-  "cut",
-  "close",
-  "expire",
-  "refuse",
-  "dropMidway",
-  "errorFirst"
-)
-
 /** Few conversations that go on for long, or up to 40 that do not. */
 const conversations = oneof(
   { weight: 3, arbitrary: array(conversation(step, 8), { minLength: 1, maxLength: 6 }) },
@@ -130,7 +118,10 @@ export const wild: FastCheck.Arbitrary<Course> = record({
   conversations,
   faults: oneof(
     { weight: 1, arbitrary: constant([]) },
-    { weight: 2, arbitrary: array(record({ fault, when: integer({ min: 1, max: 60 }) }), { maxLength: 6 }) }
+    {
+      weight: 2,
+      arbitrary: array(record({ fault: Strikes.fault, when: integer({ min: 1, max: 60 }) }), { maxLength: 6 })
+    }
   )
 })
 

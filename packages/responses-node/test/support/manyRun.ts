@@ -9,9 +9,10 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as NodeResponses from "../../src/NodeResponses.ts"
 import * as Leftovers from "./leftovers.ts"
-import type { Course, Fault } from "./manyCourses.ts"
+import type { Course } from "./manyCourses.ts"
 import { perform, type Sending } from "./manySteps.ts"
 import * as Questions from "./questions.ts"
+import * as Strikes from "./strikes.ts"
 
 export interface Verdict {
   /** What was wrong, in words, if anything was. */
@@ -22,31 +23,10 @@ export interface Verdict {
 
 const apiKey = Redacted.make("sk-many")
 
-/** As soon as the server has had so many requests, something breaks. */
-const strike = (server: ResponsesServer.Service, faulty: Set<Fault>, fault: Fault): Effect.Effect<void> => {
-  switch (fault) {
-    case "forgetLatest":
-      return server.forget("latest")
-    case "forgetAll":
-      return server.forget("all")
-    case "cut":
-      return server.disconnect("cut")
-    case "close":
-      return server.disconnect({ code: 1012 })
-    case "expire":
-      return server.expire
-    case "refuse":
-      return Effect.zipRight(server.refuseUpgrades({ status: 503, times: 1 }), server.disconnect("cut"))
-    case "dropMidway":
-    case "errorFirst":
-      return Effect.sync(() => void faulty.add(fault))
-  }
-}
-
 /** Runs a course and gives what was wrong with it. */
 export const run: (course: Course) => Effect.Effect<Verdict> = Effect.fnUntraced(
   function*(course) {
-    const faulty = new Set<Fault>()
+    const faulty = new Set<Strikes.FaultOfResponse>()
     const hasOneId = course.dialect.ids === "one"
     const server = yield* ResponsesServer.make({
       ...course.server,
@@ -79,7 +59,7 @@ export const run: (course: Course) => Effect.Effect<Verdict> = Effect.fnUntraced
     })
     for (const { fault, when } of course.faults) {
       yield* server.waitFor("RequestReceived", when).pipe(
-        Effect.zipRight(strike(server, faulty, fault)),
+        Effect.zipRight(Strikes.strike(server, faulty, fault)),
         Effect.forkScoped
       )
     }
