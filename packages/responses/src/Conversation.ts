@@ -257,6 +257,7 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
       Stream.unwrapScoped(Effect.as(turns.take, stream))
 
+    // What it can do is made when it is asked for: most conversations of a program do nothing at a time.
     const conversation: Conversation<R> = {
       send: (input, requestOptions) =>
         exclusively(Stream.suspend(() => {
@@ -266,18 +267,26 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
             if (unfinished?.length === 0) unfinished = undefined
           })
         })),
-      resume: exclusively(Stream.suspend(() => unfinished === undefined ? Stream.empty : round(unfinished, 1))),
+      get resume() {
+        return exclusively(Stream.suspend(() => unfinished === undefined ? Stream.empty : round(unfinished, 1)))
+      },
       run: (input, requestOptions) =>
         exclusively(Stream.suspend(() => {
           runOptions = requestOptions
           return round(toItems(input), 1)
         })),
-      history: Effect.sync(() => history),
-      fork: Effect.suspend(() => Effect.provide(make({ ...options, history }), context)),
-      warmUp: Effect.zipRight(
-        Effect.zipRight(turns.check, definitions),
-        Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
-      )
+      get history() {
+        return Effect.sync(() => history)
+      },
+      get fork() {
+        return Effect.suspend(() => Effect.provide(make({ ...options, history }), context))
+      },
+      get warmUp() {
+        return Effect.zipRight(
+          Effect.zipRight(turns.check, definitions),
+          Effect.suspend(() => Effect.asVoid(Effect.provide(Responses.warmUp(toRequest([])), context)))
+        )
+      }
     }
     return conversation
   })

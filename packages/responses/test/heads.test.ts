@@ -149,9 +149,21 @@ describe("heads, where the Layer names the lanes,", () => {
       const { heads, placeOn, serve, take } = yield* make("layer")
       const place = yield* placeOn("1")
       serve(place, ask([hello]), "resp_1")
-      take(place, ask([hello, hi, more]))
-      heads.putBack(place)
+      heads.putBack(place, take(place, ask([hello, hi, more])))
       assert.strictEqual(place.lane.memory._tag, "Head")
+      assert.strictEqual(planOf(take(place, ask([hello, hi, more]))), "resp_1")
+    }))
+
+  it.scoped("of another conversation give way to nothing that was not sent", () =>
+    Effect.gen(function*() {
+      const { found, heads, placeOn, serve, take } = yield* make("layer")
+      const place = yield* placeOn("1")
+      serve(place, ask([hello]), "resp_1")
+      const other = take(place, ask([more]))
+      assert.deepStrictEqual(found(ask([hello, hi, more])), [])
+      heads.putBack(place, other)
+      assert.deepStrictEqual(found(ask([hello, hi, more])), ["resp_1"])
+      assert.strictEqual(heads.stats().headsLost.Displaced, 0)
       assert.strictEqual(planOf(take(place, ask([hello, hi, more]))), "resp_1")
     }))
 

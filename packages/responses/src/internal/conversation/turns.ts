@@ -48,11 +48,12 @@ export const make = (): Turns => {
   const semaphore = FairSemaphore.make()
   let held: Turn | undefined
 
-  const check = Effect.flatMap(FiberRef.get(holding), (turns) =>
-    // While the holder waits for the server it does not wait for what its reader has forked: that may wait for it.
-    held?.state === "handedOver" && turns.includes(held) ? Effect.fail(refused) : Effect.void)
+  const check = () =>
+    Effect.flatMap(FiberRef.get(holding), (turns) =>
+      // While the holder waits for the server it does not wait for what its reader has forked: that may wait for it.
+      held?.state === "handedOver" && turns.includes(held) ? Effect.fail(refused) : Effect.void)
 
-  const begin = Effect.suspend(() => {
+  const begin = () => {
     const turn: Turn = { state: "asking" }
     held = turn
     const end = Effect.sync(() => {
@@ -64,14 +65,19 @@ export const make = (): Turns => {
       // Turns are taken off here and not at their end: the fiber that closes the scope may be another one.
       FiberRef.update(holding, (turns) => [...turns.filter(({ state }) => state !== "over"), turn])
     )
-  })
+  }
 
+  // Made when they are used: there may be thousands of conversations that do nothing.
   return {
-    take: check.pipe(
-      Effect.zipRight(semaphore.permitScoped),
-      Effect.zipRight(Effect.uninterruptible(begin))
-    ),
-    check,
+    get take() {
+      return check().pipe(
+        Effect.zipRight(semaphore.permitScoped),
+        Effect.zipRight(Effect.uninterruptible(Effect.suspend(begin)))
+      )
+    },
+    get check() {
+      return check()
+    },
     handOver: (isOver) => {
       if (held !== undefined) held.state = isOver ? "handedOver" : "asking"
     }

@@ -89,16 +89,19 @@ export const make = (): FairSemaphore => {
           return Effect.ensuring(restore(Effect.zipRight(granted, effect)), Effect.sync(leave))
         })
       ),
-    permitScoped: Effect.uninterruptibleMask((restore) =>
-      Effect.suspend(() => {
-        const place = enter()
-        const leave = Effect.sync(place.leave)
-        return restore(place.granted).pipe(
-          Effect.onInterrupt(() => leave),
-          Effect.zipRight(Finalizer.add(leave)),
-          Effect.as(place)
-        )
-      })
-    )
+    // Made when it is used: there may be thousands that nobody waits for.
+    get permitScoped() {
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.suspend(() => {
+          const place = enter()
+          const leave = Effect.sync(place.leave)
+          return restore(place.granted).pipe(
+            Effect.onInterrupt(() => leave),
+            Effect.zipRight(Finalizer.add(leave)),
+            Effect.as(place)
+          )
+        })
+      )
+    }
   }
 }

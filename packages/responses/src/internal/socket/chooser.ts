@@ -62,6 +62,8 @@ export interface Chooser {
   readonly add: (kept: Kept, place: Place) => void
   /** A head is gone from its lane. One that was continued is gone without a loss. */
   readonly remove: (kept: Kept, loss?: Loss) => void
+  /** A head that gave way to another conversation has not, as nothing was sent. */
+  readonly putBack: (kept: Kept, place: Place) => void
   /** A turn failed that continued nothing. */
   readonly failed: (root: number | undefined) => void
   readonly stats: () => Stats

@@ -160,6 +160,7 @@ export const make = ({ chaining, now, places, rule, stored, uniqueIds }: Options
     },
     add: (kept) => index.add(kept),
     remove: (kept, loss) => index.remove(kept, loss),
+    putBack: (kept) => index.putBack(kept),
     failed: (root) => index.lost(root, "AfterFailure", now()),
     stats: () => ({ forks, affineHits, headsLost: { ...index.losses } })
   }

@@ -62,6 +62,12 @@ export class HeadIndex {
     if (loss !== undefined) this.lost(kept.root, loss, kept.at)
   }
 
+  /** It was displaced, and is there again. */
+  putBack(kept: Kept): void {
+    this.losses.Displaced--
+    this.add(kept)
+  }
+
   lost(root: number | undefined, loss: Loss, usedAt: number): void {
     this.losses[loss]++
     this.trace(root, { _tag: "Gone", loss, usedAt })

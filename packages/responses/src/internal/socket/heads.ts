@@ -33,6 +33,8 @@ export interface Planned extends Omit<Choice, "left" | "own"> {
   readonly asked: ResponseRequest.ResponseRequest
   /** Where the head of the delta was kept that the server refused before. */
   readonly refused?: Origin | undefined
+  /** The head of another conversation that gave way to the request. */
+  readonly displaced: Head.Kept | undefined
 }
 
 /** The list is the caller's, who may go on to change it; the items in it stay. */
@@ -105,9 +107,9 @@ export class Heads {
   ): Planned {
     const { left, own, ...choice } = this.chooser.choose(place, request, found)
     if (left !== undefined) this.drop(left.lane, left.loss)
-    this.occupy(place, (kept) => kept === own, choice.origin === "latest")
     return {
       ...choice,
+      displaced: this.occupy(place, (kept) => kept === own, choice.origin === "latest"),
       asked: asOfNow(request),
       bytesSaved: choice.plan._tag === "Delta" ? choice.parent?.inputBytes ?? 0 : 0
     }
@@ -121,8 +123,8 @@ export class Heads {
     error: ResponsesError
   ): Planned {
     this.deltasRefused++
-    this.occupy(place, (kept) => this.chaining.fits(kept, request))
     return {
+      displaced: this.occupy(place, (kept) => this.chaining.fits(kept, request)),
       plan: Continuation.full(request, {
         _tag: error._tag === "PreviousResponseNotFound" ? "Forgotten" : "ChainingRefused"
       }),
@@ -137,8 +139,12 @@ export class Heads {
   }
 
   /** Nothing was sent: the lane is as it was. */
-  putBack({ lane }: Place): void {
+  putBack(place: Place, { displaced }: Planned): void {
+    const { lane } = place
     if (lane.memory._tag === "Continued") lane.memory = { _tag: "Head", kept: lane.memory.kept }
+    if (displaced === undefined) return
+    lane.memory = { _tag: "Head", kept: displaced }
+    this.chooser.putBack(displaced, place)
   }
 
   /** Gives up the heads that may be why a request failed: asked again, it goes out in full. */
@@ -222,12 +228,16 @@ export class Heads {
   }
 
   /** A turn takes the lane. A head on it that is not of its own conversation gives way. */
-  private occupy({ lane }: Place, isOwn: (kept: Head.Kept) => boolean, isContinued = false): void {
+  private occupy(
+    { lane }: Place,
+    isOwn: (kept: Head.Kept) => boolean,
+    isContinued = false
+  ): Head.Kept | undefined {
     const kept = Head.keptOn(lane)
-    if (kept === undefined) return this.drop(lane)
-    if (!isOwn(kept)) return this.drop(lane, "Displaced")
-    if (isContinued) lane.memory = { _tag: "Continued", kept }
-    else this.drop(lane)
+    const isOthers = kept !== undefined && !isOwn(kept)
+    if (kept !== undefined && isContinued && !isOthers) lane.memory = { _tag: "Continued", kept }
+    else this.drop(lane, isOthers ? "Displaced" : undefined)
+    return isOthers ? kept : undefined
   }
 
   private drop(lane: Lane, loss?: Loss): void {

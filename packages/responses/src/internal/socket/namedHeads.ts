@@ -57,6 +57,7 @@ export const make = ({ chaining, stored, uniqueIds }: Options): Chooser => {
       if (used.length > maxHeads && used[0] !== undefined) used[0].memory = Head.unused
     },
     remove: () => {},
+    putBack: () => {},
     failed: () => {},
     stats: () => stats
   }

@@ -136,7 +136,7 @@ class Turn {
     // Written in the same step as the plan: the items are the caller's, who may change them in place.
     const frame = Outgoing.frame(plan.request, streamId, maxFrameBytes)
     if (Either.isLeft(frame)) {
-      heads.putBack(place)
+      heads.putBack(place, planned)
       return Effect.fail(frame.left)
     }
     const { bytes, exchange } = place.connection.request({
