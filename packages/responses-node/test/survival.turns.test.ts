@@ -212,7 +212,7 @@ describe(`${callers} callers at once`, () => {
           assert.strictEqual(new Set(asked).size, asked.length)
           const { connections, waiting } = yield* stats
           assert.strictEqual(waiting, 0)
-          assert.isAtMost(connections, 8)
+          assert.isAtMost(connections, 32)
           assert.strictEqual((yield* ask).transport, "websocket")
         }).pipe(Effect.provide(NodeResponsesSocket.layer({ apiKey, baseUrl: server.url })))
       }),
