@@ -124,7 +124,7 @@ export type KnownType = keyof Fields
 
 interface Envelope {
   readonly sequence_number?: number | undefined
-  /** The lane the event belongs to; absent on the default lane. */
+  /** That of the request; absent if it had none. */
   readonly stream_id?: string | undefined
 }
 

@@ -82,7 +82,10 @@ export interface ResponseRequest {
   readonly store?: boolean | null | undefined
   readonly stream?: boolean | null | undefined
   readonly stream_options?: object | null | undefined
-  /** 1 to 256 characters of `[A-Za-z0-9_.-]`. Names a lane of the connection. */
+  /**
+   * 1 to 256 characters of `[A-Za-z0-9_.-]`: your name for the conversation, which its events carry. The lanes of the connections
+   * have other names, but with `maxConnections: 1, maxLanes: 1`, where this is the lane's.
+   */
   readonly stream_id?: string | undefined
   readonly temperature?: number | null | undefined
   readonly text?: object | null | undefined
