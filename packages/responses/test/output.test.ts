@@ -309,6 +309,16 @@ describe("items made of deltas", () => {
   })
 })
 
+describe("places", () => {
+  for (const place of [1e300, Number.MAX_SAFE_INTEGER, 2 ** 53]) {
+    it(`as far as ${place} take no time`, () => {
+      const [b, c] = [message("b", "Two"), message("c", "Three")]
+      const { output } = whole([done(a, place), done(c, 0)], [a, b])
+      assert.sameMembers([...brief(output)], [...brief([a, b, c])])
+    })
+  }
+})
+
 describe("what is kept", () => {
   it("deltas are let go when their item has come", () => {
     const output = Output.make()

@@ -12,7 +12,7 @@ import * as Witnesses from "./witnesses.ts"
 type Fields = Readonly<Record<string, unknown>>
 
 const placeOf = (index: unknown): number | undefined =>
-  Number.isInteger(index) && Number(index) >= 0 ? Number(index) : undefined
+  Number.isSafeInteger(index) && Number(index) >= 0 ? Number(index) : undefined
 
 const keyOf = (id: string | undefined, place: number | undefined): string => `${place ?? ""} ${id ?? ""}`
 
