@@ -35,8 +35,8 @@ export const inTurn: Benchmark = {
       return {
         rows: [
           row(measure, "", names[0], found, best),
-          row(measure, "", "whoever gives way comes last", [best], best),
-          row(measure, "", "whoever gives way was idle longest", [0], best)
+          row(measure, "", "the best choice of who gives way", [best], best),
+          row(measure, "", "least recently used gives way", [0], best)
         ],
         goals: [atLeast(`${measure} >= 0.5`, median(found), 0.5)]
       }

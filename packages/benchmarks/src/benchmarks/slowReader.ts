@@ -10,7 +10,7 @@ const mebi = 2 ** 20
 /** `maxUnread.response` as it comes. */
 const budget = 32
 
-/** It is sent 30 MB in 1.5 s, which takes CPU whoever reads it. */
+/** It is sent 30 MB in 1.5 s. That takes CPU, also where nobody reads it. */
 export const slowReader: Benchmark = {
   name: "slow-reader",
   what: "Fifteen readers of one connection, alone, beside one that reads 30 MB, and beside one that does not",

@@ -12,7 +12,7 @@ const frame = (event: "delta" | "end" | "error", data: string) => `event: ${even
 const failure = (error: ResponsesError.ResponsesError) =>
   Effect.as(Effect.logError("An answer failed", error), frame("error", error._tag))
 
-/** A user who leaves interrupts the stream, which gives up this response and nobody else's. */
+/** A user who leaves interrupts the stream. That gives up this response, and no other. */
 const answer = (chat: Conversation.Conversation, message: string) =>
   chat.send(message).pipe(
     Stream.filterMap((event) =>

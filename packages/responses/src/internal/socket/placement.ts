@@ -84,7 +84,8 @@ export const givesWay = (lanes: ReadonlyArray<Lane>, now: number, idleFor: numbe
   if (oldest === undefined) return undefined
   const idle = now - idleSince(oldest)
   if (idle > longIdle) return oldest
-  // Whoever was displaced displaces only one that has been idle for longer: or those that come in turn would hit nothing.
+  // A conversation that was displaced displaces only one that was idle for longer. Else conversations that take turns would
+  // displace each other, and none would find its head.
   if (idleFor !== undefined && idle > 1.5 * idleFor) return oldest
   // Of those that have had one turn only, the oldest of the latest four: most of them never come again.
   const once = free.filter(({ memory }) => memory._tag === "Head" && !memory.kept.isContinuation)

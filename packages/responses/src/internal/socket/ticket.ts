@@ -32,7 +32,7 @@ export interface Host {
   readonly unclaim: (ticket: Ticket) => void
 }
 
-/** A connection keeps a place for whoever was granted one. */
+/** A connection keeps a place for each ticket that was granted one. */
 interface Reserving {
   reserved: number
   /** Why it ended before any turn took it. */

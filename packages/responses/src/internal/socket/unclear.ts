@@ -1,6 +1,6 @@
 /**
- * Failures that are of one of several responses, and do not say of which. They are held: whoever goes on is none of them, and
- * the last one left gets the failure.
+ * Failures that are of one of several responses, and do not say of which. They are held. A response that goes on has not failed,
+ * and the last one that is left gets the failure.
  */
 import * as Timers from "../effect/timers.ts"
 import type { Exchange } from "../exchange/exchange.ts"
