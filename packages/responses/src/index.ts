@@ -91,4 +91,9 @@ export * as Conversation from "./Conversation.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationJournal from "./ConversationJournal.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseTool from "./ResponseTool.ts"

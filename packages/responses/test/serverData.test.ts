@@ -441,7 +441,7 @@ describe("a conversation that is answered with anything", () => {
     ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
   ]
   type Ask = (conversation: Conversation.Conversation) => Stream.Stream<unknown, ResponsesError.ResponsesError | Failed>
-  type Failed = ResponseTool.ToolFailed | Conversation.TooManyRounds
+  type Failed = ResponseTool.ToolFailed | Conversation.TooManyRounds | Conversation.PendingRound
 
   const asks: Readonly<Record<string, Ask>> = {
     send: (conversation) => conversation.send("Hi"),
