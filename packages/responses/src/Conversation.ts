@@ -81,12 +81,10 @@ export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseI
  * @since 0.1.0
  * @category errors
  */
-export class PendingRound
-  extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
-    /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
-    calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
-  })
-{
+export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
+  /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
+  calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
+}) {
   override get message(): string {
     const what = this.calls.length === 0
       ? "outputs that the model has not seen"
@@ -340,7 +338,9 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       definitions,
       Effect.suspend(() => {
         const description = problemOf([...Round.items(ledger.state()), ...input], input)
-        return description === undefined ? Effect.void : Effect.fail(new InvalidRequest({ field: "input", description }))
+        return description === undefined
+          ? Effect.void
+          : Effect.fail(new InvalidRequest({ field: "input", description }))
       })
     )
 

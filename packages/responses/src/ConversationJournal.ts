@@ -80,12 +80,14 @@ export class ConversationTaken
  * @since 0.1.0
  * @category errors
  */
-export class JournalFailed extends Schema.TaggedError<JournalFailed>("effect-responses/JournalFailed")("JournalFailed", {
-  id: Schema.String,
-  reason: Schema.Literal("Unreachable", "Malformed"),
-  description: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
+export class JournalFailed
+  extends Schema.TaggedError<JournalFailed>("effect-responses/JournalFailed")("JournalFailed", {
+    id: Schema.String,
+    reason: Schema.Literal("Unreachable", "Malformed"),
+    description: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
   override get message(): string {
     return `The journal of the conversation ${this.id} cannot be used: ${this.description}`
   }

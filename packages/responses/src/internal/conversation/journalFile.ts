@@ -63,7 +63,8 @@ export const read = (text: string, owner: string): Found => {
   return { epoch, values, isTaken: false }
 }
 
-const hasClaim = (text: string): boolean => text.split("\n").some((line) => Predicate.isString(fromLine(line)?.["owner"]))
+const hasClaim = (text: string): boolean =>
+  text.split("\n").some((line) => Predicate.isString(fromLine(line)?.["owner"]))
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
