@@ -86,8 +86,10 @@ const suite = (name: string, journal: Layer.Layer<ConversationJournal.Conversati
       "keeps conversations apart, whatever their ids",
       Effect.gen(function*() {
         const ids = ["c", "C/../c", "", "..", "é:%", "x".repeat(50)]
-        yield* Effect.forEach(ids, (id) =>
-          Effect.flatMap(load(id), (owned) => owned.append(0, { _tag: "Failed", callId: id })))
+        yield* Effect.forEach(
+          ids,
+          (id) => Effect.flatMap(load(id), (owned) => owned.append(0, { _tag: "Failed", callId: id }))
+        )
         for (const id of ids) {
           assert.deepStrictEqual((yield* load(id)).entries, [{ _tag: "Failed", callId: id }])
         }
@@ -118,35 +120,41 @@ describe("a file", () => {
         )
       }).pipe(Effect.provide(NodeContext.layer)))
 
-  scenario("has half a line of an owner that was killed: it is as if it had not been written", (file, fs) =>
-    Effect.gen(function*() {
-      const first = yield* load()
-      yield* first.append(0, asked)
-      yield* first.append(1, answered)
-      const bytes = yield* fs.readFile(file)
-      const newline = "\n".charCodeAt(0)
-      for (let length = bytes.lastIndexOf(newline, -2); length < bytes.length - 1; length++) {
-        yield* fs.writeFile(file, bytes.subarray(0, length))
-        const next = yield* load()
-        assert.deepStrictEqual(next.entries, [asked])
-        yield* next.append(1, started)
-        assert.deepStrictEqual((yield* load()).entries, [asked, started])
-      }
-    }))
+  scenario(
+    "has half a line of an owner that was killed: it is as if it had not been written",
+    (file, fs) =>
+      Effect.gen(function*() {
+        const first = yield* load()
+        yield* first.append(0, asked)
+        yield* first.append(1, answered)
+        const bytes = yield* fs.readFile(file)
+        const newline = "\n".charCodeAt(0)
+        for (let length = bytes.lastIndexOf(newline, -2); length < bytes.length - 1; length++) {
+          yield* fs.writeFile(file, bytes.subarray(0, length))
+          const next = yield* load()
+          assert.deepStrictEqual(next.entries, [asked])
+          yield* next.append(1, started)
+          assert.deepStrictEqual((yield* load()).entries, [asked, started])
+        }
+      })
+  )
 
-  scenario("does not count what a slow owner writes after another has taken over", (file, fs) =>
-    Effect.gen(function*() {
-      const older = yield* load()
-      yield* older.append(0, asked)
-      const before = yield* fs.readFileString(file)
-      yield* older.append(1, started)
-      const late = (yield* fs.readFileString(file)).slice(before.length)
-      yield* fs.writeFileString(file, before)
-      const newer = yield* load()
-      yield* fs.writeFileString(file, late, { flag: "a" })
-      yield* newer.append(1, answered)
-      assert.deepStrictEqual((yield* load()).entries, [asked, answered])
-    }))
+  scenario(
+    "does not count what a slow owner writes after another has taken over",
+    (file, fs) =>
+      Effect.gen(function*() {
+        const older = yield* load()
+        yield* older.append(0, asked)
+        const before = yield* fs.readFileString(file)
+        yield* older.append(1, started)
+        const late = (yield* fs.readFileString(file)).slice(before.length)
+        yield* fs.writeFileString(file, before)
+        const newer = yield* load()
+        yield* fs.writeFileString(file, late, { flag: "a" })
+        yield* newer.append(1, answered)
+        assert.deepStrictEqual((yield* load()).entries, [asked, answered])
+      })
+  )
 
   for (
     const [what, text] of [

@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Conversation from "../src/Conversation.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
-import type * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as Courses from "./support/agentCourses.ts"
+import * as AgentJudge from "./support/agentJudge.ts"
+import * as Interrupter from "./support/interrupter.ts"
 import * as Thorough from "./support/thorough.ts"
 
 /** How a write stops the conversation, and whether what was to be written is. */
@@ -63,16 +63,16 @@ const places = Effect.map(
   (requests) => requests.map(Courses.placeOf)
 )
 
-const asJson = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<Readonly<Record<string, unknown>>> =>
-  JSON.parse(JSON.stringify(items))
-
 const undisturbed = (course: Courses.Course) =>
   Effect.gen(function*() {
     const journal = yield* ConversationJournal.makeMemory
-    const ran: Array<Courses.Ran> = []
-    const history = yield* journaled(journal)(Courses.inNewProcess(course, ran))
-    const { entries } = yield* journal.load("c")
-    return { history: asJson(history), writes: entries.length, asked: yield* places, ran }
+    const history = yield* journaled(journal)(Courses.inNewProcess(course, () => {}))
+    // Everything that has happened is written: whoever loads the conversation has nothing left to do.
+    const asked = (yield* places).length
+    const again = yield* journaled(journal)(Courses.inNewProcess(course, () => {}))
+    assert.deepStrictEqual(again, history)
+    assert.strictEqual((yield* places).length, asked)
+    return { history, writes: (yield* journal.load("c")).entries.length }
   }).pipe(Effect.provide(inMemory(course)))
 
 /** Stops at the write number `at`, and goes on in a new process or in the same conversation. */
@@ -81,8 +81,9 @@ const stopped = (course: Courses.Course, stop: Stop, at: number, where: "anew" |
     const journal = yield* ConversationJournal.makeMemory
     const reached = yield* Deferred.make<void>()
     const ran: Array<Courses.Ran> = []
+    const note: Courses.Note = (one) => ran.push(one)
     const entries: Array<ConversationJournal.Entry> = []
-    const conversation = yield* Conversation.open({ ...Courses.settings, tools: Courses.tools(ran) }).pipe(
+    const conversation = yield* Conversation.open({ ...Courses.settings, tools: Courses.tools(note) }).pipe(
       journaled(stopping(journal, stop, at, reached, entries))
     )
     const fiber = yield* Effect.fork(Effect.exit(Courses.goOn(course, conversation)))
@@ -91,54 +92,25 @@ const stopped = (course: Courses.Course, stop: Stop, at: number, where: "anew" |
       yield* Fiber.interrupt(fiber)
     }
     yield* Fiber.await(fiber)
-    const written = Courses.writtenOf(entries)
-    const askedBefore = yield* places
-    const ranBefore = [...ran]
-    const goOn = where === "here" ? Courses.goOn(course, conversation) : Courses.inNewProcess(course, ran)
+    const before = { ran: ran.length, asked: (yield* places).length, entries: [...entries] }
+    const goOn = where === "here" ? Courses.goOn(course, conversation) : Courses.inNewProcess(course, note)
     const history = yield* journaled(journal)(goOn)
     return {
-      written,
-      askedAfter: (yield* places).slice(askedBefore.length),
-      ranBefore,
-      ranAfter: ran.slice(ranBefore.length),
-      history: asJson(history)
+      entries: before.entries,
+      isLost: where === "anew" || stop === "interrupted",
+      askedAfter: (yield* places).slice(before.asked),
+      ranBefore: ran.slice(0, before.ran),
+      ranAfter: ran.slice(before.ran),
+      history
     }
   }).pipe(Effect.provide(inMemory(course)))
-
-type Told = (callId: string) => boolean
-
-/** The history, with the outputs of those calls left open. */
-const without = (history: ReadonlyArray<Readonly<Record<string, unknown>>>, isUnknown: Told) =>
-  history.map((item) => {
-    const { call_id: callId, type } = item
-    return type === "function_call_output" && isUnknown(String(callId)) ? { ...item, output: "unknown" } : item
-  })
 
 const check = (course: Courses.Course, stop: Stop, where: "anew" | "here") =>
   Effect.gen(function*() {
     const whole = yield* undisturbed(course)
     for (let at = 0; at < whole.writes; at++) {
-      const what = `${stop} at ${at}, ${where}`
-      const { askedAfter, history, ranAfter, ranBefore, written } = yield* stopped(course, stop, at, where)
-
-      const again = ranAfter.filter(({ callId }) => written.outputs.has(callId))
-      assert.deepStrictEqual(again, [], `${what}: tools whose output was written ran again`)
-      const askedAgain = askedAfter.filter((place) => written.places.has(place))
-      assert.deepStrictEqual(askedAgain, [], `${what}: responses whose end was written were asked for again`)
-      assert.strictEqual(new Set(askedAfter).size, askedAfter.length, `${what}: asked twice after the stop`)
-
-      const all = [...ranBefore, ...ranAfter]
-      const paid = all.filter(({ name }) => name === "pay").map(({ callId }) => callId)
-      assert.strictEqual(new Set(paid).size, paid.length, `${what}: what may not run twice did`)
-      const keys = new Map(all.map(({ callId, idempotencyKey }) => [callId, idempotencyKey]))
-      for (const one of all) assert.strictEqual(keys.get(one.callId), one.idempotencyKey, `${what}: another key`)
-      assert.strictEqual(new Set(keys.values()).size, keys.size, `${what}: one key for two calls`)
-
-      // What a tool has given is known to the conversation itself, though it could not be written.
-      const isLost = where === "anew" || stop === "interrupted"
-      const isUnknown: Told = (callId) =>
-        isLost && written.unknown.has(callId) && Courses.kindOf(course, callId) === "pay"
-      assert.deepStrictEqual(without(history, isUnknown), without(whole.history, isUnknown), `${what}: the history`)
+      const result = yield* stopped(course, stop, at, where)
+      AgentJudge.judge(`${stop} at ${at}, ${where}`, { ...result, course, whole: whole.history })
     }
   })
 
@@ -155,8 +127,48 @@ describe("a conversation that is stopped at any write", () => {
       )
     }
   }
+})
 
-  it("by a stop at each write", () => {
-    assert.isAbove(Math.max(...FastCheck.sample(Courses.course, 100).map((course) => course.flat(2).length)), 3)
-  })
+describe("a conversation that is interrupted at any operation", () => {
+  const course: Courses.Course = [[["pay", "look", "break"], ["look"]], [["pay"]]]
+
+  /** Gives whether the interruption came before the end. */
+  const interrupted = (whole: unknown, operation: number, where: "anew" | "here") =>
+    Effect.gen(function*() {
+      const journal = yield* ConversationJournal.makeMemory
+      const ran: Array<Courses.Ran> = []
+      const note: Courses.Note = (one) => ran.push(one)
+      const entries: Array<ConversationJournal.Entry> = []
+      const conversation = yield* Conversation.open({ ...Courses.settings, tools: Courses.tools(note) }).pipe(
+        journaled(stopping(journal, "refused", Infinity, yield* Deferred.make<void>(), entries))
+      )
+      const { count, scheduler } = Interrupter.make(operation)
+      const fiber = yield* Effect.forkDaemon(Effect.withScheduler(Courses.goOn(course, conversation), scheduler))
+      yield* Fiber.await(fiber)
+      const before = { ran: ran.length, asked: (yield* places).length, entries: [...entries] }
+      const goOn = where === "here" ? Courses.goOn(course, conversation) : Courses.inNewProcess(course, note)
+      const history = yield* journaled(journal)(goOn)
+      AgentJudge.judge(`interrupted at operation ${operation}, ${where}`, {
+        course,
+        entries: before.entries,
+        isLost: true,
+        askedAfter: (yield* places).slice(before.asked),
+        ranBefore: ran.slice(0, before.ran),
+        ranAfter: ran.slice(before.ran),
+        history,
+        whole
+      })
+      return count() > operation
+    }).pipe(Effect.provide(inMemory(course)))
+
+  for (const where of ["anew", "here"] as const) {
+    it.effect(`goes on ${where}`, () =>
+      Effect.gen(function*() {
+        const { history } = yield* undisturbed(course)
+        const { first, step } = Thorough.steps(where === "anew" ? 1 : 4, true)
+        let operation = first
+        while (yield* interrupted(history, operation, where)) operation += step
+        assert.isAbove(operation, 500)
+      }), 120_000)
+  }
 })

@@ -4,7 +4,6 @@ import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Conversation from "../../src/Conversation.ts"
-import type * as ConversationJournal from "../../src/ConversationJournal.ts"
 import type * as ResponseItem from "../../src/ResponseItem.ts"
 import type { ResponseRequest } from "../../src/ResponseRequest.ts"
 import * as ResponsesTest from "../../src/ResponsesTest.ts"
@@ -59,8 +58,10 @@ export interface Ran extends ResponseTool.Attempt {
   readonly name: Kind
 }
 
+export type Note = (ran: Ran) => void
+
 /** Tools that note each run before they do anything, as if it were paid for then. */
-export const tools = (ran: Array<Ran>) => {
+export const tools = (note: Note) => {
   const tool = (name: Kind, onUnknownOutcome?: ResponseTool.OnUnknownOutcome) =>
     ResponseTool.make({
       name,
@@ -68,7 +69,7 @@ export const tools = (ran: Array<Ran>) => {
       onUnknownOutcome,
       handler: (_, { attempt, callId, idempotencyKey }) =>
         Effect.suspend(() => {
-          ran.push({ name, callId, attempt, idempotencyKey })
+          note({ name, callId, attempt, idempotencyKey })
           return Effect.yieldNow().pipe(
             Effect.zipRight(Effect.yieldNow()),
             Effect.zipRight(name === "break" ? Effect.fail(`broken ${callId}`) : Effect.succeed(`done ${callId}`))
@@ -94,29 +95,8 @@ export const goOn = Effect.fnUntraced(function*<R, E>(course: Course, conversati
 })
 
 /** The course in a fresh conversation, as in a new process. */
-export const inNewProcess = (course: Course, ran: Array<Ran>) =>
+export const inNewProcess = (course: Course, note: Note) =>
   Effect.flatMap(
-    Conversation.open({ ...settings, tools: tools(ran) }),
+    Conversation.open({ ...settings, tools: tools(note) }),
     (conversation) => goOn(course, conversation)
   )
-
-/** Which calls have their output, and which responses their end, by what is written. */
-export const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
-  const outputs = new Set<string>()
-  const places = new Set<string>()
-  const items: Array<ResponseItem.ResponseItem> = []
-  const begun = new Set<string>()
-  for (const entry of entries) {
-    if (entry._tag === "Asked") items.push(...entry.input)
-    if (entry._tag === "Answered") {
-      places.add(placeOf({ input: items }))
-      items.push(...entry.output)
-    }
-    if (entry._tag === "Started") begun.add(entry.callId)
-    if (entry._tag === "Ended") {
-      outputs.add(entry.output.call_id)
-      items.push(entry.output)
-    }
-  }
-  return { outputs, places, unknown: new Set([...begun].filter((callId) => !outputs.has(callId))) }
-}
