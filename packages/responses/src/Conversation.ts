@@ -7,18 +7,17 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { type ConversationTaken, JournalFailed, PendingRound, TooManyRounds } from "./ConversationError.ts"
 import * as ConversationJournal from "./ConversationJournal.ts"
 import * as Answers from "./internal/conversation/answers.ts"
-import * as Calls from "./internal/conversation/calls.ts"
+import * as Given from "./internal/conversation/input.ts"
 import * as Kept from "./internal/conversation/kept.ts"
 import * as Ledger from "./internal/conversation/ledger.ts"
 import * as Round from "./internal/conversation/round.ts"
 import * as Turns from "./internal/conversation/turns.ts"
 import * as WholeAnswer from "./internal/conversation/wholeAnswer.ts"
 import * as Caller from "./internal/effect/caller.ts"
-import * as Writable from "./internal/wire/writable.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
@@ -53,45 +52,10 @@ export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = rea
 }
 
 /**
- * The model went on calling tools for longer than allowed. What was done so far is in the history.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TooManyRounds
-  extends Schema.TaggedError<TooManyRounds>("effect-responses/TooManyRounds")("TooManyRounds", {
-    rounds: Schema.Number
-  })
-{
-  override get message(): string {
-    return `The model still called tools after ${this.rounds} rounds: raise maxRounds, or look at what it is missing`
-  }
-}
-
-/**
  * @since 0.1.0
  * @category models
  */
 export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseItem.ResponseItem>
-
-/**
- * The conversation has calls that were not answered, or outputs that the model has not seen. Nothing was asked: `resume`
- * first, or say with `pending` what is to become of them.
- *
- * @since 0.1.0
- * @category errors
- */
-export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
-  /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
-  calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
-}) {
-  override get message(): string {
-    const what = this.calls.length === 0
-      ? "outputs that the model has not seen"
-      : `calls without an output (${this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")})`
-    return `The round before ended with ${what}: resume it, or run with { pending: "resume" } or { pending: "discard" }`
-  }
-}
 
 /**
  * The options of each request of a `run`, and what becomes of a round that is not complete.
@@ -165,28 +129,6 @@ export interface Conversation<out R = never, out E = never> {
   readonly fork: Effect.Effect<Conversation<R>>
   /** Has the server prepare the history and the settings, so that the next answer begins sooner. */
   readonly warmUp: Effect.Effect<void, ResponsesError>
-}
-
-const toItems = (input: Input): ReadonlyArray<ResponseItem.ResponseItem> =>
-  typeof input === "string" ? [ResponseItem.user(input)] : isList(input) ? input : [input]
-
-const isList = (input: Exclude<Input, string>): input is ReadonlyArray<ResponseItem.ResponseItem> =>
-  Array.isArray(input)
-
-const notRecords = "has something in it that is no item"
-
-const isRecords = (items: ReadonlyArray<ResponseItem.ResponseItem>): boolean => items.every(Predicate.isRecord)
-
-const problemOf = (
-  all: ReadonlyArray<ResponseItem.ResponseItem>,
-  added: ReadonlyArray<ResponseItem.ResponseItem>
-): string | undefined => {
-  if (!isRecords(all)) return notRecords
-  if (!Writable.isWritable(added)) {
-    return `cannot be written as JSON: it has a BigInt in it, refers to itself, or is nested more than ${Writable.maxDepth} deep`
-  }
-  const [pending] = Calls.unanswered(all)
-  return pending && `has no output for the call ${pending.call_id} of ${pending.name}`
 }
 
 /**
@@ -268,9 +210,9 @@ export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
 ): Effect.Effect<
   Conversation<
     ResponseTool.Requirements<Tools[number]>,
-    ConversationJournal.ConversationTaken | ConversationJournal.JournalFailed
+    ConversationTaken | JournalFailed
   >,
-  ConversationJournal.ConversationTaken | ConversationJournal.JournalFailed,
+  ConversationTaken | JournalFailed,
   Responses.Responses | ConversationJournal.ConversationJournal
 > =>
   Effect.gen(function*() {
@@ -281,7 +223,7 @@ export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     const state = Ledger.replay(owned.entries)
     if (state === undefined) {
       const description = "its entries do not follow each other"
-      return yield* new ConversationJournal.JournalFailed({ id, reason: "Malformed", description })
+      return yield* new JournalFailed({ id, reason: "Malformed", description })
     }
     const ledger = Ledger.written(state, owned.entries.length, owned.append)
     const { history = [] } = options
@@ -299,7 +241,7 @@ type RunError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | Pe
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
-    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
+    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: String(call.call_id), name: String(call.name), isBegun }))
   })
 
 /** The conversation whose state is in the ledger. */
@@ -337,7 +279,7 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     Effect.zipRight(
       definitions,
       Effect.suspend(() => {
-        const description = problemOf([...Round.items(ledger.state()), ...input], input)
+        const description = Given.problemOf([...Round.items(ledger.state()), ...input], input)
         return description === undefined
           ? Effect.void
           : Effect.fail(new InvalidRequest({ field: "input", description }))
@@ -391,9 +333,9 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     )
 
   const goOn = Stream.suspend(() =>
-    isRecords(ledger.state().history)
+    Given.isRecords(ledger.state().history)
       ? rounds(1)
-      : Stream.fail(new InvalidRequest({ field: "input", description: notRecords }))
+      : Stream.fail(new InvalidRequest({ field: "input", description: Given.notRecords }))
   )
 
   const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
@@ -403,7 +345,7 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     id,
     send: (input, requestOptions) =>
       exclusively(Stream.suspend(() => {
-        const items = toItems(input)
+        const items = Given.toItems(input)
         const before = [...Round.items(ledger.state()), ...items]
         const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }))
         return Stream.unwrap(Effect.as(check(items), asked))
@@ -417,7 +359,7 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
         const isUnfinished = Round.isUnfinished(state)
         if (isUnfinished && pending === undefined) return Stream.fail(pendingRound(state))
         runOptions = requestOptions
-        const started = Stream.suspend(() => begin(toItems(input)))
+        const started = Stream.suspend(() => begin(Given.toItems(input)))
         if (!isUnfinished) return started
         return Stream.concat(pending === "resume" ? goOn : Stream.execute(Answers.discard(ledger)), started)
       })),

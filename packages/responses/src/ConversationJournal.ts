@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { ConversationTaken, JournalFailed } from "./ConversationError.ts"
 import * as JournalFile from "./internal/conversation/journalFile.ts"
 import { type CustomToolCallOutput, type FunctionCallOutput, ResponseItem } from "./ResponseItem.ts"
 
@@ -53,45 +54,6 @@ export const Entry = Schema.Union(
  * @category models
  */
 export type Entry = typeof Entry.Type
-
-/**
- * Another owner has loaded the conversation since. Nothing was written: stop, or load it again to take it back.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ConversationTaken
-  extends Schema.TaggedError<ConversationTaken>("effect-responses/ConversationTaken")("ConversationTaken", {
-    id: Schema.String,
-    epoch: Schema.Number
-  })
-{
-  override get message(): string {
-    return `The conversation ${this.id} was taken over by another owner, after epoch ${this.epoch}: only that one may go on`
-  }
-}
-
-/**
- * The journal cannot be used.
- *
- * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
- * - `Malformed`: what it holds is no journal of a conversation.
- *
- * @since 0.1.0
- * @category errors
- */
-export class JournalFailed
-  extends Schema.TaggedError<JournalFailed>("effect-responses/JournalFailed")("JournalFailed", {
-    id: Schema.String,
-    reason: Schema.Literal("Unreachable", "Malformed"),
-    description: Schema.String,
-    cause: Schema.optional(Schema.Defect)
-  })
-{
-  override get message(): string {
-    return `The journal of the conversation ${this.id} cannot be used: ${this.description}`
-  }
-}
 
 /**
  * A conversation in the hands of its latest owner.

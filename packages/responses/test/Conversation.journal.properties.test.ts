@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Conversation from "../src/Conversation.ts"
+import { JournalFailed } from "../src/ConversationError.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as Courses from "./support/agentCourses.ts"
@@ -35,7 +36,7 @@ const stopping = (
             })
             if (number < at) return write
             const failed = Effect.fail(
-              new ConversationJournal.JournalFailed({ id, reason: "Unreachable", description: stop })
+              new JournalFailed({ id, reason: "Unreachable", description: stop })
             )
             // A process that is gone writes nothing any more.
             if (stop === "killed") return number === at ? write : failed

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Conversation from "../src/Conversation.ts"
+import { JournalFailed } from "../src/ConversationError.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
 import type * as Responses from "../src/Responses.ts"
@@ -139,7 +140,7 @@ describe("what is written down", () => {
               Effect.suspend((): ReturnType<typeof owned.append> =>
                 entry._tag === broken
                   ? Effect.fail(
-                    new ConversationJournal.JournalFailed({ id, reason: "Unreachable", description: "no disk" })
+                    new JournalFailed({ id, reason: "Unreachable", description: "no disk" })
                   )
                   : owned.append(seq, entry)
               )

@@ -37,9 +37,9 @@ const deadly = Layer.effect(
             writeAll: (bytes: Uint8Array) => {
               if (writes++ !== Number(at) || how === "never") return file.writeAll(bytes)
               const part = how === "before" ? 0 : how === "after" ? bytes.length : Math.floor(bytes.length / 2)
-            const kill = Effect.zipRight(Effect.sync(() => process.kill(process.pid, "SIGKILL")), Effect.never)
-            return part === 0 ? kill : Effect.zipRight(file.writeAll(bytes.subarray(0, part)), kill)
-          }
+              const kill = Effect.zipRight(Effect.sync(() => process.kill(process.pid, "SIGKILL")), Effect.never)
+              return part === 0 ? kill : Effect.zipRight(file.writeAll(bytes.subarray(0, part)), kill)
+            }
           })
       )
   }))
