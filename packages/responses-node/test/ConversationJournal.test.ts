@@ -17,8 +17,10 @@ const files = Layer.unwrapScoped(
   Effect.map(directory, (parent) => ConversationJournal.layerFile({ directory: `${parent}/not/yet` }))
 ).pipe(Layer.provide(NodeContext.layer))
 
-const suite = (name: string, journal: Layer.Layer<ConversationJournal.ConversationJournal, unknown>) =>
-  describe(name, () => {
+for (
+  const [name, journal] of [["in memory", ConversationJournal.layerMemory], ["in files", files]] as const
+) {
+  describe(`a journal ${name}`, () => {
     const test = (
       what: string,
       effect: Effect.Effect<void, unknown, ConversationJournal.ConversationJournal>
@@ -96,9 +98,7 @@ const suite = (name: string, journal: Layer.Layer<ConversationJournal.Conversati
       })
     )
   })
-
-suite("in memory", ConversationJournal.layerMemory)
-suite("in files", files)
+}
 
 describe("a file", () => {
   const scenario = (
@@ -179,7 +179,7 @@ describe("a file", () => {
       assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
     }))
 
-  scenario("holds large outputs", (_, __) =>
+  scenario("holds large outputs", () =>
     Effect.gen(function*() {
       const owned = yield* load()
       const large: ConversationJournal.Entry = {

@@ -19,7 +19,7 @@ import * as Turns from "./internal/conversation/turns.ts"
 import * as WholeAnswer from "./internal/conversation/wholeAnswer.ts"
 import * as Caller from "./internal/effect/caller.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
-import * as ResponseItem from "./ResponseItem.ts"
+import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import { InvalidRequest, type ResponsesError } from "./ResponsesError.ts"
@@ -241,7 +241,7 @@ type RunError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | Pe
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
-    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: String(call.call_id), name: String(call.name), isBegun }))
+    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
   })
 
 /** The conversation whose state is in the ledger. */

@@ -1,7 +1,9 @@
 /** What a Conversation writes down, and how it goes on from there. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -67,8 +69,8 @@ const noting = (
   return { ran, tool }
 }
 
-const outputs = (items: ReadonlyArray<ResponseItem.ResponseItem>) =>
-  items.flatMap((item) => item.type === "function_call_output" ? [item.output] : [])
+const outputs = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<string> =>
+  items.flatMap((item) => item.type === "function_call_output" && typeof item.output === "string" ? [item.output] : [])
 
 /** Of a history that was written down, with the fields that say what it is. */
 const kinds = (items: ReadonlyArray<ResponseItem.ResponseItem>) => items.map(({ type }) => type)
@@ -194,10 +196,29 @@ describe("a tool whose neighbour fails", () => {
         assert.strictEqual(pay.ran.length, 1)
         assert.deepStrictEqual(broken.ran.map(({ attempt }) => attempt), [1, 2])
         assert.strictEqual(yield* count, 2)
-        assert.sameMembers(outputs(yield* conversation.history) as Array<string>, ["paid", "broken 2"])
+        assert.deepStrictEqual(outputs(yield* conversation.history).toSorted(), ["broken 2", "paid"])
       })
     )
   }
+})
+
+describe("a tool that dies", () => {
+  mocked(
+    "fails the run, though not its neighbours, and its outcome is unknown",
+    [turn([call("dies"), call("pay")]), text("ok")],
+    Effect.gen(function*() {
+      const dies = noting("dies", Effect.dieMessage("a bug"))
+      const pay = noting("pay", Effect.as(Effect.yieldNow(), "paid"))
+      const conversation = yield* Conversation.make({ model: "m", tools: [dies.tool, pay.tool] })
+      const exit = yield* Effect.exit(run(conversation.run("a")))
+      assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+      yield* run(conversation.resume)
+      const [first, second] = outputs(yield* conversation.history)
+      assert.match(first ?? "", /unknown/)
+      assert.strictEqual(second, "paid")
+      assert.strictEqual(pay.ran.length, 1)
+    })
+  )
 })
 
 describe("a tool that was interrupted", () => {
@@ -228,7 +249,7 @@ describe("a tool that was interrupted", () => {
             assert.strictEqual(slow.ran[1]?.idempotencyKey, slow.ran[0]?.idempotencyKey)
             assert.match(slow.ran[0]?.idempotencyKey ?? "", /^c:.*call_slow$/)
           } else {
-            assert.match(String(told), /outcome is unknown/)
+            assert.match(told ?? "", /outcome is unknown/)
             assert.strictEqual(slow.ran.length, 1)
           }
         })
@@ -298,8 +319,8 @@ describe("a run while a round is not complete", () => {
       const history = yield* conversation.history
       const [first, second, third] = outputs(history)
       assert.strictEqual(first, "done")
-      assert.match(String(second), /unknown/)
-      assert.match(String(third), /not run/)
+      assert.match(second ?? "", /unknown/)
+      assert.match(third ?? "", /not run/)
       assert.deepStrictEqual(history.map(ResponseItem.text).filter((words) => words !== ""), ["a", "b", "One"])
       assert.strictEqual(late.ran.length, 0)
       assert.strictEqual(slow.ran.length, 1)
@@ -419,7 +440,7 @@ describe("two owners", () => {
         assert.strictEqual((yield* Effect.flip(run(stream)))._tag, "ConversationTaken")
       }
       assert.strictEqual(yield* count, 2)
-      assert.match(String(outputs(yield* newer.history)[0]), /unknown/)
+      assert.match(outputs(yield* newer.history)[0] ?? "", /unknown/)
     })
   )
 })

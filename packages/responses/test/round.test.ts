@@ -187,7 +187,11 @@ describe("step", () => {
 
 const idsOf = (items: ReadonlyArray<ResponseItem.ResponseItem>) =>
   items.map((item) =>
-    "call_id" in item ? `${item.type === "function_call" ? "call" : "output"} ${item.call_id}` : item.type
+    item.type === "function_call"
+      ? `call ${item.call_id}`
+      : item.type === "function_call_output"
+      ? `output ${item.call_id}`
+      : item.type
   )
 
 describe("the history", () => {

@@ -22,7 +22,7 @@ export const course: FastCheck.Arbitrary<Course> = FastCheck.array(FastCheck.arr
   maxLength: 2
 })
 
-export const isQuestion = (item: ResponseItem.ResponseItem): boolean => "role" in item && item.role === "user"
+const isQuestion = (item: ResponseItem.ResponseItem): boolean => "role" in item && item.role === "user"
 
 /** The place in the course that a request asks for, as `question.round`. It follows from what the request says. */
 export const placeOf = ({ input }: ResponseRequest): string => {

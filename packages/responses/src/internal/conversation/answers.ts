@@ -20,6 +20,9 @@ const notRun = "Error: the user has discarded this call: the tool was not run"
 
 const callIdOf = ({ call }: Round.Pending): string => call.call_id
 
+const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
+  !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
+
 /** A call that fails does not stop its neighbours: what they would have given could not be known. */
 export const run = <T extends ResponseTool.Any, E>(
   tools: ReadonlyArray<T>,
@@ -54,14 +57,11 @@ export const run = <T extends ResponseTool.Any, E>(
       )
     }
 
-    const isToBeRun = ({ call, isBegun }: Round.Pending) =>
-      !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
-
     return Effect.forEach(
       Round.open(state),
       (pending) =>
         Effect.exit(
-          isToBeRun(pending)
+          isToBeRun(tools, pending)
             ? answer(pending)
             : ledger.write({ _tag: "Ended", output: ResponseTool.output(pending.call, unknownOutcome) })
         ),

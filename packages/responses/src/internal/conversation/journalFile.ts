@@ -41,7 +41,7 @@ interface Found extends Pick<Claimed, "epoch" | "values"> {
 }
 
 /** What counts for the owner that made this claim. */
-export const read = (text: string, owner: string): Found => {
+const read = (text: string, owner: string): Found => {
   const values: Array<unknown> = []
   let claims = 0
   let epoch = 0
@@ -76,6 +76,15 @@ const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
+/** On the disk when it ends. */
+const write = (fs: FileSystem.FileSystem, file: string, value: unknown): Effect.Effect<void, PlatformError> =>
+  Effect.scoped(
+    Effect.flatMap(
+      fs.open(file, { flag: "a" }),
+      (opened) => Effect.zipRight(opened.writeAll(new TextEncoder().encode(toLine(value))), opened.sync)
+    )
+  )
+
 /** Takes the conversation over and reads it. */
 export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Claimed, PlatformError> =>
   Effect.suspend(() => {
@@ -84,13 +93,6 @@ export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Cl
     let offset = 0
     let epoch = 0
     let isTaken = false
-
-    const write = (value: unknown) =>
-      Effect.scoped(Effect.flatMap(fs.open(file, { flag: "a" }), (opened) =>
-        Effect.zipRight(
-          opened.writeAll(new TextEncoder().encode(toLine(value))),
-          opened.sync
-        )))
 
     const readOn = Effect.suspend(() => Stream.runCollect(fs.stream(file, { offset }))).pipe(
       Effect.map((chunks) => {
@@ -105,7 +107,7 @@ export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Cl
     const append = (seq: number, entry: unknown) =>
       Effect.suspend(() => {
         if (isTaken) return Effect.succeed(false)
-        return write({ epoch, seq, entry }).pipe(
+        return write(fs, file, { epoch, seq, entry }).pipe(
           Effect.zipRight(readOn),
           Effect.map((text) => {
             isTaken = hasClaim(text)
@@ -114,7 +116,7 @@ export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Cl
         )
       })
 
-    return write({ owner }).pipe(
+    return write(fs, file, { owner }).pipe(
       Effect.zipRight(readOn),
       Effect.map((text) => {
         const found = read(text, owner)
