@@ -101,4 +101,9 @@ export * as ConversationJournal from "./ConversationJournal.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationOptions from "./ConversationOptions.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseTool from "./ResponseTool.ts"

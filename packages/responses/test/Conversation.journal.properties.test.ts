@@ -59,6 +59,15 @@ const journaled = (journal: ConversationJournal.Service) =>
 
 const inMemory = (course: Courses.Course) => ResponsesTest.layer(Courses.script(course))
 
+/** Writes take their time: several tools end meanwhile. */
+const slow = (journal: ConversationJournal.Service): ConversationJournal.Service => ({
+  load: (id) =>
+    Effect.map(journal.load(id), (owned) => ({
+      ...owned,
+      append: (seq, entry) => Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 10), owned.append(seq, entry))
+    }))
+})
+
 const places = Effect.map(
   Effect.flatMap(ResponsesTest.ResponsesTest, (test) => test.requests),
   (requests) => requests.map(Courses.placeOf)
@@ -67,7 +76,7 @@ const places = Effect.map(
 const undisturbed = (course: Courses.Course) =>
   Effect.gen(function*() {
     const journal = yield* ConversationJournal.makeMemory
-    const history = yield* journaled(journal)(Courses.inNewProcess(course, () => {}))
+    const history = yield* journaled(slow(journal))(Courses.inNewProcess(course, () => {}))
     // Everything that has happened is written: whoever loads the conversation has nothing left to do.
     const asked = (yield* places).length
     const again = yield* journaled(journal)(Courses.inNewProcess(course, () => {}))

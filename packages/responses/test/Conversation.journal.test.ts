@@ -113,6 +113,17 @@ describe("what is written down", () => {
   )
 
   mocked(
+    "is no history that could not be read again",
+    [],
+    Effect.gen(function*() {
+      const history = [{ ...ResponseItem.user("a"), extra: 1n }]
+      const refused = yield* Effect.flip(Conversation.open({ ...settings, history }))
+      assert.deepInclude(refused, { _tag: "InvalidRequest", field: "history" })
+      assert.deepStrictEqual(yield* entries, [])
+    })
+  )
+
+  mocked(
     "is nothing of what is refused before it is sent, and what is refused then is withdrawn",
     [text("ok")],
     Effect.gen(function*() {
@@ -399,6 +410,40 @@ describe("a history that ends in open calls", () => {
       yield* run(conversation.send(ResponseItem.functionCallOutput("call_pay", "mine too")))
       assert.deepStrictEqual(outputs(yield* conversation.history), ["paid before", "mine", "mine too"])
       assert.strictEqual(yield* Stream.runCount(conversation.resume), 0)
+    })
+  )
+
+  mocked(
+    "may be answered with the input of a run, together with another question",
+    [text("ok"), turn([call("pay"), call("other")]), text("ok")],
+    Effect.gen(function*() {
+      const pay = noting("pay", Effect.fail("no"))
+      const conversation = yield* Conversation.make({
+        model: "m",
+        history,
+        tools: [pay.tool],
+        onToolFailure: "fail"
+      })
+      yield* run(conversation.run([ResponseItem.functionCallOutput("2", "mine"), ResponseItem.user("and now?")]))
+      yield* Effect.flip(run(conversation.run("b")))
+      const one = ResponseItem.functionCallOutput("call_pay", "mine too")
+      assert.strictEqual((yield* Effect.flip(run(conversation.run(one))))._tag, "PendingRound")
+      yield* run(conversation.run([one, ResponseItem.functionCallOutput("call_other", "and this")]))
+      assert.deepStrictEqual(outputs(yield* conversation.history), ["paid before", "mine", "mine too", "and this"])
+      const said = (yield* conversation.history).map(ResponseItem.text).filter((words) => words !== "")
+      assert.deepStrictEqual(said, ["a", "and now?", "ok", "b", "ok"])
+    })
+  )
+
+  mocked(
+    "stays pending if the input that should discard them is wrong",
+    [],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ model: "m", history })
+      const input = [{ ...ResponseItem.user("a"), extra: 1n }]
+      const refused = yield* Effect.flip(run(conversation.run(input, { pending: "discard" })))
+      assert.strictEqual(refused._tag, "InvalidRequest")
+      assert.strictEqual((yield* Effect.flip(run(conversation.run("b"))))._tag, "PendingRound")
     })
   )
 

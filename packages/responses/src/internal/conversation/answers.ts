@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
+import * as Calls from "./calls.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Round from "./round.ts"
 
@@ -70,6 +72,27 @@ export const run = <T extends ResponseTool.Any, E>(
       Effect.flatMap((exits) =>
         Option.match(Exit.all(exits, { parallel: true }), { onNone: () => Effect.void, onSome: Effect.asVoid })
       )
+    )
+  })
+
+/** Whether the caller answers every open call. */
+export const isAnswered = (state: Round.State, input: ReadonlyArray<ResponseItem>): boolean => {
+  const outputs = new Set(input.filter(Calls.isOutput).map((output) => output.call_id))
+  const open = Round.open(state)
+  return open.length > 0 && open.every((pending) => outputs.has(callIdOf(pending)))
+}
+
+/** Takes the outputs that the caller gives, and gives back what else the caller says. */
+export const take = <E>(
+  ledger: Ledger<E>,
+  input: ReadonlyArray<ResponseItem>
+): Effect.Effect<ReadonlyArray<ResponseItem>, E> =>
+  Effect.suspend(() => {
+    const open = new Set(Round.open(ledger.state()).map(callIdOf))
+    const outputs = input.filter(Calls.isOutput).filter(({ call_id: callId }) => open.delete(callId))
+    return Effect.as(
+      Effect.forEach(outputs, (output) => ledger.write({ _tag: "Ended", output }), { discard: true }),
+      input.filter((item) => !Calls.isOutput(item) || !outputs.includes(item))
     )
   })
 

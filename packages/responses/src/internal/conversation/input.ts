@@ -16,14 +16,21 @@ export const notRecords = "has something in it that is no item"
 
 export const isRecords = (items: Items): boolean => items.every(Predicate.isRecord)
 
+export const problemOfHistory = (items: Items): string | undefined => {
+  if (!isRecords(items)) return notRecords
+  if (!Writable.isWritable(items)) {
+    return `cannot be written as JSON: it has a BigInt in it, refers to itself, or is nested more than ${Writable.maxDepth} deep`
+  }
+  return undefined
+}
+
 export const problemOf = (
   all: Items,
   added: Items
 ): string | undefined => {
   if (!isRecords(all)) return notRecords
-  if (!Writable.isWritable(added)) {
-    return `cannot be written as JSON: it has a BigInt in it, refers to itself, or is nested more than ${Writable.maxDepth} deep`
-  }
+  const problem = problemOfHistory(added)
+  if (problem !== undefined) return problem
   const [pending] = Calls.unanswered(all)
   return pending && `has no output for the call ${pending.call_id} of ${pending.name}`
 }

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as ResponseEvent from "../../ResponseEvent.ts"
-import type { ResponseItem } from "../../ResponseItem.ts"
 import type { ResponseRequest } from "../../ResponseRequest.ts"
 import * as Responses from "../../Responses.ts"
 import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
@@ -14,8 +13,8 @@ import * as Writable from "../wire/writable.ts"
 export interface Options<E> {
   readonly onOpen: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   readonly requestOptions: Responses.RequestOptions | undefined
-  /** `isComplete`: the server broke nothing off. */
-  readonly onEnd: (output: ReadonlyArray<ResponseItem>, isComplete: boolean) => Effect.Effect<void, E>
+  /** With the output that all events say together. `isComplete`: the server broke nothing off. */
+  readonly onEnd: (response: Responses.FinalResponse, isComplete: boolean) => Effect.Effect<void, E>
   /** Code of the caller's runs now, or does no more: its `onOpen`, or what takes the events. */
   readonly onHandOver: (isOver: boolean) => void
 }
@@ -66,10 +65,10 @@ export const stream = <E>(
   Stream.suspend(() => {
     let result: Responses.OpenResponse["result"] | undefined
     const end = (event: ResponseEvent.EndEvent): Effect.Effect<void, ResponsesError | E> => {
-      const output = result?.()?.output ?? []
-      if (!Writable.isWritable(output)) return Effect.fail(unwritable(event))
+      const response = { ...event.response, output: [], ...result?.() }
+      if (!Writable.isWritable(response.output)) return Effect.fail(unwritable(event))
       const { status = "completed" } = event.response
-      return onEnd(output, event.type === "response.completed" && status === "completed")
+      return onEnd(response, event.type === "response.completed" && status === "completed")
     }
     const events = Responses.stream(request, {
       ...requestOptions,
