@@ -180,12 +180,13 @@ export const makeFile = (
 /**
  * @example
  * ```ts
- * import { NodeContext } from "@effect/platform-node"
- * import { Effect, Layer } from "effect"
- * import { ConversationJournal } from "effect-responses"
+ * import { Effect, Stream } from "effect"
+ * import { Conversation, ConversationJournal } from "effect-responses"
  *
- * export const journal = ConversationJournal.layerFile({ directory: "conversations" }).pipe(
- *   Layer.provide(NodeContext.layer)
+ * // On Node the `FileSystem` and the `Path` come with `NodeContext.layer` of `@effect/platform-node`.
+ * export const program = Conversation.open({ id: "order-17", model: "gpt-5.5" }).pipe(
+ *   Effect.flatMap((conversation) => Stream.runDrain(conversation.resume)),
+ *   Effect.provide(ConversationJournal.layerFile({ directory: "conversations" }))
  * )
  * ```
  *

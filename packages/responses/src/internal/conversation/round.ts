@@ -12,7 +12,8 @@
  *          └────────────────────────── Sent ─────────────────────────────┘
  * ```
  *
- * `Sent` whose output has calls leads to `Answering` from each state.
+ * `Sent` whose output has calls leads to `Answering` from each state. `Withdrawn` stays in `Asking` where the history ends in
+ * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads.
  */
 import type { Entry } from "../../ConversationJournal.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
