@@ -17,12 +17,12 @@ const Node = NodeCommandExecutor.layer.pipe(Layer.provideMerge(NodeFileSystem.la
 const apiKey = Redacted.make("sk-readme")
 
 /** Runs a file as a reader would, with the environment pointing at a local server. */
-const run = (file: string) =>
+const run = (file: string, env: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function*() {
     const server = yield* ResponsesServer.make({ apiKey })
     const output = yield* Command.make("node", "--import", "tsx", `packages/examples/src/readme/${file}`).pipe(
       Command.workingDirectory(root),
-      Command.env({ OPENAI_API_KEY: Redacted.value(apiKey), OPENAI_BASE_URL: server.url }),
+      Command.env({ ...env, OPENAI_API_KEY: Redacted.value(apiKey), OPENAI_BASE_URL: server.url }),
       Command.string
     )
     return { output, requests: yield* server.requests }
@@ -57,6 +57,24 @@ describe("README.md", () => {
       assert.notProperty(first?.body, "previous_response_id")
       for (const { body } of rest) assert.isString(body.previous_response_id)
     }), 30_000)
+
+  it.scopedLive("the agent that is started again goes on where the one before was", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const whole = yield* run("resumed.ts", { JOURNAL: directory })
+      assert.match(whole.output, /^pay .* as order-17:/)
+      const file = `${directory}/order-17.jsonl`
+      const lines = (yield* fs.readFileString(file)).split("\n").filter((line) => line !== "")
+      // As if it had been killed while the tool ran.
+      yield* fs.writeFileString(file, `${lines.slice(0, 4).join("\n")}\n`)
+      const again = yield* run("resumed.ts", { JOURNAL: directory })
+      assert.strictEqual(again.output, whole.output)
+      assert.deepStrictEqual([whole.requests.length, again.requests.length], [2, 1])
+      const ended = yield* run("resumed.ts", { JOURNAL: directory })
+      assert.strictEqual(ended.output, whole.output.slice(whole.output.indexOf("\n") + 1))
+      assert.lengthOf(ended.requests, 0)
+    }).pipe(Effect.provide(NodeFileSystem.layer)), 60_000)
 
   it.effect("a forgotten response is answered by sending everything", () =>
     Effect.gen(function*() {

@@ -266,16 +266,30 @@ const textOfPart = (part: unknown): string => {
   return Predicate.isString(words) ? words : ""
 }
 
+const textOfContent = (content: unknown): string => {
+  if (Predicate.isString(content)) return content
+  return Array.isArray(content) ? content.map(textOfPart).join("") : ""
+}
+
+/** A response's output has no user's messages, and no responses in it. */
+const textOfMessage = (item: unknown): string =>
+  Predicate.isRecord(item) && item["type"] === "message" ? textOfContent(item["content"]) : ""
+
 /**
- * The text of an assistant's message, refusals included. Empty for every other item, and for a message whose content is
- * missing or is neither text nor a list. Parts without text count nothing.
+ * The text of an assistant's message, refusals included, or of all messages of a response. Empty for every other item, and
+ * for a message whose content is missing or is neither text nor a list. Parts without text count nothing.
  *
  * @since 0.1.0
  * @category getters
  */
-export const text = (item: ResponseItem): string => {
-  if (!Predicate.isRecord(item) || (item.type !== undefined && item.type !== "message")) return ""
-  const content: unknown = item.content
-  if (Predicate.isString(content)) return content
-  return Array.isArray(content) ? content.map(textOfPart).join("") : ""
+export const text = (
+  item: ResponseItem | { readonly output?: ReadonlyArray<ResponseItem> | null | undefined }
+): string => {
+  const fields: unknown = item
+  if (!Predicate.isRecord(fields)) return ""
+  const { content, output, role, type } = fields
+  if (type === undefined && role === undefined && Array.isArray(output)) {
+    return output.map(textOfMessage).join("")
+  }
+  return type === undefined || type === "message" ? textOfContent(content) : ""
 }

@@ -40,14 +40,58 @@ export type Call = FunctionCall | CustomToolCall
 export type CallOutput = FunctionCallOutput | CustomToolCallOutput
 
 /**
+ * Which of the runs for one call this is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Attempt {
+  /** 1 for the first run. A later one follows a failure, or an end that nobody has seen. */
+  readonly attempt: number
+  /**
+   * The same for each attempt at this call, and for no other call of the conversation, nor of another one whose `id`
+   * differs. Give it to a service that does a thing once per key.
+   */
+  readonly idempotencyKey: string
+}
+
+/**
+ * What a handler is told of the call that it answers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Invocation extends Attempt {
+  readonly callId: string
+  readonly call: Call
+}
+
+/**
+ * What a `Conversation` does with a call whose tool was started, and of which no output was written, as the run was
+ * interrupted or the process died.
+ *
+ * - `report`: the tool is not run again. The model is told that the outcome is unknown.
+ * - `rerun`: the tool runs again, with the same `idempotencyKey`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OnUnknownOutcome = "report" | "rerun"
+
+/**
  * @since 0.1.0
  * @category models
  */
 export interface ResponseTool<out E, out R> {
   readonly name: string
   readonly definition: Definition
-  /** Runs the handler on the text of a call. */
-  readonly handle: (call: Call) => Effect.Effect<string | ReadonlyArray<ContentPart>, E | ToolFailed, R>
+  /** Default: `report` */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /** Runs the handler on the text of a call. Without `attempt` it is the first, and its key is the id of the call. */
+  readonly handle: (
+    call: Call,
+    attempt?: Attempt
+  ) => Effect.Effect<string | ReadonlyArray<ContentPart>, E | ToolFailed, R>
 }
 
 /**
@@ -108,6 +152,14 @@ const describe = (error: unknown): string =>
   (error instanceof Error ? error.message || error.name : Inspectable.toStringUnknown(error)) || "its handler failed"
 
 const inputOf = (call: Call): unknown => call.type === "function_call" ? call.arguments : call.input
+
+const invocation = (call: Call, attempt: Attempt | undefined): Invocation => ({
+  attempt: 1,
+  idempotencyKey: said(call.call_id),
+  ...attempt,
+  callId: said(call.call_id),
+  call
+})
 
 const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed> =>
   Either.mapLeft(
@@ -181,7 +233,9 @@ export const make = <A, I, RSchema, E, R>(options: {
    * model in the description. Default: `false`
    */
   readonly strict?: boolean | undefined
-  readonly handler: (args: A, call: Call) => Effect.Effect<unknown, E, R>
+  /** Default: `report` */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
 }): ResponseTool<E, R | RSchema> => {
   const { name, strict = false } = options
   checkName(name)
@@ -211,9 +265,10 @@ export const make = <A, I, RSchema, E, R>(options: {
   return {
     name,
     definition,
-    handle: (call) =>
+    onUnknownOutcome: options.onUnknownOutcome,
+    handle: (call, attempt) =>
       read(call).pipe(
-        Effect.flatMap((args) => options.handler(args, call)),
+        Effect.flatMap((args) => options.handler(args, invocation(call, attempt))),
         Effect.flatMap((value) => toOutput(call, value))
       )
   }
@@ -233,7 +288,9 @@ export const custom = <E, R>(options: {
    * Default: any text
    */
   readonly format?: object | undefined
-  readonly handler: (input: string, call: Call) => Effect.Effect<unknown, E, R>
+  /** Default: `report` */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
 }): ResponseTool<E, R> => {
   checkName(options.name)
   return {
@@ -244,7 +301,12 @@ export const custom = <E, R>(options: {
       ...(options.description === undefined ? {} : { description: options.description }),
       ...(options.format === undefined ? {} : { format: options.format })
     },
-    handle: (call) => Effect.flatMap(options.handler(said(inputOf(call)), call), (value) => toOutput(call, value))
+    onUnknownOutcome: options.onUnknownOutcome,
+    handle: (call, attempt) =>
+      Effect.flatMap(
+        options.handler(said(inputOf(call)), invocation(call, attempt)),
+        (value) => toOutput(call, value)
+      )
   }
 }
 
@@ -285,10 +347,11 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
 /** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
 const handle = <R>(
   tool: ResponseTool<unknown, R>,
-  call: Call
+  call: Call,
+  attempt: Attempt | undefined
 ): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-  Effect.mapError(tool.handle(call), (error) =>
+  Effect.mapError(tool.handle(call, attempt), (error) =>
     error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
       Effect.flatMap((value) =>
         toOutput(call, value)
@@ -305,14 +368,15 @@ const handle = <R>(
 export const answer = <T extends Any>(
   tools: ReadonlyArray<T>,
   call: Call,
-  onFailure: "output" | "fail"
+  onFailure: "output" | "fail",
+  attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
   const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
   const handled = tool === undefined
     ? Effect.fail(
       failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)
     )
-    : handle(tool, call)
+    : handle(tool, call, attempt)
   return handled.pipe(
     onFailure === "fail"
       ? (self) => self

@@ -91,4 +91,19 @@ export * as Conversation from "./Conversation.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationError from "./ConversationError.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ConversationJournal from "./ConversationJournal.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ConversationOptions from "./ConversationOptions.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseTool from "./ResponseTool.ts"

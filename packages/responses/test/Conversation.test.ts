@@ -421,3 +421,36 @@ describe("fork and warmUp", () => {
     })
   )
 })
+
+describe("ask", () => {
+  mocked(
+    "gives the text of the last response, and what all of them used",
+    [turn([text("Let me see. "), call("add", { a: 1, b: 2 })]), turn([text("It is "), text("3")])],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, tools: [add] })
+      const answer = yield* conversation.ask("1 + 2?")
+      assert.strictEqual(answer.text, "It is 3")
+      assert.strictEqual(answer.rounds, 2)
+      assert.deepStrictEqual(kinds(answer.output), ["message", "message"])
+      assert.deepStrictEqual(answer.responses.map(ResponseItem.text), ["Let me see. ", "It is 3"])
+      const [first, second] = answer.responses.map(({ usage }) => usage)
+      assert(first && second && answer.usage)
+      assert.isAbove(first.total_tokens, 0)
+      assert.strictEqual(answer.usage.total_tokens, first.total_tokens + second.total_tokens)
+      assert.strictEqual(answer.usage.output_tokens, first.output_tokens + second.output_tokens)
+    })
+  )
+
+  mocked(
+    "fails as run does, and may resume first",
+    [call("add", { a: 1, b: 2 }), ResponsesTest.drop(), text("3"), text("4")],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, tools: [add] })
+      assert.strictEqual((yield* Effect.flip(conversation.ask("1 + 2?")))._tag, "ConnectionError")
+      assert.strictEqual((yield* Effect.flip(conversation.ask("1 + 3?")))._tag, "PendingRound")
+      const answer = yield* conversation.ask("1 + 3?", { pending: "resume" })
+      assert.deepStrictEqual(answer.responses.map(ResponseItem.text), ["3", "4"])
+      assert.strictEqual(answer.text, "4")
+    })
+  )
+})

@@ -18,6 +18,11 @@ describe("text", () => {
     [assistant([null, 3, "x", [], {}, { type: null }]), ""],
     [assistant([{ type: "output_text" }, { type: "output_text", text: null }, { type: "refusal", refusal: {} }]), ""],
     [{ type: null, content: "Hello" }, ""],
+    [{ id: "resp_1", output: [assistant("Hel"), { type: "function_call" }, null, assistant("lo")] }, "Hello"],
+    [{ id: "resp_1", output: [] }, ""],
+    [{ id: "resp_1", output: null }, ""],
+    [{ type: "function_call_output", call_id: "c", output: [assistant("Hello")] }, ""],
+    [{ role: "user", content: "Hello", output: [assistant("no")] }, "Hello"],
     [{}, ""],
     [null, ""],
     [3, ""]

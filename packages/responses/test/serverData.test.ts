@@ -20,6 +20,7 @@ import {
 import * as Connector from "../src/Connector.ts"
 import * as PublicContinuation from "../src/Continuation.ts"
 import * as Conversation from "../src/Conversation.ts"
+import type * as ConversationError from "../src/ConversationError.ts"
 import * as EffectResponses from "../src/index.ts"
 import * as Continuation from "../src/internal/compare/continuation.ts"
 import * as Rule from "../src/internal/compare/rule.ts"
@@ -327,7 +328,16 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "spanName",
     "requestAttributes"
   ],
-  Conversation: ["TooManyRounds"],
+  Conversation: ["open"],
+  ConversationError: ["TooManyRounds", "PendingRound", "ConversationTaken", "JournalFailed"],
+  ConversationJournal: [
+    "ConversationJournal",
+    "Entry",
+    "makeMemory",
+    "layerMemory",
+    "makeFile",
+    "layerFile"
+  ],
   ResponseTool: ["ToolFailed", "InvalidTool", "definitions", "parameters"],
   "unstable/Continuation": ["make"],
   "unstable/Endpoint": ["fromConfig", "urls"],
@@ -441,7 +451,7 @@ describe("a conversation that is answered with anything", () => {
     ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
   ]
   type Ask = (conversation: Conversation.Conversation) => Stream.Stream<unknown, ResponsesError.ResponsesError | Failed>
-  type Failed = ResponseTool.ToolFailed | Conversation.TooManyRounds
+  type Failed = ResponseTool.ToolFailed | ConversationError.TooManyRounds | ConversationError.PendingRound
 
   const asks: Readonly<Record<string, Ask>> = {
     send: (conversation) => conversation.send("Hi"),

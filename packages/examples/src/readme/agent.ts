@@ -18,7 +18,8 @@ const program = Effect.gen(function*() {
     tools: [weather]
   })
   yield* Stream.runDrain(conversation.run("Where is it warmer, in Oslo or in Reykjavik?"))
-  yield* Stream.runDrain(conversation.run("And in Rome?"))
+  const { text, usage } = yield* conversation.ask("And in Rome?")
+  yield* Console.log(text, usage?.total_tokens)
   yield* Effect.forEach(yield* conversation.history, (item) => Console.log(item.type, ResponseItem.text(item)))
 })
 

@@ -17,9 +17,14 @@ export const isCall = (item: ResponseItem): item is Call =>
 export const isOutput = (item: ResponseItem): item is CallOutput =>
   item.type === "function_call_output" || item.type === "custom_tool_call_output"
 
+/** Some servers number the calls of each response anew: an output answers the call before it. */
 export const unanswered = (items: ReadonlyArray<ResponseItem>): ReadonlyArray<Call> => {
-  const answered = new Set(items.filter(isOutput).map((item) => item.call_id))
-  return items.filter(isCall).filter((call) => !answered.has(call.call_id))
+  const open = new Map<string, Call>()
+  for (const item of items) {
+    if (isCall(item)) open.set(item.call_id, item)
+    else if (isOutput(item)) open.delete(item.call_id)
+  }
+  return [...open.values()]
 }
 
 const wordsOf = (call: Call): string => call.type === "function_call" ? call.arguments : call.input

@@ -2,19 +2,19 @@
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import * as ResponseEvent from "../../ResponseEvent.ts"
-import type { ResponseItem } from "../../ResponseItem.ts"
 import type { ResponseRequest } from "../../ResponseRequest.ts"
 import * as Responses from "../../Responses.ts"
 import { MalformedEvent, type ResponsesError } from "../../ResponsesError.ts"
 import * as Writable from "../wire/writable.ts"
 
-export interface Options {
+export interface Options<E> {
   readonly onOpen: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   readonly requestOptions: Responses.RequestOptions | undefined
-  /** `isComplete`: the server broke nothing off. */
-  readonly onEnd: (output: ReadonlyArray<ResponseItem>, isComplete: boolean) => void
+  /** With the output that all events say together. `isComplete`: the server broke nothing off. */
+  readonly onEnd: (response: Responses.FinalResponse, isComplete: boolean) => Effect.Effect<void, E>
   /** Code of the caller's runs now, or does no more: its `onOpen`, or what takes the events. */
   readonly onHandOver: (isOver: boolean) => void
 }
@@ -28,27 +28,28 @@ const unwritable = ({ response, type }: ResponseEvent.EndEvent): MalformedEvent 
     delivery: "partial"
   })
 
-type Pass = Channel.Channel<Events, Events, ResponsesError, ResponsesError, unknown, unknown>
+type Pass<E> = Channel.Channel<Events, Events, ResponsesError | E, ResponsesError, unknown, unknown>
 
 /** `onEnd` looks at the last event first. Its failure takes the place of the event. */
-const passing = (
-  onEnd: (event: ResponseEvent.EndEvent) => ResponsesError | undefined,
-  onHandOver: Options["onHandOver"]
-): Pass => {
-  const handOver = (events: Events, next: () => Pass): Pass => {
+const passing = <E>(
+  onEnd: (event: ResponseEvent.EndEvent) => Effect.Effect<void, ResponsesError | E>,
+  onHandOver: Options<E>["onHandOver"]
+): Pass<E> => {
+  const handOver = (events: Events, next: () => Pass<E>): Pass<E> => {
     onHandOver(true)
     return Channel.flatMap(Channel.write(events), () => {
       onHandOver(false)
       return next()
     })
   }
-  const pass: Pass = Channel.readWith({
+  const pass: Pass<E> = Channel.readWith({
     onInput: (events: Events) => {
       const last = Chunk.isNonEmpty(events) ? Chunk.lastNonEmpty(events) : undefined
-      const error = last !== undefined && ResponseEvent.isEnd(last) ? onEnd(last) : undefined
-      return error === undefined
-        ? handOver(events, () => pass)
-        : handOver(Chunk.dropRight(events, 1), () => Channel.fail(error))
+      if (last === undefined || !ResponseEvent.isEnd(last)) return handOver(events, () => pass)
+      return Channel.flatMap(Channel.fromEffect(Effect.either(onEnd(last))), (ended) =>
+        Either.isRight(ended)
+          ? handOver(events, () => pass)
+          : handOver(Chunk.dropRight(events, 1), () => Channel.fail(ended.left)))
     },
     onFailure: Channel.fail,
     onDone: Channel.succeed
@@ -57,18 +58,17 @@ const passing = (
 }
 
 /** Output that could not be sent back fails the stream, and `onEnd` is not told of it. */
-export const stream = (
+export const stream = <E>(
   request: ResponseRequest,
-  { onEnd, onHandOver, onOpen, requestOptions }: Options
-): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses.Responses> =>
+  { onEnd, onHandOver, onOpen, requestOptions }: Options<E>
+): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E, Responses.Responses> =>
   Stream.suspend(() => {
     let result: Responses.OpenResponse["result"] | undefined
-    const end = (event: ResponseEvent.EndEvent) => {
-      const output = result?.()?.output ?? []
-      if (!Writable.isWritable(output)) return unwritable(event)
+    const end = (event: ResponseEvent.EndEvent): Effect.Effect<void, ResponsesError | E> => {
+      const response = { ...event.response, output: [], ...result?.() }
+      if (!Writable.isWritable(response.output)) return Effect.fail(unwritable(event))
       const { status = "completed" } = event.response
-      onEnd(output, event.type === "response.completed" && status === "completed")
-      return undefined
+      return onEnd(response, event.type === "response.completed" && status === "completed")
     }
     const events = Responses.stream(request, {
       ...requestOptions,

@@ -1,0 +1,80 @@
+/**
+ * What can go wrong with a conversation, beside what can go wrong with each of its requests.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The model went on calling tools for longer than allowed. What was done so far is in the history.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyRounds
+  extends Schema.TaggedError<TooManyRounds>("effect-responses/TooManyRounds")("TooManyRounds", {
+    rounds: Schema.Number
+  })
+{
+  override get message(): string {
+    return `The model still called tools after ${this.rounds} rounds: raise maxRounds, or look at what it is missing`
+  }
+}
+
+/**
+ * The conversation has calls that were not answered, or outputs that the model has not seen. Nothing was asked: `resume`
+ * first, or say with `pending` what is to become of them.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
+  /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
+  calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
+}) {
+  override get message(): string {
+    const what = this.calls.length === 0
+      ? "outputs that the model has not seen"
+      : `calls without an output (${this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")})`
+    return `The round before ended with ${what}: resume it, or run with { pending: "resume" } or { pending: "discard" }`
+  }
+}
+
+/**
+ * Another owner has loaded the conversation since. Nothing was written: stop, or load it again to take it back.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConversationTaken
+  extends Schema.TaggedError<ConversationTaken>("effect-responses/ConversationTaken")("ConversationTaken", {
+    id: Schema.String,
+    epoch: Schema.Number
+  })
+{
+  override get message(): string {
+    return `The conversation ${this.id} was taken over by another owner, after epoch ${this.epoch}: only that one may go on`
+  }
+}
+
+/**
+ * The journal cannot be used.
+ *
+ * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
+ * - `Malformed`: what it holds is no journal of a conversation.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class JournalFailed
+  extends Schema.TaggedError<JournalFailed>("effect-responses/JournalFailed")("JournalFailed", {
+    id: Schema.String,
+    reason: Schema.Literal("Unreachable", "Malformed"),
+    description: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  })
+{
+  override get message(): string {
+    return `The journal of the conversation ${this.id} cannot be used: ${this.description}`
+  }
+}

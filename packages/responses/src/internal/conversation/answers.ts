@@ -1,0 +1,108 @@
+/** Answers the open calls of a response, and writes down each start before the tool runs and each output as it comes. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { ResponseItem } from "../../ResponseItem.ts"
+import * as ResponseTool from "../../ResponseTool.ts"
+import * as Calls from "./calls.ts"
+import type { Ledger } from "./ledger.ts"
+import * as Round from "./round.ts"
+
+export interface Options {
+  /** Of the conversation. */
+  readonly id: string
+  readonly concurrency: number | undefined
+  readonly onToolFailure: "output" | "fail"
+}
+
+const unknownOutcome = "Error: the outcome is unknown: the tool was started, and stopped before it gave an output. " +
+  "It may have done its work or a part of it"
+
+const notRun = "Error: the user has discarded this call: the tool was not run"
+
+const callIdOf = ({ call }: Round.Pending): string => call.call_id
+
+const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
+  !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
+
+/** A call that fails does not stop its neighbours: what they would have given could not be known. */
+export const run = <T extends ResponseTool.Any, E>(
+  tools: ReadonlyArray<T>,
+  ledger: Ledger<E>,
+  { concurrency, id, onToolFailure }: Options
+): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+  Effect.suspend(() => {
+    const state = ledger.state()
+    if (state._tag !== "Answering") return Effect.void
+
+    const start = (pending: Round.Pending, attempt: number) =>
+      ledger.write({ _tag: "Started", callId: callIdOf(pending), attempt }).pipe(
+        // The tool does not run then, which is no unknown outcome.
+        Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: callIdOf(pending) })))
+      )
+
+    const answer = (pending: Round.Pending) => {
+      const { call } = pending
+      const attempt = pending.attempt + 1
+      const idempotencyKey = `${id}:${Round.keyOf(state, call)}`
+      // What a tool has given is written down even if the interruption comes at that moment.
+      return Effect.uninterruptibleMask((restore) =>
+        start(pending, attempt).pipe(
+          Effect.zipRight(restore(ResponseTool.answer(tools, call, onToolFailure, { attempt, idempotencyKey }))),
+          Effect.flatMap((output) => ledger.write({ _tag: "Ended", output })),
+          Effect.tapError((error) =>
+            error instanceof ResponseTool.ToolFailed
+              ? ledger.write({ _tag: "Failed", callId: callIdOf(pending) })
+              : Effect.void
+          )
+        )
+      )
+    }
+
+    return Effect.forEach(
+      Round.open(state),
+      (pending) =>
+        Effect.exit(
+          isToBeRun(tools, pending)
+            ? answer(pending)
+            : ledger.write({ _tag: "Ended", output: ResponseTool.output(pending.call, unknownOutcome) })
+        ),
+      { concurrency: concurrency ?? "unbounded" }
+    ).pipe(
+      Effect.flatMap((exits) =>
+        Option.match(Exit.all(exits, { parallel: true }), { onNone: () => Effect.void, onSome: Effect.asVoid })
+      )
+    )
+  })
+
+/** Whether the caller answers every open call. */
+export const isAnswered = (state: Round.State, input: ReadonlyArray<ResponseItem>): boolean => {
+  const outputs = new Set(input.filter(Calls.isOutput).map((output) => output.call_id))
+  const open = Round.open(state)
+  return open.length > 0 && open.every((pending) => outputs.has(callIdOf(pending)))
+}
+
+/** Takes the outputs that the caller gives, and gives back what else the caller says. */
+export const take = <E>(
+  ledger: Ledger<E>,
+  input: ReadonlyArray<ResponseItem>
+): Effect.Effect<ReadonlyArray<ResponseItem>, E> =>
+  Effect.suspend(() => {
+    const open = new Set(Round.open(ledger.state()).map(callIdOf))
+    const outputs = input.filter(Calls.isOutput).filter(({ call_id: callId }) => open.delete(callId))
+    return Effect.as(
+      Effect.forEach(outputs, (output) => ledger.write({ _tag: "Ended", output }), { discard: true }),
+      input.filter((item) => !Calls.isOutput(item) || !outputs.includes(item))
+    )
+  })
+
+/** Answers the open calls without their tools. */
+export const discard = <E>(ledger: Ledger<E>): Effect.Effect<void, E> =>
+  Effect.suspend(() =>
+    Effect.forEach(
+      Round.open(ledger.state()),
+      ({ call, isBegun }) =>
+        ledger.write({ _tag: "Ended", output: ResponseTool.output(call, isBegun ? unknownOutcome : notRun) }),
+      { discard: true }
+    )
+  )

@@ -1,0 +1,196 @@
+/** The loop of a conversation: does what its state asks for, and writes down what comes of it. */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import { PendingRound, TooManyRounds } from "../../ConversationError.ts"
+import type { Entry } from "../../ConversationJournal.ts"
+import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
+import type * as ResponseEvent from "../../ResponseEvent.ts"
+import type { ResponseItem } from "../../ResponseItem.ts"
+import type { ResponseRequest } from "../../ResponseRequest.ts"
+import * as Responses from "../../Responses.ts"
+import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
+import * as ResponseTool from "../../ResponseTool.ts"
+import * as Caller from "../effect/caller.ts"
+import * as Answers from "./answers.ts"
+import * as Given from "./input.ts"
+import * as Kept from "./kept.ts"
+import type { Ledger } from "./ledger.ts"
+import * as Round from "./round.ts"
+import * as Turns from "./turns.ts"
+import * as WholeAnswer from "./wholeAnswer.ts"
+
+type Items = ReadonlyArray<ResponseItem>
+
+/** Told of each response when it has been written down. */
+type OnResponse = (response: Responses.FinalResponse) => void
+
+type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E
+
+type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent, LoopError<E> | E2, R>
+
+const pendingRound = (state: Round.State): PendingRound =>
+  new PendingRound({
+    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
+  })
+
+const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
+
+export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
+  options: Options<Tools>,
+  id: string,
+  ledger: Ledger<E>,
+  context: Context.Context<Responses.Responses>
+) => {
+  const {
+    concurrency,
+    history: _history,
+    id: _id,
+    maxRounds = 100,
+    onOpen,
+    onToolFailure = "output",
+    otherTools,
+    tools: given,
+    ...settings
+  } = options
+  type R = ResponseTool.Requirements<Tools[number]>
+  const tools: ReadonlyArray<Tools[number]> = given ?? []
+  const definitions = ResponseTool.definitions(tools, otherTools ?? [])
+  const turns = Turns.make()
+  /** Of the latest `run`. */
+  let runOptions: Responses.RequestOptions | undefined
+
+  const toRequest = (input: Items): ResponseRequest =>
+    Caller.mark({
+      ...settings,
+      ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
+      input
+    }, turns)
+
+  const check = (input: Items): Effect.Effect<void, InvalidRequest> =>
+    Effect.zipRight(
+      definitions,
+      Effect.suspend(() => {
+        const problem = Given.problemOf([...Round.items(ledger.state()), ...input], input)
+        return problem === undefined ? Effect.void : Effect.fail(invalid(problem))
+      })
+    )
+
+  /** One response; what the history is to keep of it is written down before the last event passes. */
+  const ask = (
+    before: Items,
+    requestOptions: Responses.RequestOptions | undefined,
+    toEntry: (kept: Items) => Entry,
+    onResponse: OnResponse
+  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
+    WholeAnswer.stream(toRequest(before), {
+      onOpen,
+      requestOptions,
+      onHandOver: turns.handOver,
+      onEnd: (response, isComplete) => {
+        const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
+        return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
+      }
+    }).pipe(Stream.provideContext(context))
+
+  const answers = Effect.suspend(() => {
+    turns.handOver(true)
+    return Answers.run(tools, ledger, { id, concurrency, onToolFailure })
+  }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
+
+  /** Does what the state asks for, until it asks for nothing. */
+  const rounds = (onResponse: OnResponse, number = 1): Loop<E, R> =>
+    Stream.suspend((): Loop<E, R> => {
+      const state = ledger.state()
+      switch (state._tag) {
+        case "Idle":
+          return Stream.empty
+        case "Asking": {
+          if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
+          const before = [...state.history, ...state.input]
+          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), onResponse)
+          return Stream.concat(
+            // Asking for the same again would be refused again.
+            Stream.tapError(
+              asked,
+              (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
+            ),
+            rounds(onResponse, number + 1)
+          )
+        }
+        case "Answering":
+          return Stream.concat(Stream.execute(answers), rounds(onResponse, number))
+      }
+    })
+
+  const begin = (input: Items, onResponse: OnResponse): Loop<E, R> =>
+    Stream.unwrap(
+      Effect.as(Effect.zipRight(check(input), ledger.write({ _tag: "Asked", input })), rounds(onResponse))
+    )
+
+  const goOn = (onResponse: OnResponse): Loop<E, R> =>
+    Stream.suspend(() =>
+      Given.isRecords(ledger.state().history) ? rounds(onResponse) : Stream.fail(invalid(Given.notRecords))
+    )
+
+  const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
+    Stream.unwrapScoped(Effect.as(Effect.zipRight(turns.take, ledger.flush), stream))
+
+  /** The caller answers the open calls, and may say more. */
+  const answered = (input: Items, onResponse: OnResponse): Loop<E, R> =>
+    Stream.unwrap(
+      Effect.map(
+        Effect.zipRight(check(input), Answers.take(ledger, input)),
+        (rest) => rest.length === 0 ? rounds(onResponse) : begin(rest, onResponse)
+      )
+    )
+
+  const run = (
+    input: Input,
+    { pending, ...requestOptions }: RunOptions = {},
+    onResponse: OnResponse = () => {}
+  ): Loop<E, R, PendingRound> =>
+    exclusively(Stream.suspend((): Loop<E, R, PendingRound> => {
+      const state = ledger.state()
+      const items = Given.toItems(input)
+      const isPending = Round.isUnfinished(state)
+      const isAnswered = isPending && Answers.isAnswered(state, items)
+      if (isPending && !isAnswered && pending === undefined) return Stream.fail(pendingRound(state))
+      // What is pending stays as it is if the input is wrong.
+      const problem = isAnswered ? undefined : Given.problemOf(items, items)
+      if (problem !== undefined) return Stream.fail(invalid(problem))
+      runOptions = requestOptions
+      if (isAnswered) return answered(items, onResponse)
+      const started = Stream.suspend(() => begin(items, onResponse))
+      if (!isPending) return started
+      return Stream.concat(
+        pending === "resume" ? goOn(onResponse) : Stream.execute(Answers.discard(ledger)),
+        started
+      )
+    }))
+
+  return {
+    run,
+    // Made when it is asked for, as most conversations of a program do nothing at a time.
+    get resume() {
+      return exclusively(goOn(() => {}))
+    },
+    send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
+      exclusively(Stream.suspend(() => {
+        const items = Given.toItems(input)
+        const before = [...Round.items(ledger.state()), ...items]
+        const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }), () => {})
+        return Stream.unwrap(Effect.as(check(items), asked))
+      })),
+    get warmUp() {
+      return Effect.zipRight(
+        Effect.zipRight(turns.check, definitions),
+        Effect.suspend(() =>
+          Effect.asVoid(Effect.provide(Responses.warmUp(toRequest(ledger.state().history)), context))
+        )
+      )
+    }
+  }
+}

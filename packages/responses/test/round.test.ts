@@ -1,0 +1,242 @@
+/** The state of a conversation: every state with everything that may be written down. */
+import { assert, describe, it } from "@effect/vitest"
+import type { Entry } from "../src/ConversationJournal.ts"
+import * as Round from "../src/internal/conversation/round.ts"
+import * as ResponseItem from "../src/ResponseItem.ts"
+
+const call = (call_id: string): ResponseItem.FunctionCall => ({
+  type: "function_call",
+  call_id,
+  name: "pay",
+  arguments: "{}"
+})
+const output = (callId: string) => ResponseItem.functionCallOutput(callId, "done")
+const question = ResponseItem.user("a")
+const answer = ResponseItem.message("assistant", "b")
+
+const from = (...entries: ReadonlyArray<Entry>): Round.State =>
+  entries.reduce<Round.State>((state, entry) => {
+    const next = Round.step(state, entry)
+    if (next === undefined) throw new Error(`${entry._tag} in ${state._tag}`)
+    return next
+  }, Round.fromHistory([]))
+
+const asked: Entry = { _tag: "Asked", input: [question] }
+const calls: Entry = { _tag: "Answered", output: [call("1"), call("2")] }
+const started: Entry = { _tag: "Started", callId: "1", attempt: 1 }
+const ended: Entry = { _tag: "Ended", output: output("1") }
+const endedLast: Entry = { _tag: "Ended", output: output("2") }
+
+const states = {
+  new: from(),
+  idle: from(asked, { _tag: "Answered", output: [answer] }),
+  asking: from(asked),
+  askingAgain: from(asked, calls, ended, endedLast),
+  answering: from(asked, calls),
+  begun: from(asked, calls, started),
+  halfAnswered: from(asked, calls, started, ended)
+} satisfies Record<string, Round.State>
+
+const entries = {
+  Loaded: { _tag: "Loaded", history: [question, call("1")] },
+  LoadedWhole: { _tag: "Loaded", history: [question, answer] },
+  Asked: { _tag: "Asked", input: [ResponseItem.user("c")] },
+  Withdrawn: { _tag: "Withdrawn" },
+  Answered: { _tag: "Answered", output: [answer] },
+  AnsweredWithCalls: { _tag: "Answered", output: [call("1"), call("2")] },
+  Sent: { _tag: "Sent", input: [ResponseItem.user("c")], output: [answer] },
+  SentOutputs: { _tag: "Sent", input: [output("1"), output("2")], output: [answer] },
+  Started: started,
+  StartedAgain: { _tag: "Started", callId: "1", attempt: 2 },
+  Failed: { _tag: "Failed", callId: "1" },
+  Ended: ended,
+  EndedLast: endedLast,
+  EndedOther: { _tag: "Ended", output: output("3") }
+} satisfies Record<string, Entry>
+
+type Row = Readonly<Record<keyof typeof entries, string>>
+
+const no = "-"
+
+/** The tag that follows and how many calls are open then; `-` where it cannot happen. */
+const table: Readonly<Record<keyof typeof states, Row>> = {
+  new: {
+    Loaded: "Answering 1",
+    LoadedWhole: "Idle 0",
+    Asked: "Asking 0",
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Idle 0",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: no,
+    EndedOther: no
+  },
+  idle: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: "Asking 0",
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Idle 0",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: no,
+    EndedOther: no
+  },
+  asking: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: "Asking 0",
+    Withdrawn: "Idle 0",
+    Answered: "Idle 0",
+    AnsweredWithCalls: "Answering 2",
+    Sent: "Idle 0",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: no,
+    EndedOther: no
+  },
+  askingAgain: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: "Asking 0",
+    Withdrawn: "Asking 0",
+    Answered: "Idle 0",
+    AnsweredWithCalls: "Answering 2",
+    Sent: "Idle 0",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: no,
+    EndedOther: no
+  },
+  answering: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 2",
+    SentOutputs: "Idle 0",
+    Started: "Answering 2",
+    StartedAgain: no,
+    Failed: no,
+    Ended: "Answering 1",
+    EndedLast: "Answering 1",
+    EndedOther: no
+  },
+  begun: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 2",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: "Answering 2",
+    Failed: "Answering 2",
+    Ended: "Answering 1",
+    EndedLast: "Answering 1",
+    EndedOther: no
+  },
+  halfAnswered: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 1",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: "Asking 0",
+    EndedOther: no
+  }
+}
+
+describe("step", () => {
+  const rows = Object.entries(table).flatMap(([state, row]) =>
+    Object.entries(row).map(([entry, expected]) => ({ state, entry, expected }))
+  )
+
+  it.each(rows)("$entry in the state $state: $expected", ({ entry, expected, state }) => {
+    const next = Round.step(states[state as keyof typeof states], entries[entry as keyof typeof entries])
+    assert.strictEqual(next === undefined ? no : `${next._tag} ${Round.open(next).length}`, expected)
+  })
+})
+
+const idsOf = (items: ReadonlyArray<ResponseItem.ResponseItem>) =>
+  items.map((item) =>
+    item.type === "function_call"
+      ? `call ${item.call_id}`
+      : item.type === "function_call_output"
+      ? `output ${item.call_id}`
+      : item.type
+  )
+
+describe("the history", () => {
+  it("grows by a whole round, with the outputs in the order of the calls", () => {
+    const before = from(asked, calls, endedLast)
+    assert.deepStrictEqual(before.history, [])
+    assert.deepStrictEqual(idsOf(Round.items(before)), ["message", "call 1", "call 2", "output 2"])
+    assert.deepStrictEqual(idsOf(from(asked, calls, endedLast, ended).history), [
+      "message",
+      "call 1",
+      "call 2",
+      "output 1",
+      "output 2"
+    ])
+  })
+
+  it("has what is sent in the middle of a round behind what is known of the round", () => {
+    const state = from(asked, calls, ended, { _tag: "Sent", input: [output("2")], output: [answer] })
+    assert.deepStrictEqual(idsOf(state.history), ["message", "call 1", "call 2", "output 1", "output 2", "message"])
+  })
+
+  it("says by itself what is left to do", () => {
+    const open = Round.fromHistory([question, call("1"), call("2"), output("2")])
+    assert.deepStrictEqual(Round.open(open).map((pending) => pending.call.call_id), ["1"])
+    assert.strictEqual(Round.fromHistory([question, call("1"), output("1")])._tag, "Asking")
+    assert.strictEqual(Round.fromHistory([question, answer])._tag, "Idle")
+    // A server that numbers the calls of each response anew.
+    assert.strictEqual(Round.fromHistory([question, call("1"), output("1"), call("1")])._tag, "Answering")
+  })
+})
+
+describe("a call", () => {
+  const pending = (...more: ReadonlyArray<Entry>) => Round.open(from(asked, calls, ...more))[0]
+
+  it("is begun until it ends or fails, and each attempt is counted", () => {
+    assert.deepInclude(pending(), { attempt: 0, isBegun: false })
+    assert.deepInclude(pending(started), { attempt: 1, isBegun: true })
+    assert.deepInclude(pending(started, entries.Failed), { attempt: 1, isBegun: false })
+    assert.deepInclude(pending(started, entries.StartedAgain), { attempt: 2, isBegun: true })
+  })
+
+  it("has a key of its own, also where a server numbers the calls of each response anew", () => {
+    const keys = [from(asked, calls), from(asked, calls, ended, endedLast, calls)].flatMap((state) =>
+      state._tag === "Answering" ? state.calls.map(({ call }) => Round.keyOf(state, call)) : []
+    )
+    assert.strictEqual(new Set(keys).size, 4)
+  })
+})
