@@ -34,8 +34,11 @@ export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = rea
   readonly maxRounds?: number | undefined
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
-  /** A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. Default: `output` */
-  readonly onToolFailure?: "output" | "fail" | undefined
+  /**
+   * A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. A function writes what the
+   * model is told. The `onFailure` of a tool comes first. Default: `output`
+   */
+  readonly onToolFailure?: ResponseTool.OnFailure | undefined
 }
 
 /**

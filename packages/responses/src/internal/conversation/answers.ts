@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Calls from "./calls.ts"
+import type { Exclusive } from "./exclusive.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Round from "./round.ts"
 
@@ -12,7 +13,8 @@ export interface Options {
   /** Of the conversation. */
   readonly id: string
   readonly concurrency: number | undefined
-  readonly onToolFailure: "output" | "fail"
+  readonly onToolFailure: ResponseTool.OnFailure
+  readonly exclusive: Exclusive
 }
 
 const unknownOutcome = "Error: the outcome is unknown: the tool was started, and stopped before it gave an output. " +
@@ -22,14 +24,17 @@ const notRun = "Error: the user has discarded this call: the tool was not run"
 
 const callIdOf = ({ call }: Round.Pending): string => call.call_id
 
-const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
-  !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
+const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, { call }: Round.Pending): ResponseTool.Any | undefined =>
+  tools.find(({ name }) => name === call.name)
+
+const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, pending: Round.Pending): boolean =>
+  !pending.isBegun || toolOf(tools, pending)?.onUnknownOutcome === "rerun"
 
 /** A call that fails does not stop its neighbours: what they would have given could not be known. */
 export const run = <T extends ResponseTool.Any, E>(
   tools: ReadonlyArray<T>,
   ledger: Ledger<E>,
-  { concurrency, id, onToolFailure }: Options
+  { concurrency, exclusive, id, onToolFailure }: Options
 ): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
   Effect.suspend(() => {
     const state = ledger.state()
@@ -51,7 +56,8 @@ export const run = <T extends ResponseTool.Any, E>(
           Effect.zipRight(restore(ResponseTool.answer(tools, call, onToolFailure, { attempt, idempotencyKey }))),
           Effect.flatMap((output) => ledger.write({ _tag: "Ended", output })),
           Effect.tapError((error) =>
-            error instanceof ResponseTool.ToolFailed
+            // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
+            error instanceof ResponseTool.ToolFailed && !error.isOutcomeUnknown
               ? ledger.write({ _tag: "Failed", callId: callIdOf(pending) })
               : Effect.void
           )
@@ -64,7 +70,8 @@ export const run = <T extends ResponseTool.Any, E>(
       (pending) =>
         Effect.exit(
           isToBeRun(tools, pending)
-            ? answer(pending)
+            // It has not been started while it waits for its turn.
+            ? exclusive.run(toolOf(tools, pending)?.exclusive === true, answer(pending))
             : ledger.write({ _tag: "Ended", output: ResponseTool.output(pending.call, unknownOutcome) })
         ),
       { concurrency: concurrency ?? "unbounded" }

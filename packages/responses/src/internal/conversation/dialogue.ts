@@ -15,6 +15,7 @@ import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Answers from "./answers.ts"
+import * as Exclusive from "./exclusive.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
 import type { Ledger } from "./ledger.ts"
@@ -59,6 +60,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const tools: ReadonlyArray<Tools[number]> = given ?? []
   const definitions = ResponseTool.definitions(tools, otherTools ?? [])
   const turns = Turns.make()
+  const exclusive = Exclusive.make()
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
@@ -97,7 +99,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   const answers = Effect.suspend(() => {
     turns.handOver(true)
-    return Answers.run(tools, ledger, { id, concurrency, onToolFailure })
+    return Answers.run(tools, ledger, { id, concurrency, onToolFailure, exclusive })
   }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
 
   /** Does what the state asks for, until it asks for nothing. */
