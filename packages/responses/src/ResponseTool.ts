@@ -212,7 +212,8 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
 /**
  * A function with typed arguments. The model gets the JSON Schema of `parameters`, and what it sends is decoded with it
  * before the handler runs. No arguments (an empty text) are `{}`. The result is sent as it is if it is a string or a list
- * of content parts, as JSON otherwise.
+ * of content parts, as JSON otherwise. It may have 10,485,760 characters, and content parts 52,428,800 in all: more, and what
+ * JSON does not have, fails the call with the reason `BadOutput`.
  *
  * Throws `InvalidTool` where the API would refuse every request with the tool: for its name, for parameters that are not
  * an object, and with `strict` for what strict mode does not have (records, tuples, `Schema.Unknown`).
@@ -233,18 +234,20 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R>(options: CallOptions<NoInfer<E>, R> & {
-  readonly name: string
-  readonly description?: string | undefined
-  readonly parameters: Schema.Schema<A, I, RSchema>
-  /**
-   * Whether the vendor's model is held to the schema. Optional properties become nullable there, and their `null` is
-   * decoded as if the property were left out. A limit that strict mode does not know, such as `minLength`, is told to the
-   * model in the description. Default: `false`
-   */
-  readonly strict?: boolean | undefined
-  readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R | RSchema> => {
+export const make = <A, I, RSchema, E, R>(
+  options: CallOptions<NoInfer<E>, R> & {
+    readonly name: string
+    readonly description?: string | undefined
+    readonly parameters: Schema.Schema<A, I, RSchema>
+    /**
+     * Whether the vendor's model is held to the schema. Optional properties become nullable there, and their `null` is
+     * decoded as if the property were left out. A limit that strict mode does not know, such as `minLength`, is told to the
+     * model in the description. Default: `false`
+     */
+    readonly strict?: boolean | undefined
+    readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
+  }
+): ResponseTool<E, R | RSchema> => {
   const { name, strict = false } = options
   check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -265,7 +268,7 @@ export const make = <A, I, RSchema, E, R>(options: CallOptions<NoInfer<E>, R> & 
   const read = (call: Call): Effect.Effect<A, ToolFailed, RSchema> => {
     const input = inputOf(call)
     return ToolArguments.parse(input).pipe(
-      Either.mapLeft((description) => ToolFailure.make(call, "BadArguments", description)),
+      Either.mapLeft((description) => ToolFailure.ofText(call, description)),
       Effect.flatMap((value) =>
         Effect.catchAll(
           decode(prepare(value), { errors: ToolArguments.areShort(input) ? "all" : "first" }),
@@ -283,16 +286,18 @@ export const make = <A, I, RSchema, E, R>(options: CallOptions<NoInfer<E>, R> & 
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R>(options: CallOptions<NoInfer<E>, R> & {
-  readonly name: string
-  readonly description?: string | undefined
-  /**
-   * A grammar that the input follows: `{ type: "grammar", syntax, definition }`, where `syntax` is `lark` or `regex`.
-   * Default: any text
-   */
-  readonly format?: object | undefined
-  readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R> => {
+export const custom = <E, R>(
+  options: CallOptions<NoInfer<E>, R> & {
+    readonly name: string
+    readonly description?: string | undefined
+    /**
+     * A grammar that the input follows: `{ type: "grammar", syntax, definition }`, where `syntax` is `lark` or `regex`.
+     * Default: any text
+     */
+    readonly format?: object | undefined
+    readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
+  }
+): ResponseTool<E, R> => {
   const { description, format, name } = options
   check(name, options)
   const definition: Definition = {

@@ -45,11 +45,29 @@ export type Retry<E, R> = Schedule.Schedule<unknown, E, R> | {
   readonly times: number
   /** Default: at once */
   readonly schedule?: Schedule.Schedule<unknown, E, R> | undefined
-  /** Which errors are tried again. Default: all */
+  /** Which errors are tried again. TypeScript knows their type where `handler` stands before it. Default: all */
   readonly while?: ((error: E) => boolean) | undefined
 }
 
 /**
+ * How the calls of one tool are run.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schedule, Schema } from "effect"
+ * import { ResponseTool } from "effect-responses"
+ *
+ * export const pay = ResponseTool.make({
+ *   name: "pay",
+ *   parameters: Schema.Struct({ cents: Schema.Number }),
+ *   handler: ({ cents }) => cents > 0 ? Effect.succeed("paid") : Effect.fail("no such amount"),
+ *   retry: Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(2))),
+ *   timeout: "30 seconds",
+ *   exclusive: true,
+ *   onFailure: ({ description }) => `${description}: nothing was paid`
+ * })
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */

@@ -42,8 +42,7 @@ const mocked = (
     ResponsesTest.ResponsesTest | Responses.Responses | ConversationJournal.ConversationJournal
   >
 ) =>
-  it.effect(name, () =>
-    Effect.provide(test, Layer.merge(ResponsesTest.layer(script), ConversationJournal.layerMemory)))
+  it.effect(name, () => Effect.provide(test, Layer.merge(ResponsesTest.layer(script), ConversationJournal.layerMemory)))
 
 const settings = { id: "c", model: "m" } as const
 
@@ -73,7 +72,9 @@ const noting = (
 const circular: { self?: unknown } = {}
 circular.self = circular
 
-const broken: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>, ResponseTool.ToolFailed["reason"], RegExp]> = [
+const broken: ReadonlyArray<
+  readonly [string, Effect.Effect<unknown, unknown>, ResponseTool.ToolFailed["reason"], RegExp]
+> = [
   ["dies", Effect.dieMessage("hunter2"), "HandlerDied", /^Error: the tool failed, and may have/],
   ["throws", Effect.sync(() => JSON.parse("hunter2")), "HandlerDied", /^Error: the tool failed, and may have/],
   ["interrupts itself", Effect.interrupt, "HandlerInterrupted", /^Error: the tool was interrupted, and may have/],
@@ -167,7 +168,9 @@ describe("a tool that hangs", () => {
     })
   )
 
-  for (const [policy, runs, expected] of [["report", [1], /outcome is unknown/], ["rerun", [1, 2], /^hangs 2$/]] as const) {
+  for (
+    const [policy, runs, expected] of [["report", [1], /outcome is unknown/], ["rerun", [1, 2], /^hangs 2$/]] as const
+  ) {
     mocked(
       `fails the run if that is asked for, and resume does as onUnknownOutcome says: ${policy}`,
       [call("hangs"), text("ok")],
@@ -179,7 +182,7 @@ describe("a tool that hangs", () => {
         assert.deepInclude(error, { _tag: "ToolFailed", reason: "TimedOut" })
         yield* run(conversation.resume)
         assert.match(String((yield* told)[0]), expected)
-        assert.deepStrictEqual(ran, runs)
+        assert.deepStrictEqual(ran, [...runs])
       })
     )
   }

@@ -59,10 +59,22 @@ describe("what the model is told of a failure", () => {
     ["half of a character", Effect.fail("\uD83D"), /^Error: \uFFFD$/],
     ["a long text", Effect.fail("x".repeat(11_000_000)), /^Error: x{999}…$/],
     ["an error", Effect.fail(new Error("no such file")), /^Error: no such file$/],
-    ["an error with a message of its own", Effect.fail(new Closed({ password: "hunter2" })), /^Error: The shop is closed$/],
+    [
+      "an error with a message of its own",
+      Effect.fail(new Closed({ password: "hunter2" })),
+      /^Error: The shop is closed$/
+    ],
     ["an error without a message", Effect.fail(new NotFound({ password: "hunter2" })), /^Error: NotFound$/],
-    ["an error whose message is its fields", Effect.fail(new Refused({ password: "hunter2" })), /^Error: the tool failed$/],
-    ["an error with a stack in its message", Effect.fail(new Error(String(new Error("no").stack))), /^Error: Error: no$/],
+    [
+      "an error whose message is its fields",
+      Effect.fail(new Refused({ password: "hunter2" })),
+      /^Error: the tool failed$/
+    ],
+    [
+      "an error with a stack in its message",
+      Effect.fail(new Error(String(new Error("no").stack))),
+      /^Error: Error: no$/
+    ],
     ["an error of a schema", parsed, /^Error: the tool failed$/],
     ["an unknown error", Effect.tryPromise(() => Promise.reject(new Error("hunter2"))), /^Error: the tool failed$/],
     ["an object", Effect.fail({ password: "hunter2" }), /^Error: the tool failed$/],
@@ -90,7 +102,7 @@ describe("what the model is told of a failure", () => {
     code: Schema.String.annotations({ message: () => "ask the user for the code" })
   })
   const typed = ResponseTool.make({ name: "t", parameters: Params, handler: () => Effect.void })
-  const bad = (args: string, tool: ResponseTool.Any = typed) =>
+  const bad = (args: string, tool: ResponseTool.ResponseTool<unknown, never> = typed) =>
     ResponseTool.answer([tool], { type: "function_call", call_id: "c", name: "t", arguments: args }, "fail").pipe(
       Effect.flip
     )
@@ -115,6 +127,23 @@ describe("what the model is told of a failure", () => {
       assert.deepStrictEqual(missing.description.split("\n"), ["the arguments do not fit", "expected an object"])
       const none = yield* bad("{}")
       assert.strictEqual(none.description.split("\n")[1], "city: is missing")
+    }))
+
+  it.effect("arguments: what is no JSON, or has text that does not become a value, is not shown", () =>
+    Effect.gen(function*() {
+      const tool = ResponseTool.make({
+        name: "t",
+        parameters: Schema.Struct({ n: Schema.NumberFromString, at: Schema.Date, json: Schema.parseJson() }),
+        handler: () => Effect.void
+      })
+      const error = yield* bad("{\"n\":\"hunter2, actual hunter2\",\"at\":\"hunter2\",\"json\":\"hunter2\"}", tool)
+      assert.notInclude(error.description, "hunter2")
+      assert.include(error.description, "n: expected a number\nat: ")
+      for (const text of ["hunter2", "{hunter2}", "{\"a\": hunter2}", "[hunter2"]) {
+        const { description } = yield* bad(text, tool)
+        assert.match(description, /^the arguments are not JSON: /)
+        assert.notInclude(description, "hunter2")
+      }
     }))
 
   it.effect("arguments: with many problems, a few", () =>
@@ -165,7 +194,7 @@ describe("what the model is told of a failure", () => {
 
   it.effect("a tool that throws, and was not made by make, is no defect", () =>
     Effect.gen(function*() {
-      const tool: ResponseTool.Any = {
+      const tool: ResponseTool.ResponseTool<never, never> = {
         name: "t",
         definition: { type: "custom", name: "t" },
         handle: () => {
@@ -219,7 +248,11 @@ describe("onFailure", () => {
     Effect.gen(function*() {
       const logged: Array<readonly [string, string, unknown]> = []
       const logger = Logger.make(({ annotations, cause, logLevel }) =>
-        logged.push([logLevel.label, Cause.pretty(cause, { renderErrorCause: true }), Option.getOrUndefined(HashMap.get(annotations, "tool"))])
+        logged.push([
+          logLevel.label,
+          Cause.pretty(cause, { renderErrorCause: true }),
+          Option.getOrUndefined(HashMap.get(annotations, "tool"))
+        ])
       )
       yield* Effect.all([
         told(toolOf(Effect.die(new Error("a bug")))),
@@ -258,7 +291,12 @@ describe("timeout", () => {
   it.effect("counts all attempts and the waits between them", () =>
     Effect.gen(function*() {
       const { handler, ran } = failing(Infinity)
-      const tool = ResponseTool.custom({ name: "t", timeout: "35 seconds", retry: Schedule.spaced("10 seconds"), handler })
+      const tool = ResponseTool.custom({
+        name: "t",
+        timeout: "35 seconds",
+        retry: Schedule.spaced("10 seconds"),
+        handler
+      })
       const error = yield* Clocks.endsAfter(yield* Effect.fork(failure(tool)), "35 seconds")
       assert.strictEqual(error.reason, "TimedOut")
       assert.strictEqual(ran.length, 4)
@@ -322,7 +360,9 @@ describe("retry", () => {
 
   it.effect("ends with the last failure", () =>
     Effect.gen(function*() {
-      for (const [retry, runs] of [[{ times: 2 }, 3], [{ times: 0 }, 1], [Schedule.recurs(1), 2], [undefined, 1]] as const) {
+      for (
+        const [retry, runs] of [[{ times: 2 }, 3], [{ times: 0 }, 1], [Schedule.recurs(1), 2], [undefined, 1]] as const
+      ) {
         const { handler, ran } = failing(Infinity)
         const error = yield* failure(ResponseTool.custom({ name: "t", retry, handler }))
         assert.deepInclude(error, { reason: "HandlerFailed", cause: "busy" })
@@ -352,7 +392,7 @@ describe("retry", () => {
           retry: Schedule.recurs(3),
           handler: () => Effect.zipRight(Effect.sync(() => runs++), effect)
         })
-      const ask = (tool: ResponseTool.Any, args: string) =>
+      const ask = (tool: ResponseTool.ResponseTool<unknown, never>, args: string) =>
         ResponseTool.answer([tool], { type: "function_call", call_id: "c", name: "t", arguments: args }, "fail")
       yield* Effect.flip(ask(counted(Effect.void), "{}"))
       assert.strictEqual(runs, 0)
@@ -392,7 +432,7 @@ describe("10 MB", () => {
       assert.strictEqual((yield* told(toolOf(Effect.succeed(mega(10))))).length, 10_000_000)
       assert.strictEqual((yield* told(toolOf(Effect.succeed({ a: mega(10) })))).length, 10_000_008)
       const parts = yield* told(toolOf(Effect.succeed([image(10), { type: "input_text", text: mega(10) }])))
-      assert.deepStrictEqual(Array.from(parts, (part) => JSON.stringify(part).length > 10_000_000), [true, true])
+      assert.deepStrictEqual([...parts].map((part) => JSON.stringify(part).length > 10_000_000), [true, true])
     }))
 
   it.effect("and more than the API takes are a BadOutput, of which the model is told in short", () =>

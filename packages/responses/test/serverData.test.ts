@@ -339,6 +339,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "layerFile"
   ],
   ResponseTool: ["ToolFailed", "InvalidTool", "definitions", "parameters"],
+  ResponseToolError: ["ToolFailed", "InvalidTool"],
   "unstable/Continuation": ["make"],
   "unstable/Endpoint": ["fromConfig", "urls"],
   "unstable/Timeouts": ["positive"]

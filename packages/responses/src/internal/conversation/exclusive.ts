@@ -41,7 +41,6 @@ export const make = (): Exclusive => {
     )
 
   return {
-    run: (isExclusive, effect) =>
-      isExclusive ? queue.withPermit(Effect.zipRight(nobody.await, effect)) : shared(effect)
+    run: (isExclusive, effect) => isExclusive ? queue.withPermit(Effect.zipRight(nobody.await, effect)) : shared(effect)
   }
 }

@@ -34,16 +34,19 @@ export const make = (call: Call, reason: ToolFailed["reason"], description: stri
     cause
   })
 
-/** What `Schema` says of a value begins so, where nobody has written another message. */
-const expected = /^Expected ([^]*?), actual [^]*$/
+/** What `Schema` says of a value, where nobody has written another message. */
+const expected = /^(?:Expected ([^]*?), actual|Unable to decode [^]* into) ?([^]*)$/
+
+/** What `JSON.parse` says ends with a part of the text. */
+const withoutSnippet = (message: string): string => message.replace(/, (?:\.\.\.)?"[^]* is not valid JSON$/, "")
 
 /** A model has the parameters as JSON Schema. Their TypeScript says nothing to it. */
 const kindOf = (type: string): string =>
   type.startsWith("{") ? "an object" : /^(?:ReadonlyArray<|readonly \[)/.test(type) ? "a list" : type
 
 const lineOf = ({ message, path }: ParseResult.ArrayFormatterIssue): string => {
-  const type = expected.exec(message)?.[1]
-  const line = type === undefined ? message : `expected ${kindOf(type)}`
+  const [whole, type, target = ""] = expected.exec(message) ?? []
+  const line = whole === undefined ? withoutSnippet(message) : `expected ${type === undefined ? target : kindOf(type)}`
   return Redact.cut(path.length === 0 ? line : `${path.map(String).join(".")}: ${line}`, maxLine)
 }
 
@@ -53,6 +56,9 @@ const linesOf = (issues: ReadonlyArray<ParseResult.ArrayFormatterIssue>): string
   const more = lines.length > maxLines ? [`and ${lines.length - maxLines} more`] : []
   return ["the arguments do not fit", ...lines.slice(0, maxLines), ...more].join("\n")
 }
+
+export const ofText = (call: Call, description: string): ToolFailed =>
+  make(call, "BadArguments", withoutSnippet(description))
 
 /** A message of a schema may be an effect. One that fails must not hide the failure. */
 export const ofArguments = (call: Call, error: ParseResult.ParseError): Effect.Effect<ToolFailed> =>

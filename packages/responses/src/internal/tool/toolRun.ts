@@ -13,7 +13,9 @@ type Call = FunctionCall | CustomToolCall
 export const problemOf = ({ retry, timeout }: CallOptions<never, unknown>): string | undefined => {
   if (timeout !== undefined && !Duration.greaterThan(timeout, Duration.zero)) return "its timeout must be longer than 0"
   if (retry === undefined || Schedule.isSchedule(retry)) return undefined
-  return Number.isInteger(retry.times) && retry.times >= 0 ? undefined : "its retry.times must be 0 or a whole number above"
+  return Number.isInteger(retry.times) && retry.times >= 0
+    ? undefined
+    : "its retry.times must be 0 or a whole number above"
 }
 
 export const retried = <A, E, R, R2>(
