@@ -98,7 +98,7 @@ const calls = (given: ReadonlyArray<Call>) =>
   )
 
 const outputs = (items: ReadonlyArray<ResponseItem.ResponseItem>) =>
-  items.flatMap((item) => item.type === "function_call_output" ? [item.output] : [])
+  items.flatMap((item) => item.type === "function_call_output" && typeof item.output === "string" ? [item.output] : [])
 
 /** What the model is told when it calls so. */
 const told = (given: ReadonlyArray<Call>, options: ResponsesToolkit.Options<typeof tools.tools> = {}) =>
@@ -164,9 +164,8 @@ describe("a toolkit in a conversation", () => {
     Effect.gen(function*() {
       seen.length = 0
       const [one, two] = yield* told([["find", { key: 1, count: "hunter2" }], ["sum", { tree: { value: "x" } }]])
-      assert(typeof one === "string" && typeof two === "string")
-      assert.match(one, /^Error: the arguments do not fit\nkey: expected string\ncount: expected a number$/)
-      assert.deepStrictEqual(two.split("\n").slice(1).toSorted(), [
+      assert.match(one ?? "", /^Error: the arguments do not fit\nkey: expected string\ncount: expected a number$/)
+      assert.deepStrictEqual(two?.split("\n").slice(1).toSorted(), [
         "tree.children: is missing",
         "tree.value: expected number"
       ])
@@ -221,7 +220,7 @@ describe("a toolkit in a conversation", () => {
       yield* TestClock.adjust("30 seconds")
       const [busy, hangs] = yield* Fiber.join(fiber)
       assert.strictEqual(busy, "3")
-      assert.match(String(hangs), /no result within 30s/)
+      assert.match(hangs ?? "", /no result within 30s/)
     }))
 
   it.effect("may have its handlers already", () =>

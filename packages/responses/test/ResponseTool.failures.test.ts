@@ -432,7 +432,8 @@ describe("10 MB", () => {
       assert.strictEqual((yield* told(toolOf(Effect.succeed(mega(10))))).length, 10_000_000)
       assert.strictEqual((yield* told(toolOf(Effect.succeed({ a: mega(10) })))).length, 10_000_008)
       const parts = yield* told(toolOf(Effect.succeed([image(10), { type: "input_text", text: mega(10) }])))
-      assert.deepStrictEqual([...parts].map((part) => JSON.stringify(part).length > 10_000_000), [true, true])
+      assert(typeof parts !== "string")
+      assert.deepStrictEqual(parts.map((part) => JSON.stringify(part).length > 10_000_000), [true, true])
     }))
 
   it.effect("and more than the API takes are a BadOutput, of which the model is told in short", () =>
