@@ -58,6 +58,7 @@ describe("what the model is told of a failure", () => {
     ["nothing", Effect.fail(""), /^Error: the tool failed$/],
     ["half of a character", Effect.fail("\uD83D"), /^Error: \uFFFD$/],
     ["a long text", Effect.fail("x".repeat(11_000_000)), /^Error: x{999}…$/],
+    ["a million empty lines", Effect.fail(`a${"\n".repeat(1_000_000)}b`), /^Error: a\n{998}…$/],
     ["an error", Effect.fail(new Error("no such file")), /^Error: no such file$/],
     [
       "an error with a message of its own",

@@ -37,8 +37,12 @@ export const make = (call: Call, reason: ToolFailed["reason"], description: stri
 /** What `Schema` says of a value, where nobody has written another message. */
 const expected = /^(?:Expected ([^]*?), actual|Unable to decode [^]* into) ?([^]*)$/
 
+/** As much of a message as is searched, in characters: twice as long may take four times as long. */
+const maxSearched = 4000
+
 /** What `JSON.parse` says ends with a part of the text. */
-const withoutSnippet = (message: string): string => message.replace(/, (?:\.\.\.)?"[^]* is not valid JSON$/, "")
+const withoutSnippet = (message: string): string =>
+  message.slice(0, maxSearched).replace(/, (?:\.\.\.)?"[^]* is not valid JSON$/, "")
 
 /** A model has the parameters as JSON Schema. Their TypeScript says nothing to it. */
 const kindOf = (type: string): string =>
@@ -78,14 +82,15 @@ const isMute = (error: Error): boolean =>
   ParseResult.isParseError(error) || Cause.isUnknownException(error) || /^\{ [^]* \}$/.test(error.message)
 
 /** A message that was put together from an error's `stack`. */
-const withoutStack = (text: string): string => text.replace(/\n\s+at [^]*$/, "")
+const withoutStack = (text: string): string => text.trim().slice(0, maxSearched).replace(/\n\s+at [^]*$/, "")
 
 const wordsOf = (error: unknown): string => {
-  if (Predicate.isString(error)) return withoutStack(error).trim() || failedOnly
+  if (Predicate.isString(error)) return withoutStack(error) || failedOnly
   if (!(error instanceof Error)) return failedOnly
-  const text = isMute(error) ? "" : withoutStack(said(error.message)).trim()
+  if (isMute(error)) return failedOnly
   // The tag of an error without a message is a word of the program's author.
-  return text || (Predicate.hasProperty(error, "_tag") && !isMute(error) ? said(error._tag) : "") || failedOnly
+  const tag = Predicate.hasProperty(error, "_tag") ? said(error._tag) : ""
+  return withoutStack(said(error.message)) || tag || failedOnly
 }
 
 const isUnfinished = "and may have done its work or a part of it"
