@@ -22,6 +22,27 @@ export class TooManyRounds
 }
 
 /**
+ * The responses of this run have used as many tokens as `tokenBudget` allows, and the model was to be asked again. It was
+ * not. What was done so far is in the history: `resume` goes on, with a budget of its own.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-responses/BudgetSpent")("BudgetSpent", {
+  /** In tokens. */
+  budget: Schema.Number,
+  /** In tokens. It may be more than the budget, as a response is not broken off. */
+  spent: Schema.Number,
+  /** How often the model was asked. */
+  rounds: Schema.Number
+}) {
+  override get message(): string {
+    return `The run has used ${this.spent} of ${this.budget} tokens in ${this.rounds} rounds, and was not at its end: ` +
+      "resume it, which has a budget of its own, or raise tokenBudget"
+  }
+}
+
+/**
  * The conversation has calls that were not answered, or outputs that the model has not seen. Nothing was asked: `resume`
  * first, or say with `pending` what is to become of them.
  *

@@ -380,7 +380,7 @@ export const answer = <T extends Any>(
   return handled.pipe(
     onFailure === "fail"
       ? (self) => self
-      : Effect.catchAll((error) => Effect.succeed(ToolOutput.fit(`Error: ${error.description}`))),
+      : Effect.catchAll((error) => Effect.succeed(ToolOutput.ofFailure(error))),
     Effect.map((text) => output(call, text))
   )
 }

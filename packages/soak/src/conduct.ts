@@ -1,5 +1,4 @@
 /** How a caller listens: to the end, slowly, for a while, or until it is interrupted. */
-import type { ResponseEvent } from "effect-responses/ResponseEvent"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -18,14 +17,14 @@ const tooLong = "120 seconds"
 
 export const listening =
   ({ conduct }: Plan, attempt: Attempt) =>
-  <E, R>(events: Stream.Stream<ResponseEvent, E, R>): Stream.Stream<ResponseEvent, E, R> => {
+  <A extends { readonly type: string }, E, R>(events: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> => {
     switch (conduct._tag) {
       case "Listen":
         return conduct.slow
           ? Stream.tap(
             Stream.rechunk(events, 16),
             (event) =>
-              event.sequence_number === undefined || event.sequence_number % 16 === 0 ? eventLoopTurn : Effect.void
+              "sequence_number" in event && Number(event.sequence_number) % 16 !== 0 ? Effect.void : eventLoopTurn
           )
           : events
       case "Leave":

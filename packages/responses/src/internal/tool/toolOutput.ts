@@ -20,6 +20,9 @@ const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, "\u
 /** Shortens and repairs an error text that this library wrote, so that the API takes it. */
 export const fit = (text: string): string => wellFormed(text).slice(0, maxText)
 
+/** What the model is told of a failure. */
+export const ofFailure = ({ description }: Problem): string => fit(`Error: ${description}`)
+
 const fromText = (text: string): Either.Either<string, Problem> =>
   text.length > maxText
     ? Either.left({ description: `its result has ${text.length} characters, and the API takes at most ${maxText}` })
