@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
+import type { ConnectionError, Delivery } from "../src/ResponsesError.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import { onMachine } from "./support/machine.ts"
 
