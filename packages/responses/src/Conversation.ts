@@ -95,6 +95,9 @@ export interface Conversation<
    * input answers the open calls itself.
    *
    * When a tool fails and `onToolFailure` is `fail`, the other calls of the response end first.
+   *
+   * Beside the events of the API come those of `ConversationEvent`, in the order in which things happen: when a tool starts
+   * and ends, and when a round ends. `events: "api"` leaves them out.
    */
   readonly run: (
     input: Input,
