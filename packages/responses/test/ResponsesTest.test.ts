@@ -235,8 +235,8 @@ describe("the clocks of a response", () => {
   const slow = Array.from({ length: 9 }, () => [T.wait("1 seconds"), T.text("x")]).flat()
   const cases: ReadonlyArray<
     readonly [
-      reason: string,
-      delivery: string,
+      reason: ConnectionError["reason"],
+      delivery: Delivery,
       seconds: number,
       turn: ResponsesTest.Turn,
       options: ResponsesTest.Options
