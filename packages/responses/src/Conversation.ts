@@ -7,6 +7,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type ConversationTaken, JournalFailed, type PendingRound, type TooManyRounds } from "./ConversationError.ts"
+import type { ConversationEvent } from "./ConversationEvent.ts"
 import { ConversationJournal } from "./ConversationJournal.ts"
 import type { Answer, Input, Options, RunOptions } from "./ConversationOptions.ts"
 import * as Answers from "./internal/conversation/answer.ts"
@@ -42,6 +43,9 @@ export type {
   RunOptions
 } from "./ConversationOptions.ts"
 
+/** The server's, and those of the conversation's own. */
+type Event = ResponseEvent.ResponseEvent | ConversationEvent
+
 /**
  * Sending is exclusive: a second `send`, `run` or `resume` waits for the first. The reader of a stream that has not ended,
  * `onOpen` and the tools would wait for themselves: what they ask of their own conversation, `warmUp` too, fails with
@@ -61,12 +65,12 @@ export interface Conversation<out R = never, out E = never> {
   readonly id: string
   /**
    * Asks once. The history grows by the input and the output when the response has ended, and not at all if it fails or
-   * is interrupted. Calls of tools are the caller's to answer, with the next input, or with `resume`.
+   * is interrupted. What failed and cannot have run is asked again (`retry`). Calls of tools are the caller's to answer, with the next input, or with `resume`.
    */
   readonly send: (
     input: Input,
     options?: Responses.RequestOptions
-  ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E>
+  ) => Stream.Stream<Event, ResponsesError | E>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. Each step is written down before the
    * next one. After a failure `resume` goes on with the step that was not completed. To `run` instead fails with
@@ -79,7 +83,7 @@ export interface Conversation<out R = never, out E = never> {
     input: Input,
     options?: RunOptions
   ) => Stream.Stream<
-    ResponseEvent.ResponseEvent,
+    Event,
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds | PendingRound | E,
     R
   >
@@ -112,7 +116,7 @@ export interface Conversation<out R = never, out E = never> {
    * again. Also goes on with a `history` that ends in open calls or in their outputs. Empty if there is nothing to do.
    */
   readonly resume: Stream.Stream<
-    ResponseEvent.ResponseEvent,
+    Event,
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E,
     R
   >

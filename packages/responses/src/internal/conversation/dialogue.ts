@@ -5,6 +5,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { PendingRound, TooManyRounds } from "../../ConversationError.ts"
+import type { ConversationEvent } from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
 import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
@@ -29,7 +30,9 @@ type OnResponse = (response: Responses.FinalResponse) => void
 
 type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E
 
-type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent, LoopError<E> | E2, R>
+type Event = ResponseEvent.ResponseEvent | ConversationEvent
+
+type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
@@ -52,6 +55,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     onOpen,
     onToolFailure = "output",
     otherTools,
+    retry = {},
     tools: given,
     ...settings
   } = options
@@ -84,10 +88,10 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     requestOptions: Responses.RequestOptions | undefined,
     toEntry: (kept: Items) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
+  ): Stream.Stream<Event, ResponsesError | E> =>
     WholeAnswer.stream(toRequest(before), {
       onOpen,
-      requestOptions,
+      requestOptions: { ...requestOptions, retry: requestOptions?.retry ?? retry },
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })

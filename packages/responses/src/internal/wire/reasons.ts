@@ -233,10 +233,10 @@ export const signOf = (failure: Failure): Sign => decide(rowOf(failure).outage, 
 
 export const isDown = <E extends Failure>(failure: E): failure is Extract<E, OfReason> => signOf(failure) === "down"
 
-/** `repeat`: up to which delivery a request may be sent twice. */
+/** `repeat`: up to which delivery a request may be sent twice. `none`: never. */
 export const mayRepeat =
-  (repeat: "unsent" | "unacknowledged") => <E extends Failure>(failure: E): failure is Extract<E, OfReason> =>
-    decide(rowOf(failure).repeat, failure, repeat)
+  (repeat: "none" | "unsent" | "unacknowledged") => <E extends Failure>(failure: E): failure is Extract<E, OfReason> =>
+    repeat !== "none" && decide(rowOf(failure).repeat, failure, repeat)
 
 export const mayRedial = (failure: Failure): boolean => decide(rowOf(failure).redial, failure)
 
