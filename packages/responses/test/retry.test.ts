@@ -17,11 +17,12 @@ const { drop, error, failed, raw, text, turn } = ResponsesTest
 
 const overloaded = error({ status: 503, code: "server_is_overloaded", message: "Busy" })
 const limited = error({ status: 429, code: "rate_limit_exceeded", message: "Slow down" })
-const created = raw({ type: "response.created", response: { id: "resp_x", status: "in_progress", output: [] } })
 const spoken = turn([
-  raw({ type: "response.created", response: { id: "resp_void", status: "in_progress", output: [] } }),
-  raw({ type: "response.output_text.delta", item_id: "m", output_index: 0, content_index: 0, delta: "Void" }),
-  drop
+  raw([
+    { type: "response.created", response: { id: "resp_void", status: "in_progress", output: [] } },
+    { type: "response.output_text.delta", item_id: "m", output_index: 0, content_index: 0, delta: "Void" }
+  ]),
+  drop()
 ])
 
 const asked = Effect.flatMap(
@@ -56,7 +57,7 @@ const kinds: ReadonlyArray<Kind> = [
   ["overload, which the server says with a 5xx", overloaded, { unsent: 4, unacknowledged: 4, partial: 4 }],
   [
     "a rate limit of a response that was created",
-    turn([created, failed({ code: "rate_limit_exceeded", message: "Slow down" })]),
+    failed({ code: "rate_limit_exceeded", message: "Slow down" }),
     { unsent: 4, unacknowledged: 4, partial: 4 }
   ],
   ["a fault of the server's", error({ status: 500, code: "server_error", message: "Broke" }), {
@@ -64,7 +65,7 @@ const kinds: ReadonlyArray<Kind> = [
     unacknowledged: 4,
     partial: 4
   }],
-  ["a connection that is lost after sending", drop, { unsent: 1, unacknowledged: 4, partial: 4 }],
+  ["a connection that is lost after sending", drop(), { unsent: 1, unacknowledged: 4, partial: 4 }],
   ["a connection that is lost in the middle", spoken, { unsent: 1, unacknowledged: 1, partial: 4 }],
   ["a wrong request", error({ status: 400, code: "invalid_prompt", message: "No" }), {
     unsent: 1,
@@ -287,6 +288,21 @@ describe("two retries around each other", () => {
       yield* Effect.flip(settle(Stream.runDrain(streams)))
       assert.strictEqual(yield* asked, 8)
     }).pipe(on(always(limited))))
+})
+
+describe("a failure that several requests have", () => {
+  it.effect("is tried again for each of them", () =>
+    Effect.gen(function*() {
+      const error = new ConnectionError({ reason: "Unreachable", delivery: "unsent", description: "Nobody" })
+      let runs = 0
+      const failing = Effect.suspend(() => {
+        runs++
+        return Effect.fail(error)
+      })
+      yield* Effect.flip(settle(failing.pipe(Responses.retry())))
+      yield* Effect.flip(settle(failing.pipe(Responses.retry())))
+      assert.strictEqual(runs, 8)
+    }))
 })
 
 describe("a wrong option", () => {

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as FiberRef from "effect/FiberRef"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Retrying } from "../../ConversationEvent.ts"
@@ -34,9 +33,9 @@ export const shown = (): Shown => {
   }
 }
 
-const nextOf = <E>(tries: Tries.Tries, cause: Cause.Cause<E>): Effect.Effect<Tries.Next | undefined> =>
+const nextOf = <E>(tries: Tries.Tries, one: Again.Try, cause: Cause.Cause<E>): Effect.Effect<Tries.Next | undefined> =>
   Either.match(Cause.failureOrCause(cause), {
-    onLeft: tries.next,
+    onLeft: (failure) => tries.next(one, failure),
     onRight: () => Effect.succeed(undefined)
   })
 
@@ -46,54 +45,48 @@ export const effect = <A, E, R>(
   policy: Policy,
   onRetry: (next: Tries.Next) => void = () => {}
 ): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    const tries = Tries.make(policy)
-    const again = Effect.suspend(() => {
-      const one: Again.Attempt = { state: "opening" }
-      return Effect.locally(self, Again.current, one)
-    })
-    const attempt = (self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.catchAllCause(self, (cause) =>
-        Effect.flatMap(nextOf(tries, cause), (next) => {
-          if (next === undefined) return Effect.failCause(cause)
+  Effect.flatMap(Again.outer, (around) => {
+    const tries = Tries.make(policy, around)
+    const attempt: Effect.Effect<A, E, R> = Effect.suspend(() => {
+      const one = tries.begin()
+      return Effect.catchAllCause(Again.within(self, one), (cause) =>
+        Effect.flatMap(nextOf(tries, one, cause), (next) => {
+          if (next === undefined) {
+            return Effect.failCause(cause)
+          }
           onRetry(next)
-          return Effect.zipRight(Effect.sleep(next.delay), attempt(again))
+          return Effect.zipRight(Effect.sleep(next.delay), attempt)
         }))
-    return attempt(self)
+    })
+    return attempt
   })
 
 export const stream = <A, E, R>(
   self: Stream.Stream<A, E, R>,
   policy: Policy
-): Stream.Stream<A | Retrying, E, R> =>
-  Stream.suspend(() => {
-    const tries = Tries.make(policy)
+): Stream.Stream<A | Retrying, E, R> => {
+  const from = (around: Again.Try | undefined) => {
+    const tries = Tries.make(policy, around)
     const events = shown()
 
-    const attempt = (one: Again.Attempt): Stream.Stream<A | Retrying, E, R> => {
+    const attempt: Effect.Effect<Stream.Stream<A | Retrying, E, R>> = Effect.suspend(() => {
+      const one = tries.begin()
       const seen = Stream.mapChunks(self, (chunk) => {
         one.state = "over"
         for (const event of chunk) events.see(event)
         return chunk
       })
-      return Stream.catchAllCause(seen, (cause) =>
+      const whole = Stream.catchAllCause(seen, (cause) =>
         Stream.unwrap(
-          Effect.map(nextOf(tries, cause), (next): Stream.Stream<A | Retrying, E, R> => {
-            one.state = "over"
-            return next === undefined
-              ? Stream.failCause(cause)
-              : Stream.concat(Stream.succeed(events.retrying(next)), after(next))
-          })
+          Effect.map(nextOf(tries, one, cause), (next): Stream.Stream<A | Retrying, E, R> =>
+            next === undefined ? Stream.failCause(cause) : Stream.concat(
+              Stream.succeed(events.retrying(next)),
+              Stream.unwrap(Effect.zipRight(Effect.sleep(next.delay), attempt))
+            ))
         ))
-    }
-
-    const after = ({ delay }: Tries.Next) =>
-      Stream.unwrap(
-        Effect.flatMap(Effect.sleep(delay), () => {
-          const one: Again.Attempt = { state: "opening" }
-          return Effect.as(FiberRef.set(Again.current, one), attempt(one))
-        })
-      )
-
-    return attempt({ state: "over" })
-  })
+      return Effect.as(Again.begin(one), whole)
+    })
+    return attempt
+  }
+  return Stream.unwrap(Effect.flatMap(Again.outer, from))
+}

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import * as Again from "../effect/again.ts"
 import * as Policy from "./policy.ts"
 
 export interface Next {
@@ -14,19 +15,17 @@ export interface Next {
 }
 
 export interface Tries {
+  readonly begin: () => Again.Try
   /** Of a failure with which a try ended. `undefined`: it was the last. */
-  readonly next: (error: unknown) => Effect.Effect<Next | undefined>
+  readonly next: (one: Again.Try, failure: unknown) => Effect.Effect<Next | undefined>
 }
 
-/** Failures that were tried again as often as was allowed. Whoever retries outside of that does not begin anew. */
-const exhausted = new WeakSet<Policy.Failure>()
-
-export const make = (policy: Policy.Policy): Tries => {
+export const make = (policy: Policy.Policy, around: Again.Try | undefined): Tries => {
   let attempt = 0
   let state = policy.schedule.initial
 
   const giveUp = (error: Policy.Failure): undefined => {
-    exhausted.add(error)
+    if (around !== undefined) around.givenUp = error
     return undefined
   }
 
@@ -38,19 +37,21 @@ export const make = (policy: Policy.Policy): Tries => {
           state = next
           if (ScheduleDecision.isDone(decision)) return giveUp(error)
           attempt++
-          const planned = Duration.millis(Math.max(0, ScheduleIntervals.start(decision.intervals) - now))
+          const planned = Duration.millis(Math.max(0, Math.round(ScheduleIntervals.start(decision.intervals) - now)))
           const delay = Duration.max(Duration.min(planned, policy.maxDelay), error.retryAfter ?? Duration.zero)
           return { attempt, delay, error }
         })
     )
 
   return {
-    next: (failure) =>
+    begin: () => Again.make(attempt === 0, around),
+    next: (one, failure) =>
       Effect.suspend(() => {
+        one.state = "over"
         if (!Policy.isFailure(failure)) return Effect.succeed(undefined)
         const error = Cause.originalError(failure)
-        if (exhausted.has(error) || !Policy.allows(policy, error)) return Effect.succeed(undefined)
-        return attempt >= policy.times ? Effect.succeed(giveUp(error)) : after(error)
+        if (!Policy.allows(policy, error)) return Effect.succeed(undefined)
+        return one.givenUp === error || attempt >= policy.times ? Effect.succeed(giveUp(error)) : after(error)
       })
   }
 }
