@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
-import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -384,9 +383,8 @@ const retriedStream = <A, E, R>(
  * @since 0.1.0
  * @category models
  */
-export type Retried<S> = S extends Stream.Stream<infer A, infer E, infer R>
-  ? Stream.Stream<A | Retrying, E | InvalidRequest, R>
-  : S extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E | InvalidRequest, R>
+export type Retried<S> = S extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E | InvalidRequest, R>
+  : S extends Stream.Stream<infer A, infer E, infer R> ? Stream.Stream<A | Retrying, E | InvalidRequest, R>
   : never
 
 /**
@@ -421,16 +419,17 @@ export const retry =
   <S extends Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>>(
     self: S
   ): Retried<S> => {
-    const made = isStream(self)
-      ? retriedStream(self, options)
-      : Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
+    const made = isEffect(self)
+      ? Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
+      : retriedStream(self, options)
     // No overload would do: `pipe` looks at the last one only.
     return made as Retried<S>
   }
 
-const isStream = (
+/** An Effect has the type of a Stream, too. */
+const isEffect = (
   self: Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
-): self is Stream.Stream<unknown, unknown, unknown> => Predicate.hasProperty(self, Stream.StreamTypeId)
+): self is Effect.Effect<unknown, unknown, unknown> => Effect.isEffect(self)
 
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,
