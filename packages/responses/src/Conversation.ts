@@ -82,12 +82,13 @@ export interface Conversation<
   readonly id: string
   /**
    * Asks once. The history grows by the input and the output when the response has ended, and not at all if it fails or
-   * is interrupted. Calls of tools are the caller's to answer, with the next input, or with `resume`.
+   * is interrupted. What failed and cannot have run is asked again (`retry`). Calls of tools are the caller's to answer,
+   * with the next input, or with `resume`.
    */
   readonly send: (
     input: Input,
     options?: Responses.RequestOptions
-  ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E>
+  ) => Stream.Stream<Event, ResponsesError | E>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. Each step is written down before the
    * next one. After a failure `resume` goes on with the step that was not completed. To `run` instead fails with
@@ -269,8 +270,8 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Event
   const dialogue = Dialogue.make(options, id, ledger, context)
   return {
     id,
-    send: dialogue.send,
     // The dialogue drops the events that are not in the type, which the compiler cannot see.
+    send: dialogue.send as Conversing["send"],
     run: dialogue.run as Conversing["run"],
     ask: (input, runOptions) =>
       Effect.suspend(() => {

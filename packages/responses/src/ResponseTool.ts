@@ -23,7 +23,7 @@ import type {
   FunctionCallOutput
 } from "./ResponseItem.ts"
 import type { Tool as Definition } from "./ResponseRequest.ts"
-import { InvalidRequest } from "./ResponsesError.ts"
+import { InvalidRequest, type Retryability } from "./ResponsesError.ts"
 
 /**
  * What the model asks a program to run.
@@ -111,6 +111,9 @@ export type Requirements<T> = T extends ResponseTool<infer _E, infer R> ? R : ne
 /**
  * A tool could not answer: its handler failed, there is no tool of that name, or the arguments do not fit.
  *
+ * The response with the call has been delivered (`delivery` is `partial`), and `resume` of a `Conversation` runs the tool again.
+ * Whether that can help (`retryable`) the handler's own error tells, if it has a `retryable` that is `true`.
+ *
  * @since 0.1.0
  * @category errors
  */
@@ -120,7 +123,20 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-responses
   reason: Schema.Literal("UnknownTool", "BadArguments", "BadOutput", "HandlerFailed"),
   description: Schema.String,
   cause: Schema.optional(Schema.Defect)
-}) {
+}) implements Retryability {
+  get delivery(): "partial" {
+    return "partial"
+  }
+
+  get retryable(): boolean {
+    return this.reason === "HandlerFailed" && Predicate.hasProperty(this.cause, "retryable") &&
+      this.cause.retryable === true
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `The tool ${this.name} could not answer call ${this.callId}: ${this.description}`
   }

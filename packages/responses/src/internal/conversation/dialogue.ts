@@ -5,7 +5,12 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
-import type { ConversationEvent, EndedRound, RoundEnded } from "../../ConversationEvent.ts"
+import {
+  type ConversationEvent,
+  type EndedRound,
+  isConversationEvent,
+  type RoundEnded
+} from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
 import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
@@ -32,7 +37,9 @@ type OnResponse = (response: Responses.FinalResponse) => void
 
 type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E
 
-type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent | ConversationEvent, LoopError<E> | E2, R>
+type Event = ResponseEvent.ResponseEvent | ConversationEvent
+
+type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
@@ -56,6 +63,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     onOpen,
     onToolFailure = "output",
     otherTools,
+    retry = {},
     stopWhen = () => false,
     tokenBudget,
     tools: given,
@@ -91,16 +99,19 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     requestOptions: Responses.RequestOptions | undefined,
     toEntry: (kept: Items) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
+  ): Stream.Stream<Event, ResponsesError | E> =>
     WholeAnswer.stream(toRequest(before), {
       onOpen,
-      requestOptions,
+      requestOptions: { ...requestOptions, retry: requestOptions?.retry ?? retry },
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
         return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
       }
-    }).pipe(Stream.provideContext(context))
+    }).pipe(
+      (asked) => events === "all" ? asked : Stream.filter(asked, (event) => !isConversationEvent(event)),
+      Stream.provideContext(context)
+    )
 
   const handBack = Effect.sync(() => turns.handOver(false))
 
