@@ -20,6 +20,8 @@ const wings = {
   script: ["wire"],
   /** Schemas, arguments and outputs of tools. */
   tool: ["wire"],
+  /** What is asked again, and when. */
+  retry: ["effect", "wire"],
   /** What a `Conversation` keeps, and whose turn it is. */
   conversation: ["effect", "wire"],
   /** One request and its answer, over any transport. */

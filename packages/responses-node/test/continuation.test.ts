@@ -11,6 +11,9 @@ import * as Courses from "./support/courses.ts"
 /** `COURSES=5000 pnpm test` for more. */
 const numRuns = Number(process.env["COURSES"] ?? Thorough.amount(300, 100))
 
+/** `SEED=…` runs the courses of another run. */
+const seed = process.env["SEED"] === undefined ? {} : { seed: Number(process.env["SEED"]) }
+
 const check = (
   arbitrary: FastCheck.Arbitrary<Courses.Course>,
   judge: (verdict: Courses.Verdict) => string | undefined,
@@ -22,7 +25,7 @@ const check = (
         const wrong = judge(await Effect.runPromise(Courses.run(course, rule)))
         if (wrong !== undefined) throw new Error(wrong)
       }),
-      { numRuns, ...parameters }
+      { numRuns, ...seed, ...parameters }
     )
   )
 

@@ -6,9 +6,16 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type ConversationTaken, JournalFailed, type PendingRound, type TooManyRounds } from "./ConversationError.ts"
+import {
+  type BudgetSpent,
+  type ConversationTaken,
+  JournalFailed,
+  type PendingRound,
+  type TooManyRounds
+} from "./ConversationError.ts"
+import type { ConversationEvent } from "./ConversationEvent.ts"
 import { ConversationJournal } from "./ConversationJournal.ts"
-import type { Answer, Input, Options, RunOptions } from "./ConversationOptions.ts"
+import type { Answer, EventOf, Events, Input, Options, RunOptions } from "./ConversationOptions.ts"
 import * as Answers from "./internal/conversation/answer.ts"
 import * as Dialogue from "./internal/conversation/dialogue.ts"
 import * as Given from "./internal/conversation/input.ts"
@@ -25,6 +32,16 @@ export type {
    * @category re-exports
    */
   Answer,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  EventOf,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Events,
   /**
    * @since 0.1.0
    * @category re-exports
@@ -51,22 +68,27 @@ export type {
  * did not end `completed`, that is any call whose own status is not `completed`. A call that comes twice is run once. A
  * response nested too deep to be sent back fails with `MalformedEvent` and leaves the history as it was.
  *
- * `R` is what the tools need, and `E` how the journal fails.
+ * `R` is what the tools need, `E` how the journal fails, and `Event` what `run` and `resume` tell.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Conversation<out R = never, out E = never> {
+export interface Conversation<
+  out R = never,
+  out E = never,
+  out Event extends { readonly type: string } = ResponseEvent.ResponseEvent | ConversationEvent
+> {
   /** Names the conversation in its journal and in the `idempotencyKey` of its calls. */
   readonly id: string
   /**
    * Asks once. The history grows by the input and the output when the response has ended, and not at all if it fails or
-   * is interrupted. Calls of tools are the caller's to answer, with the next input, or with `resume`.
+   * is interrupted. What failed and cannot have run is asked again (`retry`). Calls of tools are the caller's to answer,
+   * with the next input, or with `resume`.
    */
   readonly send: (
     input: Input,
     options?: Responses.RequestOptions
-  ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E>
+  ) => Stream.Stream<Event, ResponsesError | E>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. Each step is written down before the
    * next one. After a failure `resume` goes on with the step that was not completed. To `run` instead fails with
@@ -74,13 +96,16 @@ export interface Conversation<out R = never, out E = never> {
    * input answers the open calls itself.
    *
    * When a tool fails and `onToolFailure` is `fail`, the other calls of the response end first.
+   *
+   * Beside the events of the API come those of `ConversationEvent`, in the order in which things happen: when a tool starts
+   * and ends, and when a round ends. `events: "api"` leaves them out.
    */
   readonly run: (
     input: Input,
     options?: RunOptions
   ) => Stream.Stream<
-    ResponseEvent.ResponseEvent,
-    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | PendingRound | E,
+    Event,
+    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | PendingRound | E,
     R
   >
   /**
@@ -103,7 +128,7 @@ export interface Conversation<out R = never, out E = never> {
     options?: RunOptions
   ) => Effect.Effect<
     Answer,
-    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | PendingRound | E,
+    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | PendingRound | E,
     R
   >
   /**
@@ -112,14 +137,14 @@ export interface Conversation<out R = never, out E = never> {
    * again. Also goes on with a `history` that ends in open calls or in their outputs. Empty if there is nothing to do.
    */
   readonly resume: Stream.Stream<
-    ResponseEvent.ResponseEvent,
-    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E,
+    Event,
+    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E,
     R
   >
   /** Whole rounds: a response of `run` joins it with the outputs of its calls. */
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /** A conversation of its own that shares the past. It has no journal. */
-  readonly fork: Effect.Effect<Conversation<R>>
+  readonly fork: Effect.Effect<Conversation<R, never, Event>>
   /** Has the server prepare the history and the settings, so that the next answer begins sooner. */
   readonly warmUp: Effect.Effect<void, ResponsesError>
 }
@@ -150,9 +175,13 @@ export interface Conversation<out R = never, out E = never> {
  * @since 0.1.0
  * @category constructors
  */
-export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly []>(
-  options: Options<Tools>
-): Effect.Effect<Conversation<ResponseTool.Requirements<Tools[number]>>, never, Responses.Responses> =>
+export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly [], Ev extends Events = "all">(
+  options: Options<Tools, Ev>
+): Effect.Effect<
+  Conversation<ResponseTool.Requirements<Tools[number]>, never, EventOf<Ev>>,
+  never,
+  Responses.Responses
+> =>
   Effect.map(
     Effect.context<Responses.Responses>(),
     (context) =>
@@ -163,7 +192,10 @@ export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
  * @since 0.1.0
  * @category models
  */
-export interface OpenOptions<out Tools extends ReadonlyArray<ResponseTool.Any> = readonly []> extends Options<Tools> {
+export interface OpenOptions<
+  out Tools extends ReadonlyArray<ResponseTool.Any> = readonly [],
+  out Ev extends Events = Events
+> extends Options<Tools, Ev> {
   /** Names the conversation in the journal. */
   readonly id: string
   /** What was said before the journal begins. Where the journal has the conversation, this is ignored. */
@@ -199,12 +231,13 @@ export interface OpenOptions<out Tools extends ReadonlyArray<ResponseTool.Any> =
  * @since 0.1.0
  * @category constructors
  */
-export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly []>(
-  options: OpenOptions<Tools>
+export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly [], Ev extends Events = "all">(
+  options: OpenOptions<Tools, Ev>
 ): Effect.Effect<
   Conversation<
     ResponseTool.Requirements<Tools[number]>,
-    ConversationTaken | JournalFailed
+    ConversationTaken | JournalFailed,
+    EventOf<Ev>
   >,
   ConversationTaken | JournalFailed | InvalidRequest,
   Responses.Responses | ConversationJournal
@@ -227,17 +260,19 @@ export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
   })
 
 /** The conversation whose state is in the ledger. */
-const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
-  options: Options<Tools>,
+const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Events>(
+  options: Options<Tools, Ev>,
   id: string,
   ledger: Ledger.Ledger<E>,
   context: Context.Context<Responses.Responses>
-): Conversation<ResponseTool.Requirements<Tools[number]>, E> => {
+): Conversation<ResponseTool.Requirements<Tools[number]>, E, EventOf<Ev>> => {
+  type Conversing = Conversation<ResponseTool.Requirements<Tools[number]>, E, EventOf<Ev>>
   const dialogue = Dialogue.make(options, id, ledger, context)
   return {
     id,
-    send: dialogue.send,
-    run: dialogue.run,
+    // The dialogue drops the events that are not in the type, which the compiler cannot see.
+    send: dialogue.send as Conversing["send"],
+    run: dialogue.run as Conversing["run"],
     ask: (input, runOptions) =>
       Effect.suspend(() => {
         const responses: Array<Responses.FinalResponse> = []
@@ -245,7 +280,7 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
         return Effect.map(Stream.runDrain(run), () => Answers.make(responses))
       }),
     get resume() {
-      return dialogue.resume
+      return dialogue.resume as Conversing["resume"]
     },
     get history() {
       return Effect.sync(() => ledger.state().history)

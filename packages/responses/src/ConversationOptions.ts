@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type { Usage } from "./ResponseEvent.ts"
+import type { ConversationEvent, EndedRound } from "./ConversationEvent.ts"
+import type { ResponseEvent, Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type * as Responses from "./Responses.ts"
@@ -17,9 +18,10 @@ import type * as ResponseTool from "./ResponseTool.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = readonly []>
-  extends Omit<ResponseRequest, "input" | "previous_response_id" | "conversation" | "generate" | "tools">
-{
+export interface Options<
+  out Tools extends ReadonlyArray<ResponseTool.Any> = readonly [],
+  out Ev extends Events = Events
+> extends Omit<ResponseRequest, "input" | "previous_response_id" | "conversation" | "generate" | "tools"> {
   /** Names the conversation in the `idempotencyKey` of its calls. Default: another one each time */
   readonly id?: string | undefined
   /** What was said before. Default: nothing */
@@ -30,16 +32,55 @@ export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = rea
   readonly otherTools?: ResponseRequest["tools"]
   /** How many calls of one response run at once. Default: all */
   readonly concurrency?: number | undefined
+  /** What the streams of `run` and `resume` carry. Default: `all` */
+  readonly events?: Ev | undefined
   /** How often `run` asks the model, at the most. Default: 100 */
   readonly maxRounds?: number | undefined
+  /**
+   * How many tokens the responses of one `run`, or of one `resume`, may use together, their input included, as their
+   * `usage.total_tokens` says. A response is not broken off: once the budget is spent, `run` fails with `BudgetSpent` where
+   * it would ask again. A response without `usage` counts as none. Default: no limit
+   */
+  readonly tokenBudget?: number | undefined
+  /**
+   * Asked after each round, when its calls have been answered. `true`: `run` ends there, without a failure, and the model is
+   * not asked again. `resume` would go on. Until then a `run` fails with `PendingRound`, unless its `pending` says whether
+   * the model is to answer the outputs first (`resume`) or together with the new input (`discard`). `ask` gives what the
+   * last response has said, which may be no more than its calls. Default: `run` ends when the model calls no tool
+   */
+  readonly stopWhen?: ((round: EndedRound) => boolean | Effect.Effect<boolean>) | undefined
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  /**
+   * What is asked again, and how often, as `Responses.retry` does: a response that failed is no part of the history. The `retry`
+   * of a request's own options wins. Default: `{}`, three times what is certain not to have run
+   */
+  readonly retry?: Responses.RetryOptions | false | undefined
   /**
    * A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. A function writes what the
    * model is told. The `onFailure` of a tool comes first. Default: `output`
    */
   readonly onToolFailure?: ResponseTool.OnFailure | undefined
 }
+
+/**
+ * What the streams of `run` and `resume` carry.
+ *
+ * - `all`: the events of the API, and between them the `ConversationEvent`s of the library.
+ * - `api`: the events of the API only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Events = "all" | "api"
+
+/**
+ * The events of a conversation that was made with these `events`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EventOf<Ev extends Events> = Ev extends "all" ? ResponseEvent | ConversationEvent : ResponseEvent
 
 /**
  * @since 0.1.0

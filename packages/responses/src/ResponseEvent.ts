@@ -214,12 +214,12 @@ export const isFailure = (event: ServerEvent): event is FailureEvent =>
   event.type === "response.failed" || event.type === "error" || event.type === undefined
 
 /**
- * Whether a stream ends with this event.
+ * Whether a response ends with this event. Also takes the events of a `Conversation`.
  *
  * @since 0.1.0
  * @category refinements
  */
-export const isEnd = (event: ServerEvent): event is EndEvent =>
+export const isEnd = (event: { readonly type?: string | undefined }): event is EndEvent =>
   event.type === "response.completed" || event.type === "response.incomplete"
 
 /**

@@ -344,16 +344,15 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
 /**
- * Answers a call with the tool of its name. Any failure of the tool, a defect and an interruption by itself included,
- * becomes `ToolFailed`, or text for the model: as the `onFailure` of the tool says, and otherwise as the one given here.
+ * Runs the tool of a call. Any failure of the tool, a defect and an interruption by itself included, is `ToolFailed`,
+ * whatever its `onFailure` says.
  *
  * @since 0.1.0
  * @category running
  */
-export const answer = <T extends Any>(
+export const run = <T extends Any>(
   tools: ReadonlyArray<T>,
   call: Call,
-  onFailure: OnFailure,
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
   const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
@@ -365,7 +364,25 @@ export const answer = <T extends Any>(
     : Effect.flatMap(Effect.suspend(() => tool.handle(call, attempt)), (value) => toOutput(call, value))
   return handled.pipe(
     // Not reached when the caller is interrupted.
-    Effect.catchAllCause((cause) => ToolTold.make(ToolFailure.ofCause(call, cause), tool?.onFailure ?? onFailure)),
+    Effect.catchAllCause((cause) => Effect.fail(ToolFailure.ofCause(call, cause))),
     Effect.map((text) => output(call, text))
   )
 }
+
+/**
+ * Answers a call with the tool of its name. A failure becomes `ToolFailed`, or text for the model: as the `onFailure` of the
+ * tool says, and otherwise as the one given here.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const answer = <T extends Any>(
+  tools: ReadonlyArray<T>,
+  call: Call,
+  onFailure: OnFailure,
+  attempt?: Attempt
+): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> =>
+  Effect.catchAll(run(tools, call, attempt), (error) => {
+    const policy = tools.find(({ name }) => name === call.name)?.onFailure ?? onFailure
+    return Effect.map(ToolTold.make(error, policy), (text) => output(call, text))
+  })

@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import type { Retryability } from "./ResponsesError.ts"
 
 /**
  * A tool could not answer a call.
@@ -15,6 +17,10 @@ import * as Schema from "effect/Schema"
  * - `HandlerInterrupted`: the handler interrupted itself, or waited for a fiber that was interrupted.
  * - `TimedOut`: the handler had no result within the `timeout` of the tool, and was interrupted.
  * - `BadOutput`: the handler has ended, and its result cannot be sent.
+ *
+ * The response with the call has been delivered (`delivery` is `partial`), and `resume` of a `Conversation` runs the tool again,
+ * unless its outcome is unknown: then it does what `onUnknownOutcome` says. Whether to run it again can help (`retryable`) the
+ * handler's own error tells, if it has a `retryable` that is `true`.
  *
  * @since 0.1.0
  * @category errors
@@ -35,7 +41,20 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-responses
   description: Schema.String,
   /** What happened, with all its details: the error of the handler, or that of the parameters' schema. */
   cause: Schema.optional(Schema.Defect)
-}) {
+}) implements Retryability {
+  get delivery(): "partial" {
+    return "partial"
+  }
+
+  get retryable(): boolean {
+    return this.reason === "HandlerFailed" && Predicate.hasProperty(this.cause, "retryable") &&
+      this.cause.retryable === true
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   /**
    * Whether the tool may have done its work or a part of it. `false` where it did not run, and for `HandlerFailed`: there
    * the handler itself says that it has failed.

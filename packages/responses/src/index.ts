@@ -96,6 +96,11 @@ export * as ConversationError from "./ConversationError.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationEvent from "./ConversationEvent.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ConversationJournal from "./ConversationJournal.ts"
 
 /**

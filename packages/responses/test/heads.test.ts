@@ -190,6 +190,17 @@ describe("heads, where the Layer names the lanes,", () => {
       assert.notStrictEqual(planOf(take(yield* placeOn("2", place.connection), ask([hello, hi, more]))), "resp_1")
     }))
 
+  it.scoped("are not continued once the server has stored another response under their id, on any connection", () =>
+    Effect.gen(function*() {
+      for (const [store, plan] of [[false, "resp_1"], [true, "Forgotten"]] as const) {
+        const { placeOn, serve, take } = yield* make("layer", { uniqueIds: false })
+        const place = yield* placeOn("1")
+        serve(place, ask([hello]), "resp_1")
+        serve(yield* placeOn("1"), ask([more], { store }), "resp_1")
+        assert.strictEqual(planOf(take(place, ask([hello, hi, more]))), plan)
+      }
+    }))
+
   it.scoped("that are stored are continued on every connection of the caller's", () =>
     Effect.gen(function*() {
       const { placeOn, serve, take } = yield* make("layer")

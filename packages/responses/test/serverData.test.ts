@@ -21,6 +21,7 @@ import * as Connector from "../src/Connector.ts"
 import * as PublicContinuation from "../src/Continuation.ts"
 import * as Conversation from "../src/Conversation.ts"
 import type * as ConversationError from "../src/ConversationError.ts"
+import * as ConversationEvent from "../src/ConversationEvent.ts"
 import * as EffectResponses from "../src/index.ts"
 import * as Continuation from "../src/internal/compare/continuation.ts"
 import * as Rule from "../src/internal/compare/rule.ts"
@@ -201,9 +202,11 @@ const total: Table = {
   ResponseTool: {
     make: answers((call) => Effect.mapError(tools[0]!.handle(call), (error) => error)),
     custom: answers((call) => tools[1]!.handle(call)),
+    run: answers((call) => ResponseTool.run(tools, call)),
     answer: answers((call) => ResponseTool.answer(tools, call, "fail")),
     output: answers((call) => Effect.sync(() => ResponseTool.output(call, "")))
   },
+  ConversationEvent: { isConversationEvent: judges(ConversationEvent.isConversationEvent) },
   ResponseEvent: {
     Response: decodes(ResponseEvent.Response),
     ResponseEvent: decodes(ResponseEvent.ResponseEvent),
@@ -329,7 +332,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "requestAttributes"
   ],
   Conversation: ["open"],
-  ConversationError: ["TooManyRounds", "PendingRound", "ConversationTaken", "JournalFailed"],
+  ConversationError: ["TooManyRounds", "BudgetSpent", "PendingRound", "ConversationTaken", "JournalFailed"],
   ConversationJournal: [
     "ConversationJournal",
     "Entry",
@@ -452,7 +455,11 @@ describe("a conversation that is answered with anything", () => {
     ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
   ]
   type Ask = (conversation: Conversation.Conversation) => Stream.Stream<unknown, ResponsesError.ResponsesError | Failed>
-  type Failed = ResponseTool.ToolFailed | ConversationError.TooManyRounds | ConversationError.PendingRound
+  type Failed =
+    | ResponseTool.ToolFailed
+    | ConversationError.TooManyRounds
+    | ConversationError.BudgetSpent
+    | ConversationError.PendingRound
 
   const asks: Readonly<Record<string, Ask>> = {
     send: (conversation) => conversation.send("Hi"),

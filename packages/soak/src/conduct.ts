@@ -1,5 +1,4 @@
 /** How a caller listens: to the end, slowly, for a while, or until it is interrupted. */
-import type { ResponseEvent } from "effect-responses/ResponseEvent"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -16,16 +15,22 @@ const patience = "60 millis"
 /** Nothing takes this long. */
 const tooLong = "120 seconds"
 
+/** Events of the library's own have no number. */
+interface Numbered {
+  readonly type: string
+  readonly sequence_number?: number | undefined
+}
+
 export const listening =
   ({ conduct }: Plan, attempt: Attempt) =>
-  <E, R>(events: Stream.Stream<ResponseEvent, E, R>): Stream.Stream<ResponseEvent, E, R> => {
+  <A extends Numbered, E, R>(events: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> => {
     switch (conduct._tag) {
       case "Listen":
         return conduct.slow
           ? Stream.tap(
             Stream.rechunk(events, 16),
             (event) =>
-              event.sequence_number === undefined || event.sequence_number % 16 === 0 ? eventLoopTurn : Effect.void
+              "sequence_number" in event && Number(event.sequence_number) % 16 !== 0 ? Effect.void : eventLoopTurn
           )
           : events
       case "Leave":

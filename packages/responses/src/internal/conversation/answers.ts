@@ -1,9 +1,16 @@
 /** Answers the open calls of a response, and writes down each start before the tool runs and each output as it comes. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { ConversationEvent, ToolResult } from "../../ConversationEvent.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
+import * as Time from "../effect/time.ts"
+import * as ToolTold from "../tool/toolTold.ts"
 import * as Calls from "./calls.ts"
 import type { Exclusive } from "./exclusive.ts"
 import type { Ledger } from "./ledger.ts"
@@ -22,6 +29,20 @@ const unknownOutcome = "Error: the outcome is unknown: the tool was started, and
 
 const notRun = "Error: the user has discarded this call: the tool was not run"
 
+const resultOf = (
+  call: Calls.Call,
+  handled: Either.Either<Calls.CallOutput, ResponseTool.ToolFailed>,
+  onFailure: ResponseTool.OnFailure
+): Effect.Effect<ToolResult> =>
+  Either.match(handled, {
+    onLeft: (error) =>
+      Effect.match(ToolTold.make(error, onFailure), {
+        onFailure: () => ({ _tag: "Failed", error, output: undefined }),
+        onSuccess: (text) => ({ _tag: "Failed", error, output: ResponseTool.output(call, text) })
+      }),
+    onRight: (output) => Effect.succeed({ _tag: "Output", output })
+  })
+
 const callIdOf = ({ call }: Round.Pending): string => call.call_id
 
 const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, { call }: Round.Pending): ResponseTool.Any | undefined =>
@@ -30,11 +51,13 @@ const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, { call }: Round.Pending)
 const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, pending: Round.Pending): boolean =>
   !pending.isBegun || toolOf(tools, pending)?.onUnknownOutcome === "rerun"
 
-/** A call that fails does not stop its neighbours: what they would have given could not be known. */
-export const run = <T extends ResponseTool.Any, E>(
+type Emit = (event: ConversationEvent) => void
+
+const answerAll = <T extends ResponseTool.Any, E>(
   tools: ReadonlyArray<T>,
   ledger: Ledger<E>,
-  { concurrency, exclusive, id, onToolFailure }: Options
+  { concurrency, exclusive, id, onToolFailure }: Options,
+  emit: Emit
 ): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
   Effect.suspend(() => {
     const state = ledger.state()
@@ -50,19 +73,44 @@ export const run = <T extends ResponseTool.Any, E>(
       const { call } = pending
       const attempt = pending.attempt + 1
       const idempotencyKey = `${id}:${Round.keyOf(state, call)}`
+      const named = { callId: call.call_id, name: call.name, attempt }
       // What a tool has given is written down even if the interruption comes at that moment.
       return Effect.uninterruptibleMask((restore) =>
-        start(pending, attempt).pipe(
-          Effect.zipRight(restore(ResponseTool.answer(tools, call, onToolFailure, { attempt, idempotencyKey }))),
-          Effect.flatMap((output) => ledger.write({ _tag: "Ended", output })),
-          Effect.tapError((error) =>
-            // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
-            error instanceof ResponseTool.ToolFailed && !error.isOutcomeUnknown
-              ? ledger.write({ _tag: "Failed", callId: callIdOf(pending) })
-              : Effect.void
+        Effect.gen(function*() {
+          yield* start(pending, attempt)
+          emit({ type: "conversation.tool.started", ...named })
+          const elapsed = Time.stopwatch(yield* Effect.clock)
+          const handled = yield* Effect.either(
+            restore(ResponseTool.run(tools, call, { attempt, idempotencyKey }))
           )
-        )
+          const duration = elapsed()
+          const onFailure = toolOf(tools, pending)?.onFailure ?? onToolFailure
+          const told = resultOf(call, handled, onFailure)
+          // Only a function of the program's own may take its time.
+          const result = yield* Either.isLeft(handled) && typeof onFailure === "function" ? restore(told) : told
+          const { output } = result
+          if (output !== undefined) yield* ledger.write({ _tag: "Ended", output })
+          // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
+          else if (result._tag === "Failed" && !result.error.isOutcomeUnknown) {
+            yield* ledger.write({ _tag: "Failed", callId: call.call_id })
+          }
+          emit({ type: "conversation.tool.ended", ...named, duration, result })
+          if (result._tag === "Failed" && output === undefined) yield* result.error
+        })
       )
+    }
+
+    const report = ({ attempt, call }: Round.Pending) => {
+      const output = ResponseTool.output(call, unknownOutcome)
+      return Effect.map(ledger.write({ _tag: "Ended", output }), () =>
+        emit({
+          type: "conversation.tool.ended",
+          callId: call.call_id,
+          name: call.name,
+          attempt,
+          duration: Duration.zero,
+          result: { _tag: "Unknown", output }
+        }))
     }
 
     return Effect.forEach(
@@ -72,7 +120,7 @@ export const run = <T extends ResponseTool.Any, E>(
           isToBeRun(tools, pending)
             // It has not been started while it waits for its turn.
             ? exclusive.run(toolOf(tools, pending)?.exclusive === true, answer(pending))
-            : ledger.write({ _tag: "Ended", output: ResponseTool.output(pending.call, unknownOutcome) })
+            : report(pending)
         ),
       { concurrency: concurrency ?? "unbounded" }
     ).pipe(
@@ -81,6 +129,26 @@ export const run = <T extends ResponseTool.Any, E>(
       )
     )
   })
+
+/**
+ * A call that fails does not stop its neighbours: what they would have given could not be known. The tools run whether or not
+ * their events are taken: there are two of each call at most. Whoever leaves the stream stops the tools, and waits for them.
+ */
+export const run = <T extends ResponseTool.Any, E>(
+  tools: ReadonlyArray<T>,
+  ledger: Ledger<E>,
+  options: Options
+): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+  Stream.unwrapScoped(
+    Effect.flatMap(Mailbox.make<ConversationEvent, ResponseTool.ToolFailed | E>(), (events) =>
+      answerAll(tools, ledger, options, (event) =>
+        events.unsafeOffer(event)).pipe(
+          Mailbox.into(events),
+          Effect.interruptible,
+          Effect.forkScoped,
+          Effect.as(Mailbox.toStream(events))
+        ))
+  )
 
 /** Whether the caller answers every open call. */
 export const isAnswered = (state: Round.State, input: ReadonlyArray<ResponseItem>): boolean => {

@@ -27,6 +27,13 @@ export const unanswered = (items: ReadonlyArray<ResponseItem>): ReadonlyArray<Ca
   return [...open.values()]
 }
 
+/** The calls with their outputs, which the items hold. */
+export const answered = (items: ReadonlyArray<ResponseItem>, calls: ReadonlyArray<Call>) =>
+  calls.flatMap(({ call_id: callId, name }) => {
+    const output = items.findLast((item): item is CallOutput => isOutput(item) && item.call_id === callId)
+    return output === undefined ? [] : [{ callId, name, output }]
+  })
+
 const wordsOf = (call: Call): string => call.type === "function_call" ? call.arguments : call.input
 
 /** The same tool with the same words. */

@@ -4,7 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { PendingRound, TooManyRounds } from "../../ConversationError.ts"
+import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
+import {
+  type ConversationEvent,
+  type EndedRound,
+  isConversationEvent,
+  type RoundEnded
+} from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
 import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
@@ -15,10 +21,12 @@ import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Answers from "./answers.ts"
+import * as Calls from "./calls.ts"
 import * as Exclusive from "./exclusive.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
 import type { Ledger } from "./ledger.ts"
+import * as Limits from "./limits.ts"
 import * as Round from "./round.ts"
 import * as Turns from "./turns.ts"
 import * as WholeAnswer from "./wholeAnswer.ts"
@@ -28,9 +36,11 @@ type Items = ReadonlyArray<ResponseItem>
 /** Told of each response when it has been written down. */
 type OnResponse = (response: Responses.FinalResponse) => void
 
-type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E
+type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E
 
-type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent, LoopError<E> | E2, R>
+type Event = ResponseEvent.ResponseEvent | ConversationEvent
+
+type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
@@ -47,18 +57,23 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 ) => {
   const {
     concurrency,
+    events = "all",
     history: _history,
     id: _id,
-    maxRounds = 100,
+    maxRounds,
     onOpen,
     onToolFailure = "output",
     otherTools,
+    retry = {},
+    stopWhen = () => false,
+    tokenBudget,
     tools: given,
     ...settings
   } = options
   type R = ResponseTool.Requirements<Tools[number]>
   const tools: ReadonlyArray<Tools[number]> = given ?? []
   const definitions = ResponseTool.definitions(tools, otherTools ?? [])
+  const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
   const exclusive = Exclusive.make()
   /** Of the latest `run`. */
@@ -86,66 +101,99 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     requestOptions: Responses.RequestOptions | undefined,
     toEntry: (kept: Items) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
+  ): Stream.Stream<Event, ResponsesError | E> =>
     WholeAnswer.stream(toRequest(before), {
       onOpen,
-      requestOptions,
+      requestOptions: { ...requestOptions, retry: requestOptions?.retry ?? retry },
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
         return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
       }
-    }).pipe(Stream.provideContext(context))
+    }).pipe(
+      (asked) => events === "all" ? asked : Stream.filter(asked, (event) => !isConversationEvent(event)),
+      Stream.provideContext(context)
+    )
 
-  const answers = Effect.suspend(() => {
-    turns.handOver(true)
-    return Answers.run(tools, ledger, { id, concurrency, onToolFailure, exclusive })
-  }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
+  const handBack = Effect.sync(() => turns.handOver(false))
+
+  /** Events of the library's own. What happens meanwhile happens as well for a reader who does not want them. */
+  const own = <E2, R2>(
+    stream: Stream.Stream<ConversationEvent, E2, R2>
+  ): Stream.Stream<ConversationEvent, E2, R2> =>
+    Stream.suspend(() => {
+      turns.handOver(true)
+      return events === "all" ? stream : Stream.drain(stream)
+    }).pipe(Stream.ensuring(handBack))
 
   /** Does what the state asks for, until it asks for nothing. */
-  const rounds = (onResponse: OnResponse, number = 1): Loop<E, R> =>
+  const rounds = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend((): Loop<E, R> => {
       const state = ledger.state()
       switch (state._tag) {
         case "Idle":
           return Stream.empty
         case "Asking": {
-          if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
+          const limit = course.limit()
+          if (limit !== undefined) return Stream.fail(limit)
           const before = [...state.history, ...state.input]
-          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), onResponse)
+          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), course.answered)
           return Stream.concat(
             // Asking for the same again would be refused again.
             Stream.tapError(
               asked,
               (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
             ),
-            rounds(onResponse, number + 1)
+            Stream.suspend(() => ledger.state()._tag === "Answering" ? rounds(course) : ended(course, []))
           )
         }
         case "Answering":
-          return Stream.concat(Stream.execute(answers), rounds(onResponse, number))
+          return Stream.concat(
+            own(Answers.run(tools, ledger, { id, concurrency, onToolFailure, exclusive })),
+            ended(course, state.calls.map(({ call }) => call))
+          )
       }
     })
 
-  const begin = (input: Items, onResponse: OnResponse): Loop<E, R> =>
+  /** The round has ended, and another one may follow. */
+  const ended = (course: Limits.Course, calls: ReadonlyArray<Calls.Call>): Loop<E, R> =>
+    Stream.suspend(() => {
+      const round = course.ended(Calls.answered(ledger.state().history, calls), calls)
+      const { output: _, ...told } = round
+      return Stream.concat(
+        own(Stream.succeed<RoundEnded>({ type: "conversation.round.ended", ...told })),
+        Stream.unwrap(
+          Effect.map(asksToStop(round), (isOver) => isOver ? Stream.empty : rounds(course))
+        )
+      )
+    })
+
+  const asksToStop = (round: EndedRound): Effect.Effect<boolean> =>
+    Effect.suspend(() => {
+      turns.handOver(true)
+      const answer = stopWhen(round)
+      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+    }).pipe(Effect.ensuring(handBack))
+
+  const begin = (input: Items, course: Limits.Course): Loop<E, R> =>
     Stream.unwrap(
-      Effect.as(Effect.zipRight(check(input), ledger.write({ _tag: "Asked", input })), rounds(onResponse))
+      Effect.as(Effect.zipRight(check(input), ledger.write({ _tag: "Asked", input })), rounds(course))
     )
 
-  const goOn = (onResponse: OnResponse): Loop<E, R> =>
+  const goOn = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend(() =>
-      Given.isRecords(ledger.state().history) ? rounds(onResponse) : Stream.fail(invalid(Given.notRecords))
+      Given.isRecords(ledger.state().history) ? rounds(course) : Stream.fail(invalid(Given.notRecords))
     )
 
   const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
     Stream.unwrapScoped(Effect.as(Effect.zipRight(turns.take, ledger.flush), stream))
 
   /** The caller answers the open calls, and may say more. */
-  const answered = (input: Items, onResponse: OnResponse): Loop<E, R> =>
+  const answered = (input: Items, course: Limits.Course): Loop<E, R> =>
     Stream.unwrap(
       Effect.map(
         Effect.zipRight(check(input), Answers.take(ledger, input)),
-        (rest) => rest.length === 0 ? rounds(onResponse) : begin(rest, onResponse)
+        (rest) => rest.length === 0 ? rounds(course) : begin(rest, course)
       )
     )
 
@@ -164,11 +212,12 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const problem = isAnswered ? undefined : Given.problemOf(items, items)
       if (problem !== undefined) return Stream.fail(invalid(problem))
       runOptions = requestOptions
-      if (isAnswered) return answered(items, onResponse)
-      const started = Stream.suspend(() => begin(items, onResponse))
+      const course = Limits.begin(limits, onResponse)
+      if (isAnswered) return answered(items, course)
+      const started = Stream.suspend(() => begin(items, course))
       if (!isPending) return started
       return Stream.concat(
-        pending === "resume" ? goOn(onResponse) : Stream.execute(Answers.discard(ledger)),
+        pending === "resume" ? goOn(course) : Stream.execute(Answers.discard(ledger)),
         started
       )
     }))
@@ -177,7 +226,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     run,
     // Made when it is asked for, as most conversations of a program do nothing at a time.
     get resume() {
-      return exclusively(goOn(() => {}))
+      return exclusively(Stream.suspend(() => goOn(Limits.begin(limits, () => {}))))
     },
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {

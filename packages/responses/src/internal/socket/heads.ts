@@ -55,6 +55,8 @@ export class Heads {
   private readonly places = ResponsePlaces.make()
   private readonly stored = StoredHeads.make()
   private readonly served: Served.ServedLast
+  /** Those that have had a response. */
+  private readonly connections = new Set<Connection>()
   private deltasRefused = 0
   private readonly options: Options
 
@@ -174,7 +176,12 @@ export class Heads {
     if (origin !== undefined) this.chaining.accepted(origin)
     // Counted now: where everything is refused as well, the reason was not the delta.
     if (refused !== undefined) this.chaining.refused(refused)
-    if (!uniqueIds) this.forget(connection, (kept) => kept.head.responseId === head.responseId)
+    this.connections.add(connection)
+    if (!uniqueIds) {
+      // What the server stores under an id it may give to every connection that has lost a response of that id.
+      const namesAnother = head.stored ? this.connections : [connection]
+      for (const other of namesAnother) this.forget(other, (kept) => kept.head.responseId === head.responseId)
+    }
     const isKnownElsewhere = head.stored && uniqueIds
     if (isKnownElsewhere || Predicate.isNotNullable(asked.previous_response_id)) this.served.delete(place)
     else if (keepsServed > 0) {
@@ -198,6 +205,7 @@ export class Heads {
 
   /** The connection, and with it what the server knew on it, is gone. */
   ended(connection: Connection): void {
+    this.connections.delete(connection)
     for (const lane of connection.lanes) {
       this.drop(lane, "NewConnection")
       this.places.delete(lane)

@@ -1,0 +1,52 @@
+/** How far one `run` or `resume` has come, and how far it may go. */
+import { BudgetSpent, TooManyRounds } from "../../ConversationError.ts"
+import type { EndedRound, RoundEnded } from "../../ConversationEvent.ts"
+import type { FinalResponse } from "../../Responses.ts"
+import type * as Calls from "./calls.ts"
+
+export interface Options {
+  readonly maxRounds: number | undefined
+  readonly tokenBudget: number | undefined
+}
+
+export interface Course {
+  /** Why the model may not be asked again. */
+  readonly limit: () => TooManyRounds | BudgetSpent | undefined
+  readonly answered: (response: FinalResponse) => void
+  readonly ended: (calls: RoundEnded["calls"], open: ReadonlyArray<Calls.Call>) => EndedRound
+}
+
+/** Limits that are no numbers let nothing pass. */
+export const begin = (
+  { maxRounds = 100, tokenBudget = Number.POSITIVE_INFINITY }: Options,
+  onResponse: (response: FinalResponse) => void
+): Course => {
+  let asked = 0
+  let spent = 0
+  let rounds = 0
+  /** Of the round that has not ended. */
+  let latest: FinalResponse | undefined
+  return {
+    limit: () => {
+      if (!(asked < maxRounds)) return new TooManyRounds({ rounds: maxRounds })
+      return spent < tokenBudget ? undefined : new BudgetSpent({ budget: tokenBudget, spent, rounds: asked })
+    },
+    answered: (response) => {
+      asked++
+      spent += response.usage?.total_tokens ?? 0
+      latest = response
+      onResponse(response)
+    },
+    ended: (calls, open) => {
+      const response = latest
+      latest = undefined
+      return {
+        round: ++rounds,
+        responseId: response?.id,
+        usage: response?.usage ?? undefined,
+        calls,
+        output: response?.output ?? open
+      }
+    }
+  }
+}
