@@ -131,7 +131,9 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
 
 describe("the face of", () => {
   for (const [name, { delivery, retryAfter, retryable }, expected] of table) {
-    it(name, () => assert.deepStrictEqual({ delivery, retryable, retryAfter }, { ...expected, retryAfter: undefined }))
+    it(`${name}`, () => {
+      assert.deepStrictEqual({ delivery, retryable, retryAfter }, { ...expected, retryAfter: undefined })
+    })
   }
 
   it("every class of errors is in the table", () => {
