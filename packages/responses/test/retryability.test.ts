@@ -129,9 +129,9 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
   ]
 ]
 
-describe("the face of", () => {
+describe("the face", () => {
   for (const [name, { delivery, retryAfter, retryable }, expected] of table) {
-    it(`${name}`, () => {
+    it(`of ${name}`, () => {
       assert.deepStrictEqual({ delivery, retryable, retryAfter }, { ...expected, retryAfter: undefined })
     })
   }
