@@ -134,9 +134,11 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
   ]
 ]
 
-describe("the face of", () => {
+describe("the face", () => {
   for (const [name, { delivery, retryAfter, retryable }, expected] of table) {
-    it(name, () => assert.deepStrictEqual({ delivery, retryable, retryAfter }, { ...expected, retryAfter: undefined }))
+    it(`of ${name}`, () => {
+      assert.deepStrictEqual({ delivery, retryable, retryAfter }, { ...expected, retryAfter: undefined })
+    })
   }
 
   it("every class of errors is in the table", () => {

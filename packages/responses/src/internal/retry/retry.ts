@@ -17,7 +17,7 @@ export interface Shown {
 }
 
 const idOf = (event: unknown): string | undefined =>
-  Predicate.isRecord(event) ? ResponseEvent.responseId(event as unknown as ResponseEvent.ServerEvent) : undefined
+  Predicate.isRecord(event) ? ResponseEvent.responseId(event) : undefined
 
 export const shown = (): Shown => {
   let responseId: string | undefined
