@@ -11,6 +11,7 @@ import * as JSONSchema from "effect/JSONSchema"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Approval from "./internal/tool/approval.ts"
 import * as StrictSchema from "./internal/tool/strictSchema.ts"
 import * as ToolArguments from "./internal/tool/toolArguments.ts"
 import * as ToolOutput from "./internal/tool/toolOutput.ts"
@@ -79,6 +80,16 @@ export interface Invocation extends Attempt {
 export type OnUnknownOutcome = "report" | "rerun"
 
 /**
+ * Which calls of a tool a `Conversation` holds until they are approved: all, none, or those for whose arguments this is so. A
+ * call is asked about once, before it runs for the first time. One whose arguments do not fit, or for which this fails, is
+ * answered with the failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type NeedsApproval<A, E = never, R = never> = boolean | ((args: A) => boolean | Effect.Effect<boolean, E, R>)
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -87,6 +98,8 @@ export interface ResponseTool<out E, out R> {
   readonly definition: Definition
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /** Whether a call is not run before somebody has approved it. Default: no call needs that */
+  readonly needsApproval?: ((call: Call) => Effect.Effect<boolean, E | ToolFailed, R>) | undefined
   /** Runs the handler on the text of a call. Without `attempt` it is the first, and its key is the id of the call. */
   readonly handle: (
     call: Call,
@@ -223,7 +236,7 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R>(options: {
+export const make = <A, I, RSchema, E, R, E2 = never, R2 = never>(options: {
   readonly name: string
   readonly description?: string | undefined
   readonly parameters: Schema.Schema<A, I, RSchema>
@@ -235,8 +248,10 @@ export const make = <A, I, RSchema, E, R>(options: {
   readonly strict?: boolean | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /** Default: `false` */
+  readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
   readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R | RSchema> => {
+}): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema> => {
   const { name, strict = false } = options
   checkName(name)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -266,6 +281,7 @@ export const make = <A, I, RSchema, E, R>(options: {
     name,
     definition,
     onUnknownOutcome: options.onUnknownOutcome,
+    needsApproval: Approval.check(options.needsApproval, read),
     handle: (call, attempt) =>
       read(call).pipe(
         Effect.flatMap((args) => options.handler(args, invocation(call, attempt))),
@@ -280,7 +296,7 @@ export const make = <A, I, RSchema, E, R>(options: {
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R>(options: {
+export const custom = <E, R, E2 = never, R2 = never>(options: {
   readonly name: string
   readonly description?: string | undefined
   /**
@@ -290,8 +306,10 @@ export const custom = <E, R>(options: {
   readonly format?: object | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /** Default: `false` */
+  readonly needsApproval?: NeedsApproval<string, E2, R2> | undefined
   readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R> => {
+}): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>> => {
   checkName(options.name)
   return {
     name: options.name,
@@ -302,6 +320,7 @@ export const custom = <E, R>(options: {
       ...(options.format === undefined ? {} : { format: options.format })
     },
     onUnknownOutcome: options.onUnknownOutcome,
+    needsApproval: Approval.check(options.needsApproval, (call) => Effect.sync(() => said(inputOf(call)))),
     handle: (call, attempt) =>
       Effect.flatMap(
         options.handler(said(inputOf(call)), invocation(call, attempt)),
@@ -344,19 +363,44 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
-/** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
+/** A handler may fail with anything. */
+const toFailed = (call: Call, error: unknown, what = ""): ToolFailed =>
+  error instanceof ToolFailed ? error : failed(call, "HandlerFailed", what + describe(error), error)
+
+/** A tool that was not made by `make` may give anything. */
 const handle = <R>(
   tool: ResponseTool<unknown, R>,
   call: Call,
   attempt: Attempt | undefined
 ): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
   // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-  Effect.mapError(tool.handle(call, attempt), (error) =>
-    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
-      Effect.flatMap((value) =>
-        toOutput(call, value)
-      )
-    )
+  Effect.mapError(tool.handle(call, attempt), (error) => toFailed(call, error)).pipe(
+    Effect.flatMap((value) => toOutput(call, value))
+  )
+
+const find = <T extends Any>(
+  tools: ReadonlyArray<T>,
+  call: Call
+): ResponseTool<unknown, Requirements<T>> | undefined =>
+  tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+
+/**
+ * Whether the tool of its name holds a call until it is approved. `answer` does not ask. Fails where the arguments do not
+ * fit, and where `needsApproval` does.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const needsApproval = <T extends Any>(
+  tools: ReadonlyArray<T>,
+  call: Call
+): Effect.Effect<boolean, ToolFailed, Requirements<T>> => {
+  const asked = find(tools, call)?.needsApproval?.(call)
+  return asked === undefined
+    ? Effect.succeed(false)
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+    : Effect.mapError(asked, (error) => toFailed(call, error, "whether it needs an approval is unknown: "))
+}
 
 /**
  * Answers a call with the tool of its name. Any failure becomes `ToolFailed`, or with `onFailure: "output"` the text of
@@ -371,7 +415,7 @@ export const answer = <T extends Any>(
   onFailure: "output" | "fail",
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
-  const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+  const tool = find(tools, call)
   const handled = tool === undefined
     ? Effect.fail(
       failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)
