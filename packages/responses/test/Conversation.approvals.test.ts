@@ -508,17 +508,17 @@ describe("what is asked while calls are held", () => {
 })
 
 describe("a request of an MCP server's", () => {
-  const request = ResponseItem.unknown({
+  const request: ResponseItem.McpApprovalRequest = {
     type: "mcp_approval_request",
     id: "mcpr_1",
     server_label: "bank",
     name: "transfer",
     arguments: "{\"sum\":5}"
-  })
+  }
   const approvals = [
     { _tag: "Mcp", callId: "mcpr_1", name: "transfer", arguments: { sum: 5 }, serverLabel: "bank" }
   ] as const
-  const script = [turn([request]), text("ok"), text("more")]
+  const script = [turn([ResponsesTest.item(request)]), text("ok"), text("more")]
   const types = (items: ReadonlyArray<ResponseItem.ResponseItem>) => items.map(({ type }) => type)
 
   for (const approve of [true, false]) {
@@ -550,7 +550,7 @@ describe("a request of an MCP server's", () => {
 
   mocked(
     "is answered beside calls",
-    [turn([call("look"), request, call("pay")]), text("ok")],
+    [turn([call("look"), ResponsesTest.item(request), call("pay")]), text("ok")],
     Effect.gen(function*() {
       const pay = noting("pay", true)
       const look = noting("look")
@@ -609,7 +609,11 @@ describe("a request of an MCP server's", () => {
 
   mocked(
     "whose fields are not what they should be is shown as it is",
-    [turn([ResponseItem.unknown({ type: "mcp_approval_request", id: "r", name: null, arguments: "no JSON" })])],
+    [
+      ResponsesTest.item(
+        ResponseItem.unknown({ type: "mcp_approval_request", id: "r", name: null, arguments: "no JSON" })
+      )
+    ],
     Effect.gen(function*() {
       const conversation = yield* Conversation.make(settings)
       yield* run(conversation.run("go"))
