@@ -608,6 +608,20 @@ describe("a request of an MCP server's", () => {
   )
 
   mocked(
+    "that was broken off is not asked about",
+    [ResponsesTest.turn([
+      ResponsesTest.item({ ...request, arguments: "{\"sum\":" }),
+      ResponsesTest.incomplete()
+    ])],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make(settings)
+      yield* run(conversation.run("go"))
+      assert.deepStrictEqual(yield* conversation.approvals, [])
+      assert.deepStrictEqual(types(yield* conversation.history), ["message"])
+    })
+  )
+
+  mocked(
     "whose fields are not what they should be is shown as it is",
     [
       ResponsesTest.item(

@@ -154,8 +154,13 @@ const chains = (rule: Continuation.Rule): Check => ({ items, response }) => {
 
 const lookAt = Schema.Struct({ at: Schema.String })
 const tools = [
-  ResponseTool.make({ name: "look", parameters: lookAt, handler: ({ at }) => Effect.succeed(at) }),
-  ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
+  ResponseTool.make({
+    name: "look",
+    parameters: lookAt,
+    needsApproval: ({ at }) => at.length > 9,
+    handler: ({ at }) => Effect.succeed(at)
+  }),
+  ResponseTool.custom({ name: "grep", needsApproval: true, handler: (input) => Effect.succeed(input) })
 ]
 
 const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
@@ -203,6 +208,7 @@ const total: Table = {
     make: answers((call) => Effect.mapError(tools[0]!.handle(call), (error) => error)),
     custom: answers((call) => tools[1]!.handle(call)),
     answer: answers((call) => ResponseTool.answer(tools, call, "fail")),
+    needsApproval: answers((call) => ResponseTool.needsApproval(tools, call)),
     output: answers((call) => Effect.sync(() => ResponseTool.output(call, "")))
   },
   ConversationEvent: { isConversationEvent: judges(ConversationEvent.isConversationEvent) },
@@ -308,7 +314,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
   Connector: ["Connector", "unreachable"],
   Continuation: ["TypeId"],
   Profile: ["openAi", "azure", "strict", "xAi", "validate"],
-  ResponseItem: ["message", "user", "functionCallOutput", "unknown"],
+  ResponseItem: ["message", "user", "functionCallOutput", "mcpApprovalResponse", "unknown"],
   ResponseScript: builders,
   Responses: ["Responses", "orElse"],
   ResponsesError: ["Delivery", "InvalidRequest"],
@@ -331,7 +337,16 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "requestAttributes"
   ],
   Conversation: ["open"],
-  ConversationError: ["TooManyRounds", "BudgetSpent", "PendingRound", "ConversationTaken", "JournalFailed"],
+  ConversationApproval: ["Approval"],
+  ConversationError: [
+    "TooManyRounds",
+    "BudgetSpent",
+    "PendingRound",
+    "ApprovalRequired",
+    "ApprovalNotPending",
+    "ConversationTaken",
+    "JournalFailed"
+  ],
   ConversationJournal: [
     "ConversationJournal",
     "Entry",

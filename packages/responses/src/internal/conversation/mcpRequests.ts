@@ -11,7 +11,7 @@ export const isRequest = (item: ResponseItem): item is McpApprovalRequest =>
 
 export const isResponse = (item: ResponseItem): item is McpApprovalResponse => item.type === "mcp_approval_response"
 
-const isCallers = (item: ResponseItem): boolean => "role" in item && item.role !== "assistant"
+const isCallers = (item: ResponseItem): boolean => Predicate.hasProperty(item, "role") && item.role !== "assistant"
 
 /**
  * The API lets a caller go on without an answer. A request is over when the caller has said something else, or when the model
