@@ -77,6 +77,19 @@ describe("README.md", () => {
       assert.lengthOf(ended.requests, 0)
     }).pipe(Effect.provide(NodeFileSystem.layer)), 60_000)
 
+  it.scopedLive("the agent waits for an approval, and pays when it is started with one", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      for (const _ of ["the first time", "unanswered"]) {
+        assert.match((yield* run("approved.ts", { JOURNAL: directory })).output, /^waits for .*: pay {/)
+      }
+      const paid = yield* run("approved.ts", { JOURNAL: directory, ANSWER: "yes" })
+      assert.match(paid.output, /^pay /)
+      assert.match(paid.output, /is paid/)
+      assert.lengthOf(paid.requests, 1)
+    }).pipe(Effect.provide(NodeFileSystem.layer)), 60_000)
+
   it.effect("a forgotten response is answered by sending everything", () =>
     Effect.gen(function*() {
       const history = [ResponseItem.user("Hello"), ResponseItem.message("assistant", "Hi")]

@@ -82,7 +82,7 @@ const killed = (course: Courses.Course, whole: unknown, at: number, how: string)
   )
 
 describe("an agent that is killed", () => {
-  const fixed: Courses.Course = [[["pay", "look", "break"]], [["look"]]]
+  const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"]], [["look"]]]
   const courses = [fixed, ...FastCheck.sample(Courses.course, Thorough.amount(5, 0))]
 
   for (const [index, course] of courses.entries()) {

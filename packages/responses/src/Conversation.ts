@@ -6,7 +6,10 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { Approval } from "./ConversationApproval.ts"
 import {
+  type ApprovalNotPending,
+  ApprovalRequired,
   type BudgetSpent,
   type ConversationTaken,
   JournalFailed,
@@ -99,6 +102,10 @@ export interface Conversation<
    *
    * Beside the events of the API come those of `ConversationEvent`, in the order in which things happen: when a tool starts
    * and ends, and when a round ends. `events: "api"` leaves them out.
+   *
+   * Calls that need an approval are held. When nothing else is left to do, the stream ends with the event
+   * `conversation.approvals.pending`. What follows a `pending: "resume"` that ends so is not asked, and fails with
+   * `PendingRound`.
    */
   readonly run: (
     input: Input,
@@ -109,7 +116,8 @@ export interface Conversation<
     R
   >
   /**
-   * The same without the events: `run` to its end, and what came of it.
+   * The same without the events: `run` to its end, and what came of it. Fails with `ApprovalRequired` where `run` ends because
+   * calls wait for an approval.
    *
    * @example
    * ```ts
@@ -128,19 +136,52 @@ export interface Conversation<
     options?: RunOptions
   ) => Effect.Effect<
     Answer,
-    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | PendingRound | E,
+    ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | PendingRound | ApprovalRequired | E,
     R
   >
   /**
    * Goes on where a `run` has stopped, with its options: runs the calls that have no output, and asks what was not
    * answered. A tool whose output was written is not run again, and a response whose end was written is not asked for
    * again. Also goes on with a `history` that ends in open calls or in their outputs. Empty if there is nothing to do.
+   * Runs the calls that were approved, and ends with `conversation.approvals.pending` again if others are not decided.
    */
   readonly resume: Stream.Stream<
     Event,
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E,
     R
   >
+  /** The calls that wait for an approval. A `run` or `resume` has to have come to them. */
+  readonly approvals: Effect.Effect<ReadonlyArray<Approval>>
+  /**
+   * The call runs with the next `resume`, or at once if the other calls of its round still run. Written down before it
+   * succeeds. May be called at any time, by any fiber. It cannot be taken back, also if it fails because the journal could
+   * not be written: the journal gets it with the next thing that is.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema, Stream } from "effect"
+   * import { Conversation, ResponseTool } from "effect-responses"
+   *
+   * const pay = ResponseTool.make({
+   *   name: "pay",
+   *   parameters: Schema.Struct({ cents: Schema.Number }),
+   *   needsApproval: ({ cents }) => cents > 1000,
+   *   handler: ({ cents }) => Effect.succeed(`${cents} paid`)
+   * })
+   *
+   * export const program = Effect.gen(function*() {
+   *   const conversation = yield* Conversation.make({ model: "gpt-5.5", tools: [pay] })
+   *   yield* Stream.runDrain(conversation.run("Pay the invoice of 12 euros."))
+   *   for (const { callId, name } of yield* conversation.approvals) {
+   *     yield* name === "pay" ? conversation.approve(callId) : conversation.reject(callId, "only payments today")
+   *   }
+   *   yield* Stream.runDrain(conversation.resume)
+   * })
+   * ```
+   */
+  readonly approve: (callId: string) => Effect.Effect<void, ApprovalNotPending | E>
+  /** The tool does not run, and with the next `resume` the model is told so and why. Otherwise as `approve`. */
+  readonly reject: (callId: string, reason?: string) => Effect.Effect<void, ApprovalNotPending | E>
   /** Whole rounds: a response of `run` joins it with the outputs of its calls. */
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /** A conversation of its own that shares the past. It has no journal. */
@@ -276,12 +317,23 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Event
     ask: (input, runOptions) =>
       Effect.suspend(() => {
         const responses: Array<Responses.FinalResponse> = []
-        const run = dialogue.run(input, runOptions, (response) => responses.push(response))
-        return Effect.map(Stream.runDrain(run), () => Answers.make(responses))
+        let held: ReadonlyArray<Approval> = []
+        const run = dialogue.run(input, runOptions, (response) => responses.push(response), (approvals) => {
+          held = approvals
+        })
+        return Effect.flatMap(
+          Stream.runDrain(run),
+          () => held.length > 0 ? new ApprovalRequired({ approvals: held }) : Effect.succeed(Answers.make(responses))
+        )
       }),
     get resume() {
       return dialogue.resume as Conversing["resume"]
     },
+    get approvals() {
+      return Effect.sync(dialogue.approvals.pending)
+    },
+    approve: dialogue.approvals.approve,
+    reject: dialogue.approvals.reject,
     get history() {
       return Effect.sync(() => ledger.state().history)
     },

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { Approval } from "./ConversationApproval.ts"
 import type { Retryability } from "./ResponsesError.ts"
 
 /**
@@ -80,7 +81,10 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
  * @category errors
  */
 export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
-  /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
+  /**
+   * The calls without an output, and the requests of MCP servers without an answer. `isBegun`: the tool was started, and
+   * nothing is known of how that ended.
+   */
   calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
 }) implements Retryability {
   get delivery(): "unsent" {
@@ -100,6 +104,83 @@ export class PendingRound extends Schema.TaggedError<PendingRound>("effect-respo
       ? "outputs that the model has not seen"
       : `calls without an output (${this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")})`
     return `The round before ended with ${what}: resume it, or run with { pending: "resume" } or { pending: "discard" }`
+  }
+}
+
+const inWords = (approvals: ReadonlyArray<Approval>): string =>
+  approvals.map(({ callId, name }) => `${name} ${callId}`).join(", ") || "none"
+
+/**
+ * `ask` has come to calls that need an approval. Everything else of the round was done, and the history is whole: `approve`
+ * or `reject` each of them, also in another process, and `resume`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ApprovalRequired
+  extends Schema.TaggedError<ApprovalRequired>("effect-responses/ApprovalRequired")("ApprovalRequired", {
+    approvals: Schema.Array(Approval)
+  })
+  implements Retryability
+{
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
+  override get message(): string {
+    return `Calls wait for an approval (${inWords(this.approvals)}): approve or reject each by its callId, then resume`
+  }
+}
+
+/**
+ * Nothing was approved or rejected.
+ *
+ * - `Unknown`: no call of this id waits. It needs no approval, `resume` has not come to it yet, or there is no such call.
+ * - `Approved`: it is approved already. This cannot be taken back, as it may have run.
+ * - `Answered`: it has its output, because it was rejected or has run, or the caller is sending one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ApprovalNotPending
+  extends Schema.TaggedError<ApprovalNotPending>("effect-responses/ApprovalNotPending")("ApprovalNotPending", {
+    callId: Schema.String,
+    reason: Schema.Literal("Unknown", "Approved", "Answered"),
+    /** What can be approved or rejected. */
+    approvals: Schema.Array(Approval)
+  })
+  implements Retryability
+{
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
+  override get message(): string {
+    const waiting = `These do: ${inWords(this.approvals)}`
+    switch (this.reason) {
+      case "Unknown":
+        return `No call ${this.callId} waits for an approval. ${waiting}`
+      case "Approved":
+        return `The call ${this.callId} is approved already, and runs with the next resume. ${waiting}`
+      case "Answered":
+        return `The call ${this.callId} waits for no approval any more: it has its output. ${waiting}`
+    }
   }
 }
 

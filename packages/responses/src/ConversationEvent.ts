@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
+import type { Approval } from "./ConversationApproval.ts"
 import type { Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ConnectionError, ResponseFailed } from "./ResponsesError.ts"
@@ -30,6 +31,7 @@ export interface ToolStarted {
  * - `Output`: the tool has given its output.
  * - `Failed`: the tool could not answer. `output` is what the model is told of it, and `undefined` where the run fails.
  * - `Unknown`: the tool was started before, and nobody has seen its end. It has not run again, and the model is told so.
+ * - `Rejected`: the call needed an approval and was rejected meanwhile. It has not run, and the model is told so.
  *
  * @since 0.1.0
  * @category models
@@ -42,6 +44,7 @@ export type ToolResult =
     readonly output: ResponseTool.CallOutput | undefined
   }
   | { readonly _tag: "Unknown"; readonly output: ResponseTool.CallOutput }
+  | { readonly _tag: "Rejected"; readonly output: ResponseTool.CallOutput }
 
 /**
  * A call has ended, and this has been written down. A tool that is interrupted with the run has no such event, as nobody
@@ -54,10 +57,34 @@ export interface ToolEnded {
   readonly type: "conversation.tool.ended"
   readonly callId: string
   readonly name: string
+  /** 0: the tool was never started. */
   readonly attempt: number
   /** How long the tool ran. A tool that did not run has zero. */
   readonly duration: Duration.Duration
   readonly result: ToolResult
+}
+
+/**
+ * A call needs an approval and is held, which has been written down. The other calls of its round run on. If it is approved
+ * while they do, it runs with them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ToolHeld {
+  readonly type: "conversation.tool.held"
+  readonly approval: Approval
+}
+
+/**
+ * The last event of a stream: nothing is left to do before these are approved or rejected. `resume` goes on then.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ApprovalsPending {
+  readonly type: "conversation.approvals.pending"
+  readonly approvals: ReadonlyArray<Approval>
 }
 
 /**
@@ -125,7 +152,7 @@ export interface Retrying {
  * @since 0.1.0
  * @category models
  */
-export type ConversationEvent = ToolStarted | ToolEnded | RoundEnded | Retrying
+export type ConversationEvent = ToolStarted | ToolEnded | ToolHeld | ApprovalsPending | RoundEnded | Retrying
 
 /**
  * What `stopWhen` decides by.
@@ -141,6 +168,8 @@ export interface EndedRound extends Omit<RoundEnded, "type"> {
 const types: Readonly<Record<ConversationEvent["type"], true>> = {
   "conversation.tool.started": true,
   "conversation.tool.ended": true,
+  "conversation.tool.held": true,
+  "conversation.approvals.pending": true,
   "conversation.round.ended": true,
   "conversation.retrying": true
 }

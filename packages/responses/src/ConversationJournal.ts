@@ -12,7 +12,12 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { ConversationTaken, JournalFailed } from "./ConversationError.ts"
 import * as JournalFile from "./internal/conversation/journalFile.ts"
-import { type CustomToolCallOutput, type FunctionCallOutput, ResponseItem } from "./ResponseItem.ts"
+import {
+  type CustomToolCallOutput,
+  type FunctionCallOutput,
+  type McpApprovalResponse,
+  ResponseItem
+} from "./ResponseItem.ts"
 
 const Items = Schema.Array(ResponseItem)
 
@@ -21,6 +26,13 @@ const CallOutput = Schema.declare(
     Predicate.isRecord(value) && Predicate.isString(value["call_id"]) &&
     (value["type"] === "function_call_output" || value["type"] === "custom_tool_call_output"),
   { identifier: "CallOutput", message: () => "Expected the output of a call" }
+)
+
+const ApprovalResponse = Schema.declare(
+  (value): value is McpApprovalResponse =>
+    Predicate.isRecord(value) && Predicate.isString(value["approval_request_id"]) &&
+    value["type"] === "mcp_approval_response",
+  { identifier: "McpApprovalResponse", message: () => "Expected the answer to an approval request" }
 )
 
 /**
@@ -33,7 +45,10 @@ const CallOutput = Schema.declare(
  * - `Sent`: `send` has ended, with this input and this output.
  * - `Started`: the tool of a call is about to run.
  * - `Failed`: it has failed, and the failure was not told to the model. It may run again.
- * - `Ended`: the call has its output.
+ * - `Ended`: the call has its output. That of a rejected call says so.
+ * - `Held`: the call is not run before it is approved.
+ * - `Approved`: a held call may run.
+ * - `Decided`: the server may run a tool of an MCP server, or may not.
  *
  * @since 0.1.0
  * @category schemas
@@ -46,7 +61,10 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Sent", { input: Items, output: Items }),
   Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
   Schema.TaggedStruct("Failed", { callId: Schema.String }),
-  Schema.TaggedStruct("Ended", { output: CallOutput })
+  Schema.TaggedStruct("Ended", { output: CallOutput }),
+  Schema.TaggedStruct("Held", { callId: Schema.String }),
+  Schema.TaggedStruct("Approved", { callId: Schema.String }),
+  Schema.TaggedStruct("Decided", { response: ApprovalResponse })
 )
 
 /**

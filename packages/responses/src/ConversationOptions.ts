@@ -97,7 +97,7 @@ export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseI
 export interface RunOptions extends Responses.RequestOptions {
   /**
    * - `resume`: it is gone on with, and the new input follows it.
-   * - `discard`: its open calls are not run, and the model is told so. Outputs that were written stay.
+   * - `discard`: its open calls are not run, approved or not, and the model is told so. Outputs that were written stay.
    *
    * Default: `run` fails with `PendingRound`
    */

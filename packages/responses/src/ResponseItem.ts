@@ -183,6 +183,34 @@ export interface Reasoning {
 }
 
 /**
+ * The server asks whether it may run a tool of a remote MCP server. `arguments` is JSON text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface McpApprovalRequest {
+  readonly type: "mcp_approval_request"
+  readonly id: string
+  readonly server_label: string
+  readonly name: string
+  readonly arguments: string
+}
+
+/**
+ * The answer to a `mcp_approval_request`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface McpApprovalResponse {
+  readonly type: "mcp_approval_response"
+  readonly approval_request_id: string
+  readonly approve: boolean
+  readonly reason?: string | null | undefined
+  readonly id?: string | undefined
+}
+
+/**
  * An item of a kind this version does not know (hosted tools, compaction, …), as it came.
  *
  * @since 0.1.0
@@ -206,6 +234,8 @@ export type ResponseItem =
   | CustomToolCall
   | CustomToolCallOutput
   | Reasoning
+  | McpApprovalRequest
+  | McpApprovalResponse
   | UnknownItem
 
 /**
@@ -250,7 +280,24 @@ export const functionCallOutput = (
 ): FunctionCallOutput => ({ type: "function_call_output", call_id: callId, output })
 
 /**
- * An item of a kind this version has no type for (`item_reference`, `mcp_approval_response`, …).
+ * The answer to a `mcp_approval_request`. Without a reason if none is given.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mcpApprovalResponse = (
+  requestId: string,
+  approve: boolean,
+  reason?: string | undefined
+): McpApprovalResponse => ({
+  type: "mcp_approval_response",
+  approval_request_id: requestId,
+  approve,
+  ...(reason === undefined ? {} : { reason })
+})
+
+/**
+ * An item of a kind this version has no type for (`item_reference`, `local_shell_call_output`, …).
  *
  * @since 0.1.0
  * @category constructors

@@ -9,6 +9,7 @@ import { identity } from "effect/Function"
 import * as JSONSchema from "effect/JSONSchema"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Approval from "./internal/tool/approval.ts"
 import * as StrictSchema from "./internal/tool/strictSchema.ts"
 import * as ToolArguments from "./internal/tool/toolArguments.ts"
 import * as ToolFailure from "./internal/tool/toolFailure.ts"
@@ -26,7 +27,7 @@ import type {
 import type { Tool as Definition } from "./ResponseRequest.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
 import { InvalidTool, type ToolFailed } from "./ResponseToolError.ts"
-import type { CallOptions, OnFailure, OnUnknownOutcome } from "./ResponseToolOptions.ts"
+import type { CallOptions, NeedsApproval, OnFailure, OnUnknownOutcome } from "./ResponseToolOptions.ts"
 
 export {
   /**
@@ -46,6 +47,11 @@ export type {
    * @category re-exports
    */
   CallOptions,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  NeedsApproval,
   /**
    * @since 0.1.0
    * @category re-exports
@@ -117,6 +123,8 @@ export interface ResponseTool<out E, out R> {
   readonly onFailure?: OnFailure | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /** Whether a call is not run before somebody has approved it. Default: no call needs that */
+  readonly needsApproval?: ((call: Call) => Effect.Effect<boolean, E | ToolFailed, R>) | undefined
   /** Runs the handler on the text of a call. Without `attempt` it is the first, and its key is the id of the call. */
   readonly handle: (
     call: Call,
@@ -154,21 +162,26 @@ const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyAr
     ({ cause, description }) => ToolFailure.make(call, "BadOutput", description, cause)
   )
 
-const tool = <A, E, R, RArgs>(
+interface ToolOptions<A, E, R, E2, R2> extends CallOptions<E, R> {
+  readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
+  readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
+}
+
+const tool = <A, E, R, RArgs, E2, R2>(
   definition: Definition,
   name: string,
-  options: CallOptions<E, R>,
-  read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>,
-  handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
-): ResponseTool<E, R | RArgs> => ({
+  options: ToolOptions<A, E, R, E2, R2>,
+  read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>
+): ResponseTool<E | E2, R | R2 | RArgs> => ({
   name,
   definition,
   exclusive: options.exclusive,
   onFailure: options.onFailure,
   onUnknownOutcome: options.onUnknownOutcome,
+  needsApproval: Approval.check(options.needsApproval, read),
   handle: (call, attempt) =>
     read(call).pipe(
-      Effect.flatMap((args) => ToolRun.retried(() => handler(args, invocation(call, attempt)), options.retry)),
+      Effect.flatMap((args) => ToolRun.retried(() => options.handler(args, invocation(call, attempt)), options.retry)),
       Effect.flatMap((value) => toOutput(call, value)),
       (answered) => ToolRun.within(call, options.timeout, answered)
     )
@@ -234,7 +247,7 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R>(
+export const make = <A, I, RSchema, E, R, E2 = never, R2 = never>(
   options: CallOptions<NoInfer<E>, R> & {
     readonly name: string
     readonly description?: string | undefined
@@ -245,9 +258,11 @@ export const make = <A, I, RSchema, E, R>(
      * model in the description. Default: `false`
      */
     readonly strict?: boolean | undefined
+    /** Default: `false` */
+    readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
     readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E, R | RSchema> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema> => {
   const { name, strict = false } = options
   check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -277,7 +292,7 @@ export const make = <A, I, RSchema, E, R>(
       )
     )
   }
-  return tool(definition, name, options, read, options.handler)
+  return tool(definition, name, options, read)
 }
 
 /**
@@ -286,7 +301,7 @@ export const make = <A, I, RSchema, E, R>(
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R>(
+export const custom = <E, R, E2 = never, R2 = never>(
   options: CallOptions<NoInfer<E>, R> & {
     readonly name: string
     readonly description?: string | undefined
@@ -295,9 +310,11 @@ export const custom = <E, R>(
      * Default: any text
      */
     readonly format?: object | undefined
+    /** Default: `false` */
+    readonly needsApproval?: NeedsApproval<string, E2, R2> | undefined
     readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E, R> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>> => {
   const { description, format, name } = options
   check(name, options)
   const definition: Definition = {
@@ -306,7 +323,7 @@ export const custom = <E, R>(
     ...(description === undefined ? {} : { description }),
     ...(format === undefined ? {} : { format })
   }
-  return tool(definition, name, options, (call) => Effect.succeed(ToolFailure.said(inputOf(call))), options.handler)
+  return tool(definition, name, options, (call) => Effect.succeed(ToolFailure.said(inputOf(call))))
 }
 
 const nameOf = (tool: Definition): unknown => tool.type === "function" || tool.type === "custom" ? tool.name : undefined
@@ -343,6 +360,12 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
+const find = <T extends Any>(
+  tools: ReadonlyArray<T>,
+  call: Call
+): ResponseTool<unknown, Requirements<T>> | undefined =>
+  tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+
 /**
  * Runs the tool of a call. Any failure of the tool, a defect and an interruption by itself included, is `ToolFailed`,
  * whatever its `onFailure` says.
@@ -355,7 +378,7 @@ export const run = <T extends Any>(
   call: Call,
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
-  const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+  const tool = find(tools, call)
   const names = () => tools.map(({ name }) => name).join(", ") || "none"
   const handled = tool === undefined
     ? Effect.fail(ToolFailure.make(call, "UnknownTool", `there is no such tool, only ${names()}`))
@@ -367,6 +390,27 @@ export const run = <T extends Any>(
     Effect.catchAllCause((cause) => Effect.fail(ToolFailure.ofCause(call, cause))),
     Effect.map((text) => output(call, text))
   )
+}
+
+/**
+ * Whether the tool of its name holds a call until it is approved. `answer` does not ask. Fails where the arguments do not
+ * fit, and where `needsApproval` does.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const needsApproval = <T extends Any>(
+  tools: ReadonlyArray<T>,
+  call: Call
+): Effect.Effect<boolean, ToolFailed, Requirements<T>> => {
+  const tool = find(tools, call)
+  return tool?.needsApproval === undefined
+    ? Effect.succeed(false)
+    : Effect.catchAllCause(
+      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+      Effect.suspend(() => tool.needsApproval?.(call) ?? Effect.succeed(false)),
+      (cause) => Effect.fail(ToolFailure.ofUndecided(call, cause))
+    )
 }
 
 /**
@@ -383,6 +427,6 @@ export const answer = <T extends Any>(
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> =>
   Effect.catchAll(run(tools, call, attempt), (error) => {
-    const policy = tools.find(({ name }) => name === call.name)?.onFailure ?? onFailure
+    const policy = find(tools, call)?.onFailure ?? onFailure
     return Effect.map(ToolTold.make(error, policy), (text) => output(call, text))
   })

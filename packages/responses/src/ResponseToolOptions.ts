@@ -50,6 +50,16 @@ export type Retry<E, R> = Schedule.Schedule<unknown, E, R> | {
 }
 
 /**
+ * Which calls of a tool a `Conversation` holds until they are approved: all, none, or those for whose arguments this is so. A
+ * call is asked about once, before it runs for the first time. One whose arguments do not fit, or for which this fails, is
+ * answered with the failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type NeedsApproval<A, E = never, R = never> = boolean | ((args: A) => boolean | Effect.Effect<boolean, E, R>)
+
+/**
  * How the calls of one tool are run.
  *
  * @example

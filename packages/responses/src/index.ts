@@ -91,6 +91,11 @@ export * as Conversation from "./Conversation.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationApproval from "./ConversationApproval.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ConversationError from "./ConversationError.ts"
 
 /**

@@ -140,7 +140,7 @@ describe("a conversation that is stopped at any write", () => {
 })
 
 describe("a conversation that is interrupted at any operation", () => {
-  const course: Courses.Course = [[["pay", "look", "break"], ["look"]], [["pay"]]]
+  const course: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["look"]], [["pay"]]]
 
   /** Gives whether the interruption came before the end. */
   const interrupted = (whole: unknown, operation: number, where: "anew" | "here") =>

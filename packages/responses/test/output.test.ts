@@ -283,7 +283,7 @@ describe("items made of deltas", () => {
 
   it("an end that is incomplete by its type only is one as well", () => {
     const { output } = whole([...text("a", "Hel"), { type: "response.incomplete" }], [])
-    assert.deepStrictEqual(output.map(({ status }) => status), ["incomplete"])
+    assert.deepStrictEqual(output.map((item) => "status" in item && item.status), ["incomplete"])
   })
 
   it("parts, summaries and thoughts each have their place", () => {

@@ -110,6 +110,15 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
     new ConversationErrors.BudgetSpent({ budget: 100, spent: 120, rounds: 2 }),
     { delivery: "unsent", retryable: false }
   ],
+  ["ApprovalRequired", new ConversationErrors.ApprovalRequired({ approvals: [] }), {
+    delivery: "unsent",
+    retryable: false
+  }],
+  [
+    "ApprovalNotPending",
+    new ConversationErrors.ApprovalNotPending({ callId: "c", reason: "Unknown", approvals: [] }),
+    { delivery: "unsent", retryable: false }
+  ],
   ["PendingRound", new ConversationErrors.PendingRound({ calls: [] }), { delivery: "unsent", retryable: false }],
   [
     "ConversationTaken",

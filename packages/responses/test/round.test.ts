@@ -14,6 +14,15 @@ const output = (callId: string) => ResponseItem.functionCallOutput(callId, "done
 const question = ResponseItem.user("a")
 const answer = ResponseItem.message("assistant", "b")
 
+const request: ResponseItem.McpApprovalRequest = {
+  type: "mcp_approval_request",
+  id: "r",
+  server_label: "bank",
+  name: "pay",
+  arguments: "{}"
+}
+const allowed = ResponseItem.mcpApprovalResponse("r", true)
+
 const from = (...entries: ReadonlyArray<Entry>): Round.State =>
   entries.reduce<Round.State>((state, entry) => {
     const next = Round.step(state, entry)
@@ -26,6 +35,10 @@ const calls: Entry = { _tag: "Answered", output: [call("1"), call("2")] }
 const started: Entry = { _tag: "Started", callId: "1", attempt: 1 }
 const ended: Entry = { _tag: "Ended", output: output("1") }
 const endedLast: Entry = { _tag: "Ended", output: output("2") }
+const held: Entry = { _tag: "Held", callId: "1" }
+const approved: Entry = { _tag: "Approved", callId: "1" }
+const requested: Entry = { _tag: "Answered", output: [request] }
+const decided: Entry = { _tag: "Decided", response: allowed }
 
 const states = {
   new: from(),
@@ -34,7 +47,12 @@ const states = {
   askingAgain: from(asked, calls, ended, endedLast),
   answering: from(asked, calls),
   begun: from(asked, calls, started),
-  halfAnswered: from(asked, calls, started, ended)
+  halfAnswered: from(asked, calls, started, ended),
+  held: from(asked, calls, held),
+  approved: from(asked, calls, held, approved),
+  approvedBegun: from(asked, calls, held, approved, started),
+  requested: from(asked, requested),
+  requestedBeside: from(asked, { _tag: "Answered", output: [call("1"), request] })
 } satisfies Record<string, Round.State>
 
 const entries = {
@@ -51,14 +69,19 @@ const entries = {
   Failed: { _tag: "Failed", callId: "1" },
   Ended: ended,
   EndedLast: endedLast,
-  EndedOther: { _tag: "Ended", output: output("3") }
+  EndedOther: { _tag: "Ended", output: output("3") },
+  Held: held,
+  Approved: approved,
+  Decided: decided,
+  DecidedOther: { _tag: "Decided", response: ResponseItem.mcpApprovalResponse("s", true) },
+  AnsweredWithRequest: requested
 } satisfies Record<string, Entry>
 
 type Row = Readonly<Record<keyof typeof entries, string>>
 
 const no = "-"
 
-/** The tag that follows and how many calls are open then; `-` where it cannot happen. */
+/** The tag that follows and how many calls and requests are open then; `-` where it cannot happen. */
 const table: Readonly<Record<keyof typeof states, Row>> = {
   new: {
     Loaded: "Answering 1",
@@ -74,7 +97,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: no,
     EndedLast: no,
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
   },
   idle: {
     Loaded: no,
@@ -90,7 +118,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: no,
     EndedLast: no,
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
   },
   asking: {
     Loaded: no,
@@ -106,7 +139,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: no,
     EndedLast: no,
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: "Answering 1"
   },
   askingAgain: {
     Loaded: no,
@@ -122,7 +160,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: no,
     EndedLast: no,
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: "Answering 1"
   },
   answering: {
     Loaded: no,
@@ -138,7 +181,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: "Answering 1",
     EndedLast: "Answering 1",
-    EndedOther: no
+    EndedOther: no,
+    Held: "Answering 2",
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
   },
   begun: {
     Loaded: no,
@@ -154,7 +202,12 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: "Answering 2",
     Ended: "Answering 1",
     EndedLast: "Answering 1",
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
   },
   halfAnswered: {
     Loaded: no,
@@ -170,9 +223,121 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     Failed: no,
     Ended: no,
     EndedLast: "Asking 0",
-    EndedOther: no
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
+  },
+  held: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 2",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: "Answering 1",
+    EndedLast: "Answering 1",
+    EndedOther: no,
+    Held: no,
+    Approved: "Answering 2",
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
+  },
+  approved: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 2",
+    SentOutputs: "Idle 0",
+    Started: "Answering 2",
+    StartedAgain: no,
+    Failed: no,
+    Ended: "Answering 1",
+    EndedLast: "Answering 1",
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
+  },
+  approvedBegun: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 2",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: "Answering 2",
+    Failed: "Answering 2",
+    Ended: "Answering 1",
+    EndedLast: "Answering 1",
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: no,
+    DecidedOther: no,
+    AnsweredWithRequest: no
+  },
+  requested: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: "Asking 0",
+    Withdrawn: "Answering 1",
+    Answered: "Idle 0",
+    AnsweredWithCalls: "Answering 2",
+    Sent: "Idle 0",
+    SentOutputs: "Idle 0",
+    Started: no,
+    StartedAgain: no,
+    Failed: no,
+    Ended: no,
+    EndedLast: no,
+    EndedOther: no,
+    Held: no,
+    Approved: no,
+    Decided: "Asking 0",
+    DecidedOther: no,
+    AnsweredWithRequest: "Answering 1"
+  },
+  requestedBeside: {
+    Loaded: no,
+    LoadedWhole: no,
+    Asked: no,
+    Withdrawn: no,
+    Answered: no,
+    AnsweredWithCalls: no,
+    Sent: "Answering 1",
+    SentOutputs: "Idle 0",
+    Started: "Answering 2",
+    StartedAgain: no,
+    Failed: no,
+    Ended: "Answering 1",
+    EndedLast: no,
+    EndedOther: no,
+    Held: "Answering 2",
+    Approved: no,
+    Decided: "Answering 1",
+    DecidedOther: no,
+    AnsweredWithRequest: no
   }
 }
+
+const openIn = (state: Round.State) => Round.open(state).length + Round.openRequests(state).length
 
 describe("step", () => {
   const rows = Object.entries(table).flatMap(([state, row]) =>
@@ -181,7 +346,7 @@ describe("step", () => {
 
   it.each(rows)("$entry in the state $state: $expected", ({ entry, expected, state }) => {
     const next = Round.step(states[state as keyof typeof states], entries[entry as keyof typeof entries])
-    assert.strictEqual(next === undefined ? no : `${next._tag} ${Round.open(next).length}`, expected)
+    assert.strictEqual(next === undefined ? no : `${next._tag} ${openIn(next)}`, expected)
   })
 })
 
@@ -223,6 +388,53 @@ describe("the history", () => {
   })
 })
 
+describe("a request of an MCP server's", () => {
+  const both: Entry = { _tag: "Answered", output: [call("1"), request] }
+
+  it("joins the history with its answer, behind the outputs of the calls", () => {
+    assert.deepStrictEqual(from(asked, requested, decided).history, [question, request, allowed])
+    assert.deepStrictEqual(from(asked, both, decided, ended).history, [
+      question,
+      call("1"),
+      request,
+      output("1"),
+      allowed
+    ])
+  })
+
+  it("has been passed over in older journals", () => {
+    const answered: Entry = { _tag: "Answered", output: [answer] }
+    assert.deepStrictEqual(from(asked, requested, asked, answered).history, [question, request, question, answer])
+    assert.deepStrictEqual(from(asked, both, ended, answered).history, [
+      question,
+      call("1"),
+      request,
+      output("1"),
+      answer
+    ])
+    const allowing: Entry = { _tag: "Asked", input: [allowed] }
+    assert.deepStrictEqual(from(asked, requested, allowing, answered).history, [question, request, allowed, answer])
+  })
+
+  it("is open in a history unless it is answered or passed over", () => {
+    const requestsIn = (...items: ReadonlyArray<ResponseItem.ResponseItem>) =>
+      Round.openRequests(Round.fromHistory([question, ...items])).length
+    assert.strictEqual(requestsIn(request), 1)
+    assert.strictEqual(requestsIn(request, answer), 1)
+    assert.strictEqual(requestsIn(call("1"), request, output("1")), 1)
+    assert.strictEqual(requestsIn(call("1"), request, output("1"), answer), 0)
+    assert.strictEqual(requestsIn(request, question), 0)
+    assert.strictEqual(requestsIn(request, allowed), 0)
+    assert.strictEqual(requestsIn(request, { ...request, id: "s" }, allowed), 1)
+    assert.strictEqual(Round.fromHistory([question, request, allowed])._tag, "Asking")
+  })
+
+  it("cannot be answered without an id", () => {
+    const nameless = ResponseItem.unknown({ type: "mcp_approval_request", id: 7 })
+    assert.strictEqual(from(asked, { _tag: "Answered", output: [nameless] })._tag, "Idle")
+  })
+})
+
 describe("a call", () => {
   const pending = (...more: ReadonlyArray<Entry>) => Round.open(from(asked, calls, ...more))[0]
 
@@ -231,6 +443,17 @@ describe("a call", () => {
     assert.deepInclude(pending(started), { attempt: 1, isBegun: true })
     assert.deepInclude(pending(started, entries.Failed), { attempt: 1, isBegun: false })
     assert.deepInclude(pending(started, entries.StartedAgain), { attempt: 2, isBegun: true })
+  })
+
+  it("is held until it is approved or ends, and is not held again", () => {
+    assert.deepInclude(pending(), { approval: "notAsked" })
+    assert.deepInclude(pending(held), { approval: "held", attempt: 0 })
+    assert.deepInclude(pending(held, approved), { approval: "approved", attempt: 0 })
+    assert.deepInclude(pending(held, approved, started), { approval: "approved", attempt: 1, isBegun: true })
+    const failed = [held, approved, started, entries.Failed]
+    assert.deepInclude(pending(...failed), { approval: "approved", attempt: 1, isBegun: false })
+    assert.strictEqual(Round.step(from(asked, calls, ...failed), held), undefined)
+    assert.strictEqual(Round.step(from(asked, calls, started, entries.Failed), held), undefined)
   })
 
   it("has a key of its own, also where a server numbers the calls of each response anew", () => {

@@ -154,8 +154,13 @@ const chains = (rule: Continuation.Rule): Check => ({ items, response }) => {
 
 const lookAt = Schema.Struct({ at: Schema.String })
 const tools = [
-  ResponseTool.make({ name: "look", parameters: lookAt, handler: ({ at }) => Effect.succeed(at) }),
-  ResponseTool.custom({ name: "grep", handler: (input) => Effect.succeed(input) })
+  ResponseTool.make({
+    name: "look",
+    parameters: lookAt,
+    needsApproval: ({ at }) => at.length > 9,
+    handler: ({ at }) => Effect.succeed(at)
+  }),
+  ResponseTool.custom({ name: "grep", needsApproval: true, handler: (input) => Effect.succeed(input) })
 ]
 
 const isCall = (item: ResponseItem.ResponseItem): item is ResponseTool.Call =>
@@ -204,6 +209,7 @@ const total: Table = {
     custom: answers((call) => tools[1]!.handle(call)),
     run: answers((call) => ResponseTool.run(tools, call)),
     answer: answers((call) => ResponseTool.answer(tools, call, "fail")),
+    needsApproval: answers((call) => ResponseTool.needsApproval(tools, call)),
     output: answers((call) => Effect.sync(() => ResponseTool.output(call, "")))
   },
   ConversationEvent: { isConversationEvent: judges(ConversationEvent.isConversationEvent) },
@@ -309,7 +315,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
   Connector: ["Connector", "unreachable"],
   Continuation: ["TypeId"],
   Profile: ["openAi", "azure", "strict", "xAi", "validate"],
-  ResponseItem: ["message", "user", "functionCallOutput", "unknown"],
+  ResponseItem: ["message", "user", "functionCallOutput", "mcpApprovalResponse", "unknown"],
   ResponseScript: builders,
   Responses: ["Responses", "orElse"],
   ResponsesError: ["Delivery", "InvalidRequest"],
@@ -332,7 +338,16 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "requestAttributes"
   ],
   Conversation: ["open"],
-  ConversationError: ["TooManyRounds", "BudgetSpent", "PendingRound", "ConversationTaken", "JournalFailed"],
+  ConversationApproval: ["Approval"],
+  ConversationError: [
+    "TooManyRounds",
+    "BudgetSpent",
+    "PendingRound",
+    "ApprovalRequired",
+    "ApprovalNotPending",
+    "ConversationTaken",
+    "JournalFailed"
+  ],
   ConversationJournal: [
     "ConversationJournal",
     "Entry",

@@ -9,13 +9,18 @@ import type { ResponseRequest } from "../../src/ResponseRequest.ts"
 import * as ResponsesTest from "../../src/ResponsesTest.ts"
 import * as ResponseTool from "../../src/ResponseTool.ts"
 
-/** `pay` reports an unknown outcome, `look` runs again, `break` fails, which the model is told. */
-export type Kind = "pay" | "look" | "break"
+/**
+ * `pay` reports an unknown outcome, `look` runs again, `break` fails, which the model is told. `buy` needs an approval and
+ * gets it, `steal` does not get it.
+ */
+export type Kind = "pay" | "look" | "break" | "buy" | "steal"
 
 /** Of each question the rounds, of each round the calls. */
 export type Course = ReadonlyArray<ReadonlyArray<ReadonlyArray<Kind>>>
 
-const round = FastCheck.array(FastCheck.constantFrom<Kind>("pay", "look", "break"), { minLength: 1, maxLength: 3 })
+const kind = FastCheck.constantFrom<Kind>("pay", "look", "break", "buy", "steal")
+
+const round = FastCheck.array(kind, { minLength: 1, maxLength: 3 })
 
 export const course: FastCheck.Arbitrary<Course> = FastCheck.array(FastCheck.array(round, { maxLength: 2 }), {
   minLength: 1,
@@ -62,11 +67,12 @@ export type Note = (ran: Ran) => void
 
 /** Tools that note each run before they do anything, as if it were paid for then. */
 export const tools = (note: Note) => {
-  const tool = (name: Kind, onUnknownOutcome?: ResponseTool.OnUnknownOutcome) =>
+  const tool = (name: Kind, onUnknownOutcome?: ResponseTool.OnUnknownOutcome, needsApproval = false) =>
     ResponseTool.make({
       name,
       parameters: Schema.Struct({}),
       onUnknownOutcome,
+      needsApproval: needsApproval && (() => Effect.as(Effect.yieldNow(), true)),
       handler: (_, { attempt, callId, idempotencyKey }) =>
         Effect.suspend(() => {
           note({ name, callId, attempt, idempotencyKey })
@@ -76,7 +82,13 @@ export const tools = (note: Note) => {
           )
         })
     })
-  return [tool("pay"), tool("look", "rerun"), tool("break", "rerun")] as const
+  return [
+    tool("pay"),
+    tool("look", "rerun"),
+    tool("break", "rerun"),
+    tool("buy", "report", true),
+    tool("steal", "rerun", true)
+  ] as const
 }
 
 export const settings = { id: "c", model: "m", store: false } as const
@@ -86,10 +98,22 @@ export const settings = { id: "c", model: "m", store: false } as const
  * it has come.
  */
 export const goOn = Effect.fnUntraced(function*<R, E>(course: Course, conversation: Conversation.Conversation<R, E>) {
+  const decideAll = Effect.gen(function*() {
+    while (true) {
+      const approvals = yield* conversation.approvals
+      if (approvals.length === 0) return
+      for (const { callId, name } of approvals) {
+        yield* name === "buy" ? conversation.approve(callId) : conversation.reject(callId, "never")
+      }
+      yield* Stream.runDrain(conversation.resume)
+    }
+  })
   yield* Stream.runDrain(conversation.resume)
+  yield* decideAll
   const asked = (yield* conversation.history).filter(isQuestion).length
   for (let question = asked; question < course.length; question++) {
     yield* Stream.runDrain(conversation.run(`question ${question}`))
+    yield* decideAll
   }
   return yield* conversation.history
 })

@@ -2,13 +2,14 @@
 import { assert } from "@effect/vitest"
 import type * as ConversationJournal from "../../src/ConversationJournal.ts"
 import type * as ResponseItem from "../../src/ResponseItem.ts"
-import { type Course, kindOf, placeOf, type Ran } from "./agentCourses.ts"
+import { type Course, type Kind, kindOf, placeOf, type Ran } from "./agentCourses.ts"
 
 /** Which calls have their output, and which responses their end, by what is written. */
 const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
   const outputs = new Set<string>()
   const places = new Set<string>()
   const begun = new Set<string>()
+  const approved = new Set<string>()
   const items: Array<ResponseItem.ResponseItem> = []
   for (const entry of entries) {
     if (entry._tag === "Asked") items.push(...entry.input)
@@ -16,14 +17,17 @@ const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
       places.add(placeOf({ input: items }))
       items.push(...entry.output)
     }
+    if (entry._tag === "Approved") approved.add(entry.callId)
     if (entry._tag === "Started") begun.add(entry.callId)
     if (entry._tag === "Ended") {
       outputs.add(entry.output.call_id)
       items.push(entry.output)
     }
   }
-  return { outputs, places, unknown: new Set([...begun].filter((callId) => !outputs.has(callId))) }
+  return { outputs, places, approved, unknown: new Set([...begun].filter((callId) => !outputs.has(callId))) }
 }
+
+const isOnce = (kind: Kind | undefined): boolean => kind === "pay" || kind === "buy"
 
 type Json = ReadonlyArray<Readonly<Record<string, unknown>>>
 
@@ -52,7 +56,10 @@ export const judge = (what: string, stopped: Stopped): void => {
   assert.strictEqual(new Set(askedAfter).size, askedAfter.length, `${what}: asked twice after the stop`)
 
   const all = [...ranBefore, ...ranAfter]
-  const paid = all.filter(({ name }) => name === "pay").map(({ callId }) => callId)
+  assert.deepStrictEqual(all.filter(({ name }) => name === "steal"), [], `${what}: what was not approved ran`)
+  const early = ranBefore.filter(({ callId, name }) => name === "buy" && !written.approved.has(callId))
+  assert.deepStrictEqual(early, [], `${what}: what needs an approval ran without it`)
+  const paid = all.filter(({ name }) => isOnce(name)).map(({ callId }) => callId)
   assert.strictEqual(new Set(paid).size, paid.length, `${what}: what may not run twice did`)
   const keys = new Map(all.map(({ callId, idempotencyKey }) => [callId, idempotencyKey]))
   for (const { callId, idempotencyKey } of all) {
@@ -62,7 +69,7 @@ export const judge = (what: string, stopped: Stopped): void => {
 
   /** What a tool has given is known to the conversation itself, though it could not be written. */
   const isUnknown = (callId: unknown) =>
-    isLost && written.unknown.has(String(callId)) && kindOf(course, String(callId)) === "pay"
+    isLost && written.unknown.has(String(callId)) && isOnce(kindOf(course, String(callId)))
   const known = (items: unknown) =>
     (JSON.parse(JSON.stringify(items)) as Json).map((item) =>
       item["type"] === "function_call_output" && isUnknown(item["call_id"]) ? { ...item, output: "unknown" } : item

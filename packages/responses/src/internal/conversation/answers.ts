@@ -7,13 +7,16 @@ import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ConversationEvent, ToolResult } from "../../ConversationEvent.ts"
-import type { ResponseItem } from "../../ResponseItem.ts"
+import { type McpApprovalResponse, mcpApprovalResponse, type ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Time from "../effect/time.ts"
 import * as ToolTold from "../tool/toolTold.ts"
+import * as Approvals from "./approvals.ts"
 import * as Calls from "./calls.ts"
+import * as Consent from "./consent.ts"
 import type { Exclusive } from "./exclusive.ts"
 import type { Ledger } from "./ledger.ts"
+import * as McpRequests from "./mcpRequests.ts"
 import * as Round from "./round.ts"
 
 export interface Options {
@@ -28,6 +31,8 @@ const unknownOutcome = "Error: the outcome is unknown: the tool was started, and
   "It may have done its work or a part of it"
 
 const notRun = "Error: the user has discarded this call: the tool was not run"
+
+const notAllowed = "the user has discarded this request"
 
 const resultOf = (
   call: Calls.Call,
@@ -56,6 +61,7 @@ type Emit = (event: ConversationEvent) => void
 const answerAll = <T extends ResponseTool.Any, E>(
   tools: ReadonlyArray<T>,
   ledger: Ledger<E>,
+  approvals: Approvals.Approvals<E>,
   { concurrency, exclusive, id, onToolFailure }: Options,
   emit: Emit
 ): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
@@ -100,30 +106,71 @@ const answerAll = <T extends ResponseTool.Any, E>(
       )
     }
 
-    const report = ({ attempt, call }: Round.Pending) => {
-      const output = ResponseTool.output(call, unknownOutcome)
-      return Effect.map(ledger.write({ _tag: "Ended", output }), () =>
-        emit({
-          type: "conversation.tool.ended",
-          callId: call.call_id,
-          name: call.name,
-          attempt,
-          duration: Duration.zero,
-          result: { _tag: "Unknown", output }
-        }))
+    const emitEnded = ({ attempt, call }: Round.Pending, result: ToolResult) =>
+      emit({
+        type: "conversation.tool.ended",
+        callId: call.call_id,
+        name: call.name,
+        attempt,
+        duration: Duration.zero,
+        result
+      })
+
+    const report = (pending: Round.Pending) => {
+      const output = ResponseTool.output(pending.call, unknownOutcome)
+      return Effect.map(
+        ledger.write({ _tag: "Ended", output }),
+        () => emitEnded(pending, { _tag: "Unknown", output })
+      )
     }
 
-    return Effect.forEach(
-      Round.open(state),
-      (pending) =>
-        Effect.exit(
-          isToBeRun(tools, pending)
-            // It has not been started while it waits for its turn.
-            ? exclusive.run(toolOf(tools, pending)?.exclusive === true, answer(pending))
-            : report(pending)
-        ),
-      { concurrency: concurrency ?? "unbounded" }
-    ).pipe(
+    const refuse = (
+      pending: Round.Pending,
+      error: ResponseTool.ToolFailed
+    ): Effect.Effect<void, ResponseTool.ToolFailed | E> => {
+      const onFailure = toolOf(tools, pending)?.onFailure ?? onToolFailure
+      return Effect.flatMap(
+        resultOf(pending.call, Either.left(error), onFailure),
+        (result): Effect.Effect<void, ResponseTool.ToolFailed | E> => {
+          const { output } = result
+          return output === undefined
+            ? Effect.zipRight(Effect.sync(() => emitEnded(pending, result)), error)
+            : Effect.map(ledger.write({ _tag: "Ended", output }), () => emitEnded(pending, result))
+        }
+      )
+    }
+
+    const hold = ({ call }: Round.Pending) =>
+      Effect.map(ledger.write({ _tag: "Held", callId: call.call_id }), () =>
+        emit({ type: "conversation.tool.held", approval: Approvals.ofCall(call) }))
+
+    const open = Round.open(state)
+    const attend = Consent.make({
+      approvals,
+      size: open.length,
+      concurrency,
+      ask: (pending) =>
+        // What was run once needed no approval, or had it.
+        pending.approval !== "notAsked" || pending.attempt > 0
+          ? Effect.succeed(true)
+          : Effect.matchEffect(ResponseTool.needsApproval(tools, pending.call), {
+            onFailure: (error) =>
+              Effect.as(refuse(pending, error), false),
+            onSuccess: (isNeeded) => isNeeded ? Effect.as(hold(pending), true) : Effect.succeed(true)
+          }),
+      now: ({ call }) => Round.open(ledger.state()).find((pending) => pending.call === call),
+      run: (pending) =>
+        isToBeRun(tools, pending)
+          // It has not been started while it waits for its turn.
+          ? exclusive.run(toolOf(tools, pending)?.exclusive === true, answer(pending))
+          : report(pending),
+      onRejected: (pending) => {
+        const [answered] = Calls.answered(Round.items(ledger.state()), [pending.call])
+        if (answered !== undefined) emitEnded(pending, { _tag: "Rejected", output: answered.output })
+      }
+    })
+
+    return Effect.forEach(open, (pending) => Effect.exit(attend(pending)), { concurrency: "unbounded" }).pipe(
       Effect.flatMap((exits) =>
         Option.match(Exit.all(exits, { parallel: true }), { onNone: () => Effect.void, onSome: Effect.asVoid })
       )
@@ -132,16 +179,17 @@ const answerAll = <T extends ResponseTool.Any, E>(
 
 /**
  * A call that fails does not stop its neighbours: what they would have given could not be known. The tools run whether or not
- * their events are taken: there are two of each call at most. Whoever leaves the stream stops the tools, and waits for them.
+ * their events are taken: there are three of each call at most. Whoever leaves the stream stops the tools, and waits for them.
  */
 export const run = <T extends ResponseTool.Any, E>(
   tools: ReadonlyArray<T>,
   ledger: Ledger<E>,
+  approvals: Approvals.Approvals<E>,
   options: Options
 ): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
   Stream.unwrapScoped(
     Effect.flatMap(Mailbox.make<ConversationEvent, ResponseTool.ToolFailed | E>(), (events) =>
-      answerAll(tools, ledger, options, (event) =>
+      answerAll(tools, ledger, approvals, options, (event) =>
         events.unsafeOffer(event)).pipe(
           Mailbox.into(events),
           Effect.interruptible,
@@ -150,12 +198,35 @@ export const run = <T extends ResponseTool.Any, E>(
         ))
   )
 
+/** Whether only those calls are left that wait for an approval. */
+export const isHeld = (state: Round.State): boolean =>
+  state._tag === "Answering" && Round.open(state).every(({ approval }) => approval === "held")
+
 /** Whether the caller answers every open call. */
 export const isAnswered = (state: Round.State, input: ReadonlyArray<ResponseItem>): boolean => {
   const outputs = new Set(input.filter(Calls.isOutput).map((output) => output.call_id))
+  const responses = new Set(input.filter(McpRequests.isResponse).map((response) => response.approval_request_id))
   const open = Round.open(state)
-  return open.length > 0 && open.every((pending) => outputs.has(callIdOf(pending)))
+  const requests = Round.openRequests(state)
+  return open.length + requests.length > 0 && open.every((pending) => outputs.has(callIdOf(pending))) &&
+    requests.every((request) => responses.has(request.id))
 }
+
+type Reply = Calls.CallOutput | McpApprovalResponse
+
+/** Whoever decides a held call may have been faster. */
+const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> =>
+  Effect.suspend(() => {
+    const state = ledger.state()
+    if (McpRequests.isResponse(item)) {
+      return Round.openRequests(state).some(({ id }) => id === item.approval_request_id)
+        ? ledger.write({ _tag: "Decided", response: item })
+        : Effect.void
+    }
+    return Round.open(state).some((pending) => callIdOf(pending) === item.call_id)
+      ? ledger.write({ _tag: "Ended", output: item })
+      : Effect.void
+  })
 
 /** Takes the outputs that the caller gives, and gives back what else the caller says. */
 export const take = <E>(
@@ -163,21 +234,30 @@ export const take = <E>(
   input: ReadonlyArray<ResponseItem>
 ): Effect.Effect<ReadonlyArray<ResponseItem>, E> =>
   Effect.suspend(() => {
-    const open = new Set(Round.open(ledger.state()).map(callIdOf))
-    const outputs = input.filter(Calls.isOutput).filter(({ call_id: callId }) => open.delete(callId))
+    const state = ledger.state()
+    const open = new Set(Round.open(state).map(callIdOf))
+    const requests = new Set(Round.openRequests(state).map(({ id }) => id))
+    const taken = input.filter((item): item is Reply =>
+      Calls.isOutput(item)
+        ? open.delete(item.call_id)
+        : McpRequests.isResponse(item) && requests.delete(item.approval_request_id)
+    )
     return Effect.as(
-      Effect.forEach(outputs, (output) => ledger.write({ _tag: "Ended", output }), { discard: true }),
-      input.filter((item) => !Calls.isOutput(item) || !outputs.includes(item))
+      Effect.forEach(taken, (item) => writeIfOpen(ledger, item), { discard: true }),
+      input.filter((item) => !taken.some((one) => one === item))
     )
   })
 
-/** Answers the open calls without their tools. */
+/** Answers the open calls without their tools, and allows no request of an MCP server's. */
 export const discard = <E>(ledger: Ledger<E>): Effect.Effect<void, E> =>
-  Effect.suspend(() =>
-    Effect.forEach(
-      Round.open(ledger.state()),
-      ({ call, isBegun }) =>
-        ledger.write({ _tag: "Ended", output: ResponseTool.output(call, isBegun ? unknownOutcome : notRun) }),
+  Effect.suspend(() => {
+    const state = ledger.state()
+    return Effect.forEach(
+      [
+        ...Round.open(state).map(({ call, isBegun }) => ResponseTool.output(call, isBegun ? unknownOutcome : notRun)),
+        ...Round.openRequests(state).map(({ id }) => mcpApprovalResponse(id, false, notAllowed))
+      ],
+      (item) => writeIfOpen(ledger, item),
       { discard: true }
     )
-  )
+  })

@@ -6,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
 import {
+  type ApprovalsPending,
   type ConversationEvent,
   type EndedRound,
   isConversationEvent,
@@ -21,6 +22,7 @@ import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Answers from "./answers.ts"
+import * as Approvals from "./approvals.ts"
 import * as Calls from "./calls.ts"
 import * as Exclusive from "./exclusive.ts"
 import * as Given from "./input.ts"
@@ -44,7 +46,10 @@ type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
-    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
+    calls: [
+      ...Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun })),
+      ...Round.openRequests(state).map(({ id, name }) => ({ callId: id, name, isBegun: false }))
+    ]
   })
 
 const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
@@ -76,6 +81,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
   const exclusive = Exclusive.make()
+  const approvals = Approvals.make(ledger)
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
@@ -149,10 +155,21 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
         }
         case "Answering":
           return Stream.concat(
-            own(Answers.run(tools, ledger, { id, concurrency, onToolFailure, exclusive })),
-            ended(course, state.calls.map(({ call }) => call))
+            own(Answers.run(tools, ledger, approvals, { id, concurrency, onToolFailure, exclusive })),
+            answeredOrHeld(course, state.calls.map(({ call }) => call))
           )
       }
+    })
+
+  /** A call may have been approved when the others had just ended. */
+  const answeredOrHeld = (course: Limits.Course, calls: ReadonlyArray<Calls.Call>): Loop<E, R> =>
+    Stream.suspend(() => {
+      const state = ledger.state()
+      if (state._tag !== "Answering") return ended(course, calls)
+      if (!Answers.isHeld(state)) return rounds(course)
+      const pending = approvals.pending()
+      course.held(pending)
+      return own(Stream.succeed<ApprovalsPending>({ type: "conversation.approvals.pending", approvals: pending }))
     })
 
   /** The round has ended, and another one may follow. */
@@ -200,7 +217,8 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const run = (
     input: Input,
     { pending, ...requestOptions }: RunOptions = {},
-    onResponse: OnResponse = () => {}
+    onResponse: OnResponse = () => {},
+    onHeld: Limits.Course["held"] = () => {}
   ): Loop<E, R, PendingRound> =>
     exclusively(Stream.suspend((): Loop<E, R, PendingRound> => {
       const state = ledger.state()
@@ -212,9 +230,13 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const problem = isAnswered ? undefined : Given.problemOf(items, items)
       if (problem !== undefined) return Stream.fail(invalid(problem))
       runOptions = requestOptions
-      const course = Limits.begin(limits, onResponse)
+      const course = Limits.begin(limits, onResponse, onHeld)
       if (isAnswered) return answered(items, course)
-      const started = Stream.suspend(() => begin(items, course))
+      const started = Stream.suspend((): Loop<E, R, PendingRound> => {
+        const now = ledger.state()
+        // What was gone on with has come to calls that need an approval.
+        return now._tag === "Answering" ? Stream.fail(pendingRound(now)) : begin(items, course)
+      })
       if (!isPending) return started
       return Stream.concat(
         pending === "resume" ? goOn(course) : Stream.execute(Answers.discard(ledger)),
@@ -224,16 +246,22 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   return {
     run,
+    approvals,
     // Made when it is asked for, as most conversations of a program do nothing at a time.
     get resume() {
-      return exclusively(Stream.suspend(() => goOn(Limits.begin(limits, () => {}))))
+      return exclusively(Stream.suspend(() => goOn(Limits.begin(limits, () => {}, () => {}))))
     },
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
         const before = [...Round.items(ledger.state()), ...items]
         const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }), () => {})
-        return Stream.unwrap(Effect.as(check(items), asked))
+        return Stream.unwrap(
+          Effect.map(check(items), () => {
+            approvals.sending(items)
+            return Stream.ensuring(asked, Effect.sync(() => approvals.sending([])))
+          })
+        )
       })),
     get warmUp() {
       return Effect.zipRight(

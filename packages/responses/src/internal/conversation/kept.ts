@@ -27,6 +27,7 @@ const isJson = (text: string): boolean => {
  * One that ended well vouches for all but those that say the contrary: `in_progress` is older news than its end.
  */
 const isCutOff = (item: ResponseItem, isComplete: boolean): boolean => {
+  if (item.type === "mcp_approval_request") return !isComplete && !isJson(item.arguments)
   if (!item.type?.endsWith("_call")) return false
   const { call_id: callId, status }: Readonly<Record<string, unknown>> = { ...item }
   if (isComplete) return Calls.isCall(item) && status === "incomplete"

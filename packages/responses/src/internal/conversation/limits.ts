@@ -1,4 +1,5 @@
 /** How far one `run` or `resume` has come, and how far it may go. */
+import type { Approval } from "../../ConversationApproval.ts"
 import { BudgetSpent, TooManyRounds } from "../../ConversationError.ts"
 import type { EndedRound, RoundEnded } from "../../ConversationEvent.ts"
 import type { FinalResponse } from "../../Responses.ts"
@@ -13,13 +14,16 @@ export interface Course {
   /** Why the model may not be asked again. */
   readonly limit: () => TooManyRounds | BudgetSpent | undefined
   readonly answered: (response: FinalResponse) => void
+  /** Only these are left to do. */
+  readonly held: (approvals: ReadonlyArray<Approval>) => void
   readonly ended: (calls: RoundEnded["calls"], open: ReadonlyArray<Calls.Call>) => EndedRound
 }
 
 /** Limits that are no numbers let nothing pass. */
 export const begin = (
   { maxRounds = 100, tokenBudget = Number.POSITIVE_INFINITY }: Options,
-  onResponse: (response: FinalResponse) => void
+  onResponse: (response: FinalResponse) => void,
+  held: Course["held"]
 ): Course => {
   let asked = 0
   let spent = 0
@@ -37,6 +41,7 @@ export const begin = (
       latest = response
       onResponse(response)
     },
+    held,
     ended: (calls, open) => {
       const response = latest
       latest = undefined

@@ -5,21 +5,31 @@
  * ```
  *          ┌──── Withdrawn, Sent ─────┐
  *          ↓                          │
- *        Idle ────── Asked ───────→ Asking ←─── Ended (the last call) ───┐
+ *        Idle ────── Asked ───────→ Asking ←── Ended, Decided (the last) ┐
  *          ↑                        │    │                               │
- *          ├── Answered (no calls) ─┘    └── Answered (with calls) ─→ Answering ⟲ Started, Failed, Ended
- *          │                                                             │
+ *          ├── Answered (no calls) ─┘    └── Answered (with calls) ─→ Answering ⟲ Held, Approved, Started, Failed,
+ *          │                                                             │        Ended, Decided
  *          └────────────────────────── Sent ─────────────────────────────┘
+ *
+ *   a call:  notAsked ─── Held ───→ held ─── Approved ───→ approved
+ *                │                   │                        │
+ *                ├─ Started, Ended   └─ Ended                 └─ Started, Ended
  * ```
  *
  * `Sent` whose output has calls leads to `Answering` from each state. `Withdrawn` stays in `Asking` where the history ends in
- * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads.
+ * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads. Requests of an
+ * MCP server's are open like calls. Where nothing else is open, `Asked`, `Answered` and `Withdrawn` pass them over: the API has
+ * no need of an answer, and an older journal has none.
  */
 import type { Entry } from "../../ConversationJournal.ts"
-import type { ResponseItem } from "../../ResponseItem.ts"
+import type { McpApprovalRequest, McpApprovalResponse, ResponseItem } from "../../ResponseItem.ts"
 import * as Calls from "./calls.ts"
+import * as McpRequests from "./mcpRequests.ts"
 
 type Items = ReadonlyArray<ResponseItem>
+
+/** Whether a call needs an approval. Which do not is not written down: they stay `notAsked`. */
+export type Approval = "notAsked" | "held" | "approved"
 
 /** A call of the latest response. */
 export interface Pending {
@@ -28,7 +38,14 @@ export interface Pending {
   readonly attempt: number
   /** Its tool was started, and nothing is known of how that ended. */
   readonly isBegun: boolean
+  readonly approval: Approval
   readonly output: Calls.CallOutput | undefined
+}
+
+/** What the latest response asks for on behalf of an MCP server. */
+export interface Request {
+  readonly request: McpApprovalRequest
+  readonly response: McpApprovalResponse | undefined
 }
 
 /** Nothing is left to do. */
@@ -44,40 +61,59 @@ export interface Asking {
   readonly input: Items
 }
 
-/** Calls have no output yet. */
+/** Calls have no output yet, or requests no response. */
 export interface Answering {
   readonly _tag: "Answering"
   readonly history: Items
   /** The input and the output that join the history together with the outputs of the calls. */
   readonly said: Items
   readonly calls: ReadonlyArray<Pending>
+  readonly requests: ReadonlyArray<Request>
 }
 
 export type State = Idle | Asking | Answering
 
-const answering = (history: Items, said: Items, calls: ReadonlyArray<Calls.Call>): Answering => ({
-  _tag: "Answering",
-  history,
-  said,
-  calls: calls.map((call) => ({ call, attempt: 0, isBegun: false, output: undefined }))
-})
+/** Where the output leads that ends `said`, or the history if nothing else was said. */
+const after = (history: Items, said: Items, output: Items): Answering | undefined => {
+  const calls = Calls.unanswered(output)
+  const requests = McpRequests.unanswered(output)
+  return calls.length + requests.length === 0 ? undefined : {
+    _tag: "Answering",
+    history,
+    said,
+    calls: calls.map((call) => ({ call, attempt: 0, isBegun: false, approval: "notAsked", output: undefined })),
+    requests: requests.map((request) => ({ request, response: undefined }))
+  }
+}
 
 /** What a history says by itself. */
 export const fromHistory = (history: Items): State => {
-  const open = Calls.unanswered(history)
-  if (open.length > 0) return answering(history, [], open)
+  const open = after(history, [], history)
+  if (open !== undefined) return open
   const last = history.at(-1)
-  return last !== undefined && Calls.isOutput(last) ? { _tag: "Asking", history, input: [] } : { _tag: "Idle", history }
+  return last !== undefined && (Calls.isOutput(last) || McpRequests.isResponse(last))
+    ? { _tag: "Asking", history, input: [] }
+    : { _tag: "Idle", history }
 }
 
 /** Everything that is known, also of a round that is not complete. */
 export const items = (state: State): Items =>
   state._tag === "Answering"
-    ? [...state.history, ...state.said, ...state.calls.flatMap(({ output }) => output ?? [])]
+    ? [
+      ...state.history,
+      ...state.said,
+      ...state.calls.flatMap(({ output }) => output ?? []),
+      ...state.requests.flatMap(({ response }) => response ?? [])
+    ]
     : state.history
 
 export const open = (state: State): ReadonlyArray<Pending> =>
   state._tag === "Answering" ? state.calls.filter(({ output }) => output === undefined) : []
+
+export const openRequests = (state: State): ReadonlyArray<McpApprovalRequest> =>
+  state._tag === "Answering"
+    ? state.requests.flatMap(({ request, response }) => response === undefined ? [request] : [])
+    : []
 
 /** Whether a new question would leave something behind. One that was never answered does not: the new one takes its place. */
 export const isUnfinished = (state: State): state is Asking | Answering =>
@@ -98,11 +134,26 @@ const withCall = (
   return changed && { ...state, calls: state.calls.map((pending) => pending === found ? changed : pending) }
 }
 
-const ended = (state: State, output: Calls.CallOutput): State | undefined => {
-  const next = withCall(state, output.call_id, (pending) => ({ ...pending, isBegun: false, output }))
-  return next !== undefined && open(next).length === 0
-    ? { _tag: "Asking", history: items(next), input: [] }
-    : next
+/** The round is complete when nothing of it is open. */
+const closing = (state: Answering | undefined): State | undefined =>
+  state !== undefined && open(state).length + openRequests(state).length === 0
+    ? { _tag: "Asking", history: items(state), input: [] }
+    : state
+
+const decided = (state: State, response: McpApprovalResponse): State | undefined => {
+  if (state._tag !== "Answering") return undefined
+  const isMeant = (asked: Request) => asked.response === undefined && asked.request.id === response.approval_request_id
+  return state.requests.some(isMeant)
+    ? closing({ ...state, requests: state.requests.map((asked) => isMeant(asked) ? { ...asked, response } : asked) })
+    : undefined
+}
+
+/** The model may be asked: it is, or nothing but requests is open. */
+const asking = (state: State): Asking | undefined => {
+  if (state._tag === "Asking") return state
+  return state._tag === "Answering" && open(state).length === 0
+    ? { _tag: "Asking", history: items(state), input: [] }
+    : undefined
 }
 
 /** `undefined`: this cannot happen in that state. */
@@ -111,30 +162,48 @@ export const step = (state: State, entry: Entry): State | undefined => {
     case "Loaded":
       return state._tag === "Idle" && state.history.length === 0 ? fromHistory(entry.history) : undefined
     case "Asked":
-      return state._tag === "Answering" ? undefined : { _tag: "Asking", history: state.history, input: entry.input }
+      return open(state).length > 0 ? undefined : { _tag: "Asking", history: items(state), input: entry.input }
     case "Withdrawn":
-      return state._tag === "Asking" ? fromHistory(state.history) : undefined
+      return asking(state) && fromHistory(items(state))
     case "Answered": {
-      if (state._tag !== "Asking") return undefined
-      const calls = Calls.unanswered(entry.output)
-      const said = [...state.input, ...entry.output]
-      return calls.length > 0
-        ? answering(state.history, said, calls)
-        : { _tag: "Idle", history: [...state.history, ...said] }
+      const asked = asking(state)
+      const said = asked && [...asked.input, ...entry.output]
+      return said &&
+        (after(asked.history, said, entry.output) ?? { _tag: "Idle", history: [...asked.history, ...said] })
     }
     case "Sent": {
       const history = [...items(state), ...entry.input, ...entry.output]
-      const calls = Calls.unanswered(history)
-      return calls.length > 0 ? answering(history, [], calls) : { _tag: "Idle", history }
+      return after(history, [], history) ?? { _tag: "Idle", history }
     }
     case "Started":
-      return withCall(state, entry.callId, (pending) =>
-        entry.attempt === pending.attempt + 1
-          ? { ...pending, isBegun: true, attempt: entry.attempt }
-          : undefined)
+      return withCall(
+        state,
+        entry.callId,
+        (pending) =>
+          entry.attempt === pending.attempt + 1 && pending.approval !== "held"
+            ? { ...pending, isBegun: true, attempt: entry.attempt }
+            : undefined
+      )
     case "Failed":
       return withCall(state, entry.callId, (pending) => pending.isBegun ? { ...pending, isBegun: false } : undefined)
     case "Ended":
-      return ended(state, entry.output)
+      return closing(
+        withCall(state, entry.output.call_id, (pending) => ({ ...pending, isBegun: false, output: entry.output }))
+      )
+    case "Held":
+      return withCall(
+        state,
+        entry.callId,
+        (pending) =>
+          pending.approval === "notAsked" && pending.attempt === 0 ? { ...pending, approval: "held" } : undefined
+      )
+    case "Approved":
+      return withCall(
+        state,
+        entry.callId,
+        (pending) => pending.approval === "held" ? { ...pending, approval: "approved" } : undefined
+      )
+    case "Decided":
+      return decided(state, entry.response)
   }
 }

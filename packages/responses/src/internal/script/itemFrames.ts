@@ -92,6 +92,8 @@ const finished = (item: ResponseItem, suffix: string): ResponseItem => {
       return { ...item, type: "message", id, status, content: parts.map(outputPart) }
     }
     case "reasoning":
+    case "mcp_approval_request":
+    case "mcp_approval_response":
       return { ...item, id: item.id ?? made }
     default:
       return { id: made, status: "completed", ...item }

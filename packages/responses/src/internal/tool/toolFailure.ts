@@ -107,3 +107,11 @@ export const ofCause = (call: Call, cause: Cause.Cause<unknown>): ToolFailed =>
         ? make(call, "HandlerInterrupted", `the tool was interrupted, ${isUnfinished}`)
         : make(call, "HandlerDied", `${failedOnly}, ${isUnfinished}`, Cause.squash(cause))
   })
+
+/** Whether the call needs an approval could not be said. The handler did not run. */
+export const ofUndecided = (call: Call, cause: Cause.Cause<unknown>): ToolFailed => {
+  const { cause: error, description, reason } = ofCause(call, cause)
+  return reason === "BadArguments"
+    ? make(call, reason, description, error)
+    : make(call, "HandlerFailed", `whether it needs an approval is unknown: ${description}`, error)
+}
