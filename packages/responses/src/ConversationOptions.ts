@@ -8,6 +8,7 @@ import type { Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type * as Responses from "./Responses.ts"
+import type { ResponsesError } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
@@ -34,9 +35,30 @@ export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = rea
   readonly maxRounds?: number | undefined
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  /**
+   * Makes the history smaller. Called before each request of `send`, `run`, `ask` and `resume`, but for a `send` while calls
+   * are open, with the history without the new input, and without the calls and outputs that the model has yet to see. What
+   * it gives takes the place of what it was given; the request then travels in full. To change nothing it gives back the
+   * same items.
+   *
+   * Calls without an output stay, whatever it gives. Where it drops one of a call and its output, the other is dropped too.
+   * A call or an output that it makes up, without its other half, fails the request with `InvalidRequest`, and so does what
+   * is no list of items. It may ask a model, with `Responses`, but not this conversation.
+   *
+   * Default: the history grows. `Conversation.lastTurns` is a ready one.
+   */
+  readonly trim?: ((history: ReadonlyArray<ResponseItem.ResponseItem>) => Trimmed) | undefined
   /** A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. Default: `output` */
   readonly onToolFailure?: "output" | "fail" | undefined
 }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Trimmed =
+  | ReadonlyArray<ResponseItem.ResponseItem>
+  | Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>, ResponsesError, Responses.Responses>
 
 /**
  * @since 0.1.0

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { PendingRound, TooManyRounds } from "../../ConversationError.ts"
+import { type PendingRound, TooManyRounds } from "../../ConversationError.ts"
 import type { Entry } from "../../ConversationJournal.ts"
 import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
@@ -15,10 +15,12 @@ import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Answers from "./answers.ts"
+import * as Growth from "./growth.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Round from "./round.ts"
+import * as StoredResponse from "./storedResponse.ts"
 import * as Turns from "./turns.ts"
 import * as WholeAnswer from "./wholeAnswer.ts"
 
@@ -30,11 +32,6 @@ type OnResponse = (response: Responses.FinalResponse) => void
 type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | E
 
 type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent, LoopError<E> | E2, R>
-
-const pendingRound = (state: Round.State): PendingRound =>
-  new PendingRound({
-    calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
-  })
 
 const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
 
@@ -53,6 +50,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     onToolFailure = "output",
     otherTools,
     tools: given,
+    trim,
     ...settings
   } = options
   type R = ResponseTool.Requirements<Tools[number]>
@@ -62,12 +60,24 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
+  const allSettings: ResponseRequest = {
+    ...settings,
+    ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right })
+  }
+  const stored = StoredResponse.make(allSettings)
   const toRequest = (input: Items): ResponseRequest =>
-    Caller.mark({
-      ...settings,
-      ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
-      input
-    }, turns)
+    stored.mark(Caller.mark({ ...allSettings, input }, turns), ledger.state().past)
+
+  /** The functions of the caller's that run meanwhile would wait for the turn for ever. */
+  const handedOver = <A, E2, R2>(effect: Effect.Effect<A, E2, R2>) =>
+    Effect.suspend(() => {
+      turns.handOver(true)
+      return effect
+    }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
+
+  const trimmed = trim === undefined
+    ? Effect.void
+    : Effect.provide(handedOver(Growth.trim(ledger, trim)), context)
 
   const check = (input: Items): Effect.Effect<void, InvalidRequest> =>
     Effect.zipRight(
@@ -82,7 +92,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const ask = (
     before: Items,
     requestOptions: Responses.RequestOptions | undefined,
-    toEntry: (kept: Items) => Entry,
+    toEntry: (said: StoredResponse.Written) => Entry,
     onResponse: OnResponse
   ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
     WholeAnswer.stream(toRequest(before), {
@@ -91,14 +101,11 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
-        return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
+        return Effect.map(ledger.write(toEntry(stored.written(response, kept))), () => onResponse(response))
       }
     }).pipe(Stream.provideContext(context))
 
-  const answers = Effect.suspend(() => {
-    turns.handOver(true)
-    return Answers.run(tools, ledger, { id, concurrency, onToolFailure })
-  }).pipe(Effect.ensuring(Effect.sync(() => turns.handOver(false))))
+  const answers = handedOver(Answers.run(tools, ledger, { id, concurrency, onToolFailure }))
 
   /** Does what the state asks for, until it asks for nothing. */
   const rounds = (onResponse: OnResponse, number = 1): Loop<E, R> =>
@@ -109,16 +116,16 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
           return Stream.empty
         case "Asking": {
           if (number > maxRounds) return Stream.fail(new TooManyRounds({ rounds: maxRounds }))
-          const before = [...state.history, ...state.input]
-          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), onResponse)
-          return Stream.concat(
-            // Asking for the same again would be refused again.
-            Stream.tapError(
-              asked,
-              (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
-            ),
-            rounds(onResponse, number + 1)
+          const asked = Stream.suspend(() => {
+            const before = [...ledger.state().history, ...state.input]
+            return ask(before, runOptions, (said) => ({ _tag: "Answered", ...said }), onResponse)
+          })
+          // Asking for the same again would be refused again.
+          const withdrawn = Stream.tapError(
+            asked,
+            (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
           )
+          return Stream.concat(Stream.execute(trimmed), Stream.concat(withdrawn, rounds(onResponse, number + 1)))
         }
         case "Answering":
           return Stream.concat(Stream.execute(answers), rounds(onResponse, number))
@@ -157,7 +164,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const items = Given.toItems(input)
       const isPending = Round.isUnfinished(state)
       const isAnswered = isPending && Answers.isAnswered(state, items)
-      if (isPending && !isAnswered && pending === undefined) return Stream.fail(pendingRound(state))
+      if (isPending && !isAnswered && pending === undefined) return Stream.fail(Growth.pendingRound(state))
       // What is pending stays as it is if the input is wrong.
       const problem = isAnswered ? undefined : Given.problemOf(items, items)
       if (problem !== undefined) return Stream.fail(invalid(problem))
@@ -180,10 +187,20 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
-        const before = [...Round.items(ledger.state()), ...items]
-        const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }), () => {})
-        return Stream.unwrap(Effect.as(check(items), asked))
+        const asked = Stream.suspend(() => {
+          const before = [...Round.items(ledger.state()), ...items]
+          return ask(before, requestOptions, (said) => ({ _tag: "Sent", input: items, ...said }), () => {})
+        })
+        return Stream.unwrap(Effect.as(Effect.zipRight(check(items), trimmed), asked))
       })),
+    get compact() {
+      const compacted = Growth.compact(
+        ledger,
+        (before, toEntry, onResponse) => Stream.runDrain(ask(before, undefined, toEntry, onResponse))
+      )
+      const ready = Effect.zipRight(turns.take, Effect.zipRight(ledger.flush, definitions))
+      return Effect.scoped(Effect.zipRight(ready, compacted))
+    },
     get warmUp() {
       return Effect.zipRight(
         Effect.zipRight(turns.check, definitions),

@@ -13,11 +13,13 @@
  * ```
  *
  * `Sent` whose output has calls leads to `Answering` from each state. `Withdrawn` stays in `Asking` where the history ends in
- * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads.
+ * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads. `Compacted`
+ * stays in `Idle` or `Asking`, with another history: there are no open calls then.
  */
 import type { Entry } from "../../ConversationJournal.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as Calls from "./calls.ts"
+import * as Past from "./past.ts"
 
 type Items = ReadonlyArray<ResponseItem>
 
@@ -35,12 +37,14 @@ export interface Pending {
 export interface Idle {
   readonly _tag: "Idle"
   readonly history: Items
+  readonly past: Past.Past
 }
 
 /** The model is to speak next. Without `input` it has the outputs of a round to answer, which end the history. */
 export interface Asking {
   readonly _tag: "Asking"
   readonly history: Items
+  readonly past: Past.Past
   readonly input: Items
 }
 
@@ -48,6 +52,7 @@ export interface Asking {
 export interface Answering {
   readonly _tag: "Answering"
   readonly history: Items
+  readonly past: Past.Past
   /** The input and the output that join the history together with the outputs of the calls. */
   readonly said: Items
   readonly calls: ReadonlyArray<Pending>
@@ -55,19 +60,24 @@ export interface Answering {
 
 export type State = Idle | Asking | Answering
 
-const answering = (history: Items, said: Items, calls: ReadonlyArray<Calls.Call>): Answering => ({
+type Known = Pick<Answering, "history" | "past">
+
+const answering = ({ history, past }: Known, said: Items, calls: ReadonlyArray<Calls.Call>): Answering => ({
   _tag: "Answering",
   history,
+  past,
   said,
   calls: calls.map((call) => ({ call, attempt: 0, isBegun: false, output: undefined }))
 })
 
 /** What a history says by itself. */
-export const fromHistory = (history: Items): State => {
+export const fromHistory = (history: Items, past = Past.none): State => {
   const open = Calls.unanswered(history)
-  if (open.length > 0) return answering(history, [], open)
+  if (open.length > 0) return answering({ history, past }, [], open)
   const last = history.at(-1)
-  return last !== undefined && Calls.isOutput(last) ? { _tag: "Asking", history, input: [] } : { _tag: "Idle", history }
+  return last !== undefined && Calls.isOutput(last)
+    ? { _tag: "Asking", history, past, input: [] }
+    : { _tag: "Idle", history, past }
 }
 
 /** Everything that is known, also of a round that is not complete. */
@@ -84,8 +94,8 @@ export const isUnfinished = (state: State): state is Asking | Answering =>
   state._tag === "Answering" || (state._tag === "Asking" && state.input.length === 0)
 
 /** Names a call in the whole conversation. Some servers number the calls of each response anew. */
-export const keyOf = ({ history, said }: Answering, call: Calls.Call): string =>
-  `${[...history, ...said].lastIndexOf(call)}:${call.call_id}`
+export const keyOf = ({ history, past, said }: Answering, call: Calls.Call): string =>
+  `${past.dropped + [...history, ...said].lastIndexOf(call)}:${call.call_id}`
 
 const withCall = (
   state: State,
@@ -101,9 +111,16 @@ const withCall = (
 const ended = (state: State, output: Calls.CallOutput): State | undefined => {
   const next = withCall(state, output.call_id, (pending) => ({ ...pending, isBegun: false, output }))
   return next !== undefined && open(next).length === 0
-    ? { _tag: "Asking", history: items(next), input: [] }
+    ? { _tag: "Asking", history: items(next), past: next.past, input: [] }
     : next
 }
+
+const known = ({ history, past }: State): Known => ({ history, past })
+
+const whole = ({ history, past, said }: ReturnType<typeof Past.grow>): Known => ({
+  history: [...history, ...said],
+  past
+})
 
 /** `undefined`: this cannot happen in that state. */
 export const step = (state: State, entry: Entry): State | undefined => {
@@ -111,22 +128,24 @@ export const step = (state: State, entry: Entry): State | undefined => {
     case "Loaded":
       return state._tag === "Idle" && state.history.length === 0 ? fromHistory(entry.history) : undefined
     case "Asked":
-      return state._tag === "Answering" ? undefined : { _tag: "Asking", history: state.history, input: entry.input }
+      return state._tag === "Answering" ? undefined : { ...known(state), _tag: "Asking", input: entry.input }
     case "Withdrawn":
-      return state._tag === "Asking" ? fromHistory(state.history) : undefined
+      return state._tag === "Asking" ? fromHistory(state.history, state.past) : undefined
     case "Answered": {
       if (state._tag !== "Asking") return undefined
       const calls = Calls.unanswered(entry.output)
-      const said = [...state.input, ...entry.output]
-      return calls.length > 0
-        ? answering(state.history, said, calls)
-        : { _tag: "Idle", history: [...state.history, ...said] }
+      const grown = Past.grow(state, state.input, entry)
+      return calls.length > 0 ? answering(grown, grown.said, calls) : { _tag: "Idle", ...whole(grown) }
     }
     case "Sent": {
-      const history = [...items(state), ...entry.input, ...entry.output]
-      const calls = Calls.unanswered(history)
-      return calls.length > 0 ? answering(history, [], calls) : { _tag: "Idle", history }
+      const grown = whole(Past.grow({ history: items(state), past: state.past }, entry.input, entry))
+      const calls = Calls.unanswered(grown.history)
+      return calls.length > 0 ? answering(grown, [], calls) : { _tag: "Idle", ...grown }
     }
+    case "Compacted":
+      return state._tag === "Answering"
+        ? undefined
+        : { ...state, history: entry.history, past: Past.replace(state, entry.history, entry.response) }
     case "Started":
       return withCall(state, entry.callId, (pending) =>
         entry.attempt === pending.attempt + 1
