@@ -187,7 +187,7 @@ export const commit = (
   const hasEnded = status === undefined || status === "completed" || status === "incomplete"
   if (snapshot === undefined || !hasEnded) return undefined
   const { added, before, fields, stored, tools, warmUp, window } = snapshot
-  const compaction = output.findLastIndex(({ type }) => type === "compaction")
+  const compaction = output.findLastIndex((item: unknown) => Predicate.isRecord(item) && item["type"] === "compaction")
   return {
     responseId: id,
     stored,
