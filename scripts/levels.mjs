@@ -21,7 +21,7 @@ const wings = {
   /** Schemas, arguments and outputs of tools. */
   tool: ["wire"],
   /** What a `Conversation` keeps, and whose turn it is. */
-  conversation: ["effect", "wire"],
+  conversation: ["effect", "wire", "compare"],
   /** One request and its answer, over any transport. */
   exchange: ["effect", "wire", "options"],
   /** A response over HTTP. */

@@ -311,8 +311,7 @@ const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<Respo
  * @category history
  */
 export const lastTurns =
-  (count: number) =>
-  (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
+  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
     const turns = history.flatMap((item, index) => isOfRole(item, "user") ? [index] : [])
     const from = turns.at(-Math.max(1, count)) ?? 0
     return history.filter((item, index) =>

@@ -113,10 +113,7 @@ describe("trim", () => {
       yield* first.ask("a")
       yield* first.ask("b")
       yield* first.ask("c")
-      assert.deepStrictEqual(yield* tags, [
-        ...["Asked", "Answered", "Asked", "Answered"],
-        ...["Asked", "Compacted", "Answered"]
-      ])
+      assert.deepStrictEqual(yield* tags, "Asked Answered Asked Answered Asked Compacted Answered".split(" "))
       const second = yield* Conversation.open(options)
       assert.deepStrictEqual(yield* words(second), ["b", "Two", "c", "Three"])
     })
@@ -172,7 +169,7 @@ describe("trim", () => {
         Effect.zipRight(conversation.ask("b")),
         Effect.flip,
         Effect.tap((error) => {
-          assert.deepInclude({ ...error }, { _tag: "InvalidRequest", field: "trim" })
+          assert.strictEqual("field" in error ? error.field : error._tag, "trim")
           assert.include(error.message, "the call x")
         })
       )
@@ -221,7 +218,7 @@ describe("compact", () => {
       const conversation = yield* Conversation.make({ ...settings, otherTools: [look.definition] })
       yield* run(conversation.send("a"))
       const error = yield* Effect.flip(conversation.compact)
-      assert.deepInclude({ ...error }, { _tag: "PendingRound" })
+      assert.strictEqual(error._tag, "PendingRound")
       assert.strictEqual((yield* inputs).length, 1)
     })
   )

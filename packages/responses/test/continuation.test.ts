@@ -621,7 +621,11 @@ describe("plan", () => {
         const input = [...kept, compaction, answer("Hi"), more]
         assert.deepStrictEqual(outcome(Continuation.plan(head, ask(input))), [more])
       }
-      const changed = [untyped({ type: "configuration_update", reasoning: { effort: "low" } }), compaction, answer("Hi")]
+      const changed = [
+        untyped({ type: "configuration_update", reasoning: { effort: "low" } }),
+        compaction,
+        answer("Hi")
+      ]
       assert.deepStrictEqual(outcome(Continuation.plan(head, ask([...changed, more]))), {
         _tag: "HistoryChanged",
         index: 0

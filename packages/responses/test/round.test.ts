@@ -277,17 +277,12 @@ describe("a history that is made smaller", () => {
   })
 
   it("still gives each call a key of its own", () => {
-    const one = from(asked, calls, ended, endedLast)
+    const before = [asked, calls, ended, endedLast]
+    const smaller = [[], [answer], [question, answer, answer]].map((history): Entry => ({ _tag: "Compacted", history }))
     const states = [
       from(asked, calls),
-      ...[[], [answer], [question, answer, answer]].map((history) =>
-        [{ _tag: "Compacted", history } as const, calls].reduce(
-          (state, entry) => Round.step(state, entry)!,
-          one as Round.State
-        )
-      ),
-      [{ _tag: "Answered", output: [compaction] } as const, asked, calls]
-        .reduce((state, entry) => Round.step(state, entry)!, one as Round.State)
+      ...smaller.map((entry) => from(...before, entry, calls)),
+      from(...before, { _tag: "Answered", output: [compaction] }, asked, calls)
     ]
     const keys = states.map((state) =>
       state._tag === "Answering" ? Round.keyOf(state, state.calls[0]!.call) : assert.fail(state._tag)

@@ -226,6 +226,9 @@ const total: Table = {
       assert.isTrue(id === undefined || (typeof id === "string" && id !== ""))
     })
   },
+  Conversation: {
+    lastTurns: ({ items }) => assert.isAtMost(Conversation.lastTurns(1)(items).length, items.length)
+  },
   ResponseItem: {
     ResponseItem: decodes(ResponseItem.ResponseItem),
     text: ({ items, response }) => {
@@ -306,7 +309,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
   Connector: ["Connector", "unreachable"],
   Continuation: ["TypeId"],
   Profile: ["openAi", "azure", "strict", "xAi", "validate"],
-  ResponseItem: ["message", "user", "functionCallOutput", "unknown"],
+  ResponseItem: ["message", "user", "functionCallOutput", "configurationUpdate", "compactionTrigger", "unknown"],
   ResponseScript: builders,
   Responses: ["Responses", "orElse"],
   ResponsesError: ["Delivery", "InvalidRequest"],

@@ -15,6 +15,9 @@ type Items = ReadonlyArray<ResponseItem>
 
 export type Trim = (history: Items) => Trimmed
 
+const isOfResponse = (item: ResponseItem | undefined): boolean =>
+  item !== undefined && (item.type === "reasoning" || Window.callIdOf(item) !== undefined)
+
 /** Where the outputs begin that the model has not seen, with their calls. */
 const unseenFrom = (history: Items): number => {
   const lastSeen = history.findLastIndex((item) => Window.answerIdOf(item) === undefined)
@@ -24,8 +27,6 @@ const unseenFrom = (history: Items): number => {
     const at = history.findLastIndex((item) => Window.callIdOf(item) === callId)
     if (at !== -1) from = Math.min(from, at)
   }
-  const isOfResponse = (item: ResponseItem | undefined) =>
-    item !== undefined && (item.type === "reasoning" || Window.callIdOf(item) !== undefined)
   while (unseen.size > 0 && isOfResponse(history[from - 1])) from--
   return from
 }

@@ -17,16 +17,18 @@ const textOf = (value: unknown): string | undefined => Predicate.isString(value)
 const fieldOf = (item: ResponseItem, name: string): string | undefined =>
   textOf((item as Readonly<Record<string, unknown>>)[name])
 
+const typeOf = (item: ResponseItem): string => fieldOf(item, "type") ?? "message"
+
 /** What the item asks of the caller, if it does. */
 export const callIdOf = (item: ResponseItem): string | undefined => {
-  const type: string = item.type ?? "message"
+  const type = typeOf(item)
   if (type === "mcp_approval_request") return fieldOf(item, "id")
   return type.endsWith("_call") ? fieldOf(item, "call_id") : undefined
 }
 
 /** What the item answers, if it does. */
 export const answerIdOf = (item: ResponseItem): string | undefined => {
-  const type: string = item.type ?? "message"
+  const type = typeOf(item)
   return type.endsWith("_output") || type in answers ? fieldOf(item, answers[type] ?? "call_id") : undefined
 }
 
