@@ -125,6 +125,9 @@ describe("a conversation on one connection", () => {
         yield* conversation.ask(`0 tool calls ${"x".repeat(600)}`)
         const { type } = (yield* conversation.history)[0] ?? {}
         assert.strictEqual(type, "compaction")
+        // Another one was served since: what is continued is found by what it says.
+        const other = yield* Conversation.make({ ...settings, store })
+        yield* other.ask("0 tool calls, other")
         yield* conversation.ask("0 tool calls")
         assert.deepStrictEqual(inputs(), ["full", "delta", "delta"])
         yield* server.forget("all")
