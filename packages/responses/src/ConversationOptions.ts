@@ -37,13 +37,13 @@ export interface Options<out Tools extends ReadonlyArray<ResponseTool.Any> = rea
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   /**
    * Makes the history smaller. Called before each request of `send`, `run`, `ask` and `resume`, but for a `send` while calls
-   * are open, with the history without the new input, and without the calls and outputs that the model has yet to see. What
-   * it gives takes the place of what it was given; the request then travels in full. To change nothing it gives back the
-   * same items.
+   * are open, with the history without the new input, and without the calls and outputs that the model has yet to see;
+   * not called where nothing is left of it then. What it gives takes the place of what it was given; the request then
+   * travels in full. To change nothing it gives back the same items.
    *
    * Calls without an output stay, whatever it gives. Where it drops one of a call and its output, the other is dropped too.
    * A call or an output that it makes up, without its other half, fails the request with `InvalidRequest`, and so does what
-   * is no list of items. It may ask a model, with `Responses`, but not this conversation.
+   * is no list of items. Nothing is sent then, and the question is asked by the next `resume`. It may ask a model, with `Responses`, but not this conversation.
    *
    * Default: the history grows. `Conversation.lastTurns` is a ready one.
    */
