@@ -184,6 +184,27 @@ export interface Conversation<
   readonly reject: (callId: string, reason?: string) => Effect.Effect<void, ApprovalNotPending | E>
   /** Whole rounds: a response of `run` joins it with the outputs of its calls. */
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
+  /**
+   * Has the server compact the history: what is left of it is one item that stands for the rest, behind the latest
+   * `configuration_update`. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
+   * `PendingRound` where a round is not complete, and with `MalformedEvent` if the server answers without a compaction;
+   * the history is as it was then.
+   *
+   * With `context_management` in the settings the server does it by itself, and the history then begins with its item.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Conversation } from "effect-responses"
+   *
+   * export const program = Effect.gen(function*() {
+   *   const conversation = yield* Conversation.make({ model: "gpt-5.5", store: false })
+   *   const { usage } = yield* conversation.ask("What do we know so far?")
+   *   if ((usage?.total_tokens ?? 0) > 200_000) yield* conversation.compact
+   * })
+   * ```
+   */
+  readonly compact: Effect.Effect<void, ResponsesError | PendingRound | E>
   /** A conversation of its own that shares the past. It has no journal. */
   readonly fork: Effect.Effect<Conversation<R, never, Event>>
   /** Has the server prepare the history and the settings, so that the next answer begins sooner. */
@@ -342,8 +363,45 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Event
         Effect.provide(make({ ...options, id: undefined, history: ledger.state().history }), context)
       )
     },
+    get compact() {
+      return dialogue.compact
+    },
     get warmUp() {
       return dialogue.warmUp
     }
   }
 }
+
+const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<ResponseItem.Role>): boolean =>
+  (item.type === undefined || item.type === "message") && roles.includes(item.role)
+
+/**
+ * For the option `trim`: drops what was before the last `count` messages of the user's, but instructions (messages of the
+ * roles `system` and `developer`) and updates of the configuration. A history of fewer stays as it is.
+ *
+ * @example
+ * ```ts
+ * import { Conversation } from "effect-responses"
+ *
+ * export const make = Conversation.make({ model: "gpt-5.5", store: false, trim: Conversation.lastTurns(20) })
+ *
+ * // Only when it has become long: each time that it is trimmed, the next request travels in full.
+ * const last20 = Conversation.lastTurns(20)
+ * export const makeSeldom = Conversation.make({
+ *   model: "gpt-5.5",
+ *   store: false,
+ *   trim: (history) => history.length > 500 ? last20(history) : history
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category history
+ */
+export const lastTurns =
+  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
+    const turns = history.flatMap((item, index) => isOfRole(item, "user") ? [index] : [])
+    const from = turns.at(-Math.max(1, count)) ?? 0
+    return history.filter((item, index) =>
+      index >= from || item.type === "configuration_update" || isOfRole(item, "system", "developer")
+    )
+  }

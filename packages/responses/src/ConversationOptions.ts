@@ -9,6 +9,7 @@ import type { ResponseEvent, Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type * as Responses from "./Responses.ts"
+import type { ResponsesError } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
@@ -52,6 +53,20 @@ export interface Options<
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
   /**
+   * Makes the history smaller. Called before each request of `send`, `run`, `ask` and `resume`, but for a `send` while calls
+   * are open, with the history without the new input, and without the calls and outputs that the model has yet to see;
+   * not called where nothing is left of it then. What it gives takes the place of what it was given; the request then
+   * travels in full. To change nothing it gives back the same items.
+   *
+   * Calls without an output stay, whatever it gives. Where it drops one of a call and its output, the other is dropped too.
+   * A call or an output that it makes up, without its other half, fails the request with `InvalidRequest`, and so does what
+   * is no list of items. Nothing is sent then, and the question is asked by the next `resume`. It may ask a model, with
+   * `Responses`, but not this conversation.
+   *
+   * Default: the history grows. `Conversation.lastTurns` is a ready one.
+   */
+  readonly trim?: ((history: ReadonlyArray<ResponseItem.ResponseItem>) => Trimmed) | undefined
+  /**
    * What is asked again, and how often, as `Responses.retry` does: a response that failed is no part of the history. The `retry`
    * of a request's own options wins. Default: `{}`, three times what is certain not to have run
    */
@@ -81,6 +96,14 @@ export type Events = "all" | "api"
  * @category models
  */
 export type EventOf<Ev extends Events> = Ev extends "all" ? ResponseEvent | ConversationEvent : ResponseEvent
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Trimmed =
+  | ReadonlyArray<ResponseItem.ResponseItem>
+  | Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>, ResponsesError, Responses.Responses>
 
 /**
  * @since 0.1.0

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
+import type { BudgetSpent, PendingRound, TooManyRounds } from "../../ConversationError.ts"
 import {
   type ApprovalsPending,
   type ConversationEvent,
@@ -25,11 +25,13 @@ import * as Answers from "./answers.ts"
 import * as Approvals from "./approvals.ts"
 import * as Calls from "./calls.ts"
 import * as Exclusive from "./exclusive.ts"
+import * as Growth from "./growth.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Limits from "./limits.ts"
 import * as Round from "./round.ts"
+import * as StoredResponse from "./storedResponse.ts"
 import * as Turns from "./turns.ts"
 import * as WholeAnswer from "./wholeAnswer.ts"
 
@@ -43,14 +45,6 @@ type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | B
 type Event = ResponseEvent.ResponseEvent | ConversationEvent
 
 type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
-
-const pendingRound = (state: Round.State): PendingRound =>
-  new PendingRound({
-    calls: [
-      ...Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun })),
-      ...Round.openRequests(state).map(({ id, name }) => ({ callId: id, name, isBegun: false }))
-    ]
-  })
 
 const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
 
@@ -73,6 +67,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     stopWhen = () => false,
     tokenBudget,
     tools: given,
+    trim,
     ...settings
   } = options
   type R = ResponseTool.Requirements<Tools[number]>
@@ -85,12 +80,26 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
+  const allSettings: ResponseRequest = {
+    ...settings,
+    ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right })
+  }
+  const stored = StoredResponse.make(allSettings)
   const toRequest = (input: Items): ResponseRequest =>
-    Caller.mark({
-      ...settings,
-      ...(Either.isLeft(definitions) || definitions.right.length === 0 ? {} : { tools: definitions.right }),
-      input
-    }, turns)
+    stored.mark(Caller.mark({ ...allSettings, input }, turns), ledger.state().past)
+
+  const handBack = Effect.sync(() => turns.handOver(false))
+
+  /** The functions of the caller's that run meanwhile would wait for the turn for ever. */
+  const handedOver = <A, E2, R2>(effect: Effect.Effect<A, E2, R2>) =>
+    Effect.suspend(() => {
+      turns.handOver(true)
+      return effect
+    }).pipe(Effect.ensuring(handBack))
+
+  const trimmed = trim === undefined
+    ? Effect.void
+    : Effect.provide(handedOver(Growth.trim(ledger, trim)), context)
 
   const check = (input: Items): Effect.Effect<void, InvalidRequest> =>
     Effect.zipRight(
@@ -105,7 +114,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const ask = (
     before: Items,
     requestOptions: Responses.RequestOptions | undefined,
-    toEntry: (kept: Items) => Entry,
+    toEntry: (said: StoredResponse.Written) => Entry,
     onResponse: OnResponse
   ): Stream.Stream<Event, ResponsesError | E> =>
     WholeAnswer.stream(toRequest(before), {
@@ -114,14 +123,12 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
-        return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
+        return Effect.map(ledger.write(toEntry(stored.written(response, kept))), () => onResponse(response))
       }
     }).pipe(
       (asked) => events === "all" ? asked : Stream.filter(asked, (event) => !isConversationEvent(event)),
       Stream.provideContext(context)
     )
-
-  const handBack = Effect.sync(() => turns.handOver(false))
 
   /** Events of the library's own. What happens meanwhile happens as well for a reader who does not want them. */
   const own = <E2, R2>(
@@ -142,16 +149,17 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
         case "Asking": {
           const limit = course.limit()
           if (limit !== undefined) return Stream.fail(limit)
-          const before = [...state.history, ...state.input]
-          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), course.answered)
-          return Stream.concat(
-            // Asking for the same again would be refused again.
-            Stream.tapError(
-              asked,
-              (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
-            ),
-            Stream.suspend(() => ledger.state()._tag === "Answering" ? rounds(course) : ended(course, []))
+          const asked = Stream.suspend(() => {
+            const before = [...ledger.state().history, ...state.input]
+            return ask(before, runOptions, (said) => ({ _tag: "Answered", ...said }), course.answered)
+          })
+          // Asking for the same again would be refused again.
+          const withdrawn = Stream.tapError(
+            asked,
+            (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
           )
+          const next = Stream.suspend(() => ledger.state()._tag === "Answering" ? rounds(course) : ended(course, []))
+          return Stream.concat(Stream.execute(trimmed), Stream.concat(withdrawn, next))
         }
         case "Answering":
           return Stream.concat(
@@ -186,11 +194,10 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     })
 
   const asksToStop = (round: EndedRound): Effect.Effect<boolean> =>
-    Effect.suspend(() => {
-      turns.handOver(true)
+    handedOver(Effect.suspend(() => {
       const answer = stopWhen(round)
       return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
-    }).pipe(Effect.ensuring(handBack))
+    }))
 
   const begin = (input: Items, course: Limits.Course): Loop<E, R> =>
     Stream.unwrap(
@@ -225,7 +232,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const items = Given.toItems(input)
       const isPending = Round.isUnfinished(state)
       const isAnswered = isPending && Answers.isAnswered(state, items)
-      if (isPending && !isAnswered && pending === undefined) return Stream.fail(pendingRound(state))
+      if (isPending && !isAnswered && pending === undefined) return Stream.fail(Growth.pendingRound(state))
       // What is pending stays as it is if the input is wrong.
       const problem = isAnswered ? undefined : Given.problemOf(items, items)
       if (problem !== undefined) return Stream.fail(invalid(problem))
@@ -235,7 +242,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const started = Stream.suspend((): Loop<E, R, PendingRound> => {
         const now = ledger.state()
         // What was gone on with has come to calls that need an approval.
-        return now._tag === "Answering" ? Stream.fail(pendingRound(now)) : begin(items, course)
+        return now._tag === "Answering" ? Stream.fail(Growth.pendingRound(now)) : begin(items, course)
       })
       if (!isPending) return started
       return Stream.concat(
@@ -254,15 +261,22 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
-        const before = [...Round.items(ledger.state()), ...items]
-        const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }), () => {})
-        return Stream.unwrap(
-          Effect.map(check(items), () => {
-            approvals.sending(items)
-            return Stream.ensuring(asked, Effect.sync(() => approvals.sending([])))
-          })
-        )
+        const asked = Stream.suspend(() => {
+          approvals.sending(items)
+          const before = [...Round.items(ledger.state()), ...items]
+          return ask(before, requestOptions, (said) => ({ _tag: "Sent", input: items, ...said }), () => {})
+        })
+        const sent = Stream.ensuring(asked, Effect.sync(() => approvals.sending([])))
+        return Stream.unwrap(Effect.as(Effect.zipRight(check(items), trimmed), sent))
       })),
+    get compact() {
+      const compacted = Growth.compact(
+        ledger,
+        (before, toEntry, onResponse) => Stream.runDrain(ask(before, undefined, toEntry, onResponse))
+      )
+      const ready = Effect.zipRight(turns.take, Effect.zipRight(ledger.flush, definitions))
+      return Effect.scoped(Effect.zipRight(ready, compacted))
+    },
     get warmUp() {
       return Effect.zipRight(
         Effect.zipRight(turns.check, definitions),

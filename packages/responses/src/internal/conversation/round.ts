@@ -17,14 +17,16 @@
  * ```
  *
  * `Sent` whose output has calls leads to `Answering` from each state. `Withdrawn` stays in `Asking` where the history ends in
- * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads. Requests of an
- * MCP server's are open like calls. Where nothing else is open, `Asked`, `Answered` and `Withdrawn` pass them over: the API has
- * no need of an answer, and an older journal has none.
+ * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads. `Compacted`
+ * stays in `Idle` or `Asking`, with another history: there are no open calls then. Requests of an MCP server's are open like
+ * calls. Where nothing else is open, `Asked`, `Answered` and `Withdrawn` pass them over: the API has no need of an answer, and an
+ * older journal has none.
  */
 import type { Entry } from "../../ConversationJournal.ts"
 import type { McpApprovalRequest, McpApprovalResponse, ResponseItem } from "../../ResponseItem.ts"
 import * as Calls from "./calls.ts"
 import * as McpRequests from "./mcpRequests.ts"
+import * as Past from "./past.ts"
 
 type Items = ReadonlyArray<ResponseItem>
 
@@ -52,12 +54,14 @@ export interface Request {
 export interface Idle {
   readonly _tag: "Idle"
   readonly history: Items
+  readonly past: Past.Past
 }
 
 /** The model is to speak next. Without `input` it has the outputs of a round to answer, which end the history. */
 export interface Asking {
   readonly _tag: "Asking"
   readonly history: Items
+  readonly past: Past.Past
   readonly input: Items
 }
 
@@ -65,6 +69,7 @@ export interface Asking {
 export interface Answering {
   readonly _tag: "Answering"
   readonly history: Items
+  readonly past: Past.Past
   /** The input and the output that join the history together with the outputs of the calls. */
   readonly said: Items
   readonly calls: ReadonlyArray<Pending>
@@ -73,13 +78,17 @@ export interface Answering {
 
 export type State = Idle | Asking | Answering
 
+type Known = Pick<Answering, "history" | "past">
+
+const known = ({ history, past }: Known): Known => ({ history, past })
+
 /** Where the output leads that ends `said`, or the history if nothing else was said. */
-const after = (history: Items, said: Items, output: Items): Answering | undefined => {
+const after = (before: Known, said: Items, output: Items): Answering | undefined => {
   const calls = Calls.unanswered(output)
   const requests = McpRequests.unanswered(output)
   return calls.length + requests.length === 0 ? undefined : {
+    ...known(before),
     _tag: "Answering",
-    history,
     said,
     calls: calls.map((call) => ({ call, attempt: 0, isBegun: false, approval: "notAsked", output: undefined })),
     requests: requests.map((request) => ({ request, response: undefined }))
@@ -87,13 +96,13 @@ const after = (history: Items, said: Items, output: Items): Answering | undefine
 }
 
 /** What a history says by itself. */
-export const fromHistory = (history: Items): State => {
-  const open = after(history, [], history)
+export const fromHistory = (history: Items, past = Past.none): State => {
+  const open = after({ history, past }, [], history)
   if (open !== undefined) return open
   const last = history.at(-1)
   return last !== undefined && (Calls.isOutput(last) || McpRequests.isResponse(last))
-    ? { _tag: "Asking", history, input: [] }
-    : { _tag: "Idle", history }
+    ? { _tag: "Asking", history, past, input: [] }
+    : { _tag: "Idle", history, past }
 }
 
 /** Everything that is known, also of a round that is not complete. */
@@ -120,8 +129,8 @@ export const isUnfinished = (state: State): state is Asking | Answering =>
   state._tag === "Answering" || (state._tag === "Asking" && state.input.length === 0)
 
 /** Names a call in the whole conversation. Some servers number the calls of each response anew. */
-export const keyOf = ({ history, said }: Answering, call: Calls.Call): string =>
-  `${[...history, ...said].lastIndexOf(call)}:${call.call_id}`
+export const keyOf = ({ history, past, said }: Answering, call: Calls.Call): string =>
+  `${past.dropped + [...history, ...said].lastIndexOf(call)}:${call.call_id}`
 
 const withCall = (
   state: State,
@@ -134,11 +143,11 @@ const withCall = (
   return changed && { ...state, calls: state.calls.map((pending) => pending === found ? changed : pending) }
 }
 
+const nextAsked = (state: Answering): Asking => ({ _tag: "Asking", history: items(state), past: state.past, input: [] })
+
 /** The round is complete when nothing of it is open. */
 const closing = (state: Answering | undefined): State | undefined =>
-  state !== undefined && open(state).length + openRequests(state).length === 0
-    ? { _tag: "Asking", history: items(state), input: [] }
-    : state
+  state !== undefined && open(state).length + openRequests(state).length === 0 ? nextAsked(state) : state
 
 const decided = (state: State, response: McpApprovalResponse): State | undefined => {
   if (state._tag !== "Answering") return undefined
@@ -151,10 +160,13 @@ const decided = (state: State, response: McpApprovalResponse): State | undefined
 /** The model may be asked: it is, or nothing but requests is open. */
 const asking = (state: State): Asking | undefined => {
   if (state._tag === "Asking") return state
-  return state._tag === "Answering" && open(state).length === 0
-    ? { _tag: "Asking", history: items(state), input: [] }
-    : undefined
+  return state._tag === "Answering" && open(state).length === 0 ? nextAsked(state) : undefined
 }
+
+const whole = ({ history, past, said }: ReturnType<typeof Past.grow>): Known => ({
+  history: [...history, ...said],
+  past
+})
 
 /** `undefined`: this cannot happen in that state. */
 export const step = (state: State, entry: Entry): State | undefined => {
@@ -162,19 +174,25 @@ export const step = (state: State, entry: Entry): State | undefined => {
     case "Loaded":
       return state._tag === "Idle" && state.history.length === 0 ? fromHistory(entry.history) : undefined
     case "Asked":
-      return open(state).length > 0 ? undefined : { _tag: "Asking", history: items(state), input: entry.input }
+      return open(state).length > 0
+        ? undefined
+        : { _tag: "Asking", history: items(state), past: state.past, input: entry.input }
     case "Withdrawn":
-      return asking(state) && fromHistory(items(state))
+      return asking(state) && fromHistory(items(state), state.past)
     case "Answered": {
       const asked = asking(state)
-      const said = asked && [...asked.input, ...entry.output]
-      return said &&
-        (after(asked.history, said, entry.output) ?? { _tag: "Idle", history: [...asked.history, ...said] })
+      if (asked === undefined) return undefined
+      const grown = Past.grow(asked, asked.input, entry)
+      return after(grown, grown.said, entry.output) ?? { _tag: "Idle", ...whole(grown) }
     }
     case "Sent": {
-      const history = [...items(state), ...entry.input, ...entry.output]
-      return after(history, [], history) ?? { _tag: "Idle", history }
+      const grown = whole(Past.grow({ history: items(state), past: state.past }, entry.input, entry))
+      return after(grown, [], grown.history) ?? { _tag: "Idle", ...grown }
     }
+    case "Compacted":
+      return state._tag === "Answering"
+        ? undefined
+        : { ...state, history: entry.history, past: Past.replace(state, entry.history, entry.response) }
     case "Started":
       return withCall(
         state,
