@@ -330,7 +330,7 @@ export const functionCallOutput = (
 export const mcpApprovalResponse = (
   requestId: string,
   approve: boolean,
-  reason?: string | undefined
+  reason?: string
 ): McpApprovalResponse => ({
   type: "mcp_approval_response",
   approval_request_id: requestId,

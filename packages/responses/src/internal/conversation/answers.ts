@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { ConversationEvent, ToolResult } from "../../ConversationEvent.ts"
+import type { ConversationEvent, ToolEnded, ToolResult } from "../../ConversationEvent.ts"
 import { type McpApprovalResponse, mcpApprovalResponse, type ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Time from "../effect/time.ts"
@@ -55,6 +55,16 @@ const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, { call }: Round.Pending)
 
 const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, pending: Round.Pending): boolean =>
   !pending.isBegun || toolOf(tools, pending)?.onUnknownOutcome === "rerun"
+
+/** The tool did not run now. */
+const endedUnrun = ({ attempt, call }: Round.Pending, result: ToolResult): ToolEnded => ({
+  type: "conversation.tool.ended",
+  callId: call.call_id,
+  name: call.name,
+  attempt,
+  duration: Duration.zero,
+  result
+})
 
 type Emit = (event: ConversationEvent) => void
 
@@ -106,21 +116,11 @@ const answerAll = <T extends ResponseTool.Any, E>(
       )
     }
 
-    const emitEnded = ({ attempt, call }: Round.Pending, result: ToolResult) =>
-      emit({
-        type: "conversation.tool.ended",
-        callId: call.call_id,
-        name: call.name,
-        attempt,
-        duration: Duration.zero,
-        result
-      })
-
     const report = (pending: Round.Pending) => {
       const output = ResponseTool.output(pending.call, unknownOutcome)
       return Effect.map(
         ledger.write({ _tag: "Ended", output }),
-        () => emitEnded(pending, { _tag: "Unknown", output })
+        () => emit(endedUnrun(pending, { _tag: "Unknown", output }))
       )
     }
 
@@ -134,8 +134,8 @@ const answerAll = <T extends ResponseTool.Any, E>(
         (result): Effect.Effect<void, ResponseTool.ToolFailed | E> => {
           const { output } = result
           return output === undefined
-            ? Effect.zipRight(Effect.sync(() => emitEnded(pending, result)), error)
-            : Effect.map(ledger.write({ _tag: "Ended", output }), () => emitEnded(pending, result))
+            ? Effect.zipRight(Effect.sync(() => emit(endedUnrun(pending, result))), error)
+            : Effect.map(ledger.write({ _tag: "Ended", output }), () => emit(endedUnrun(pending, result)))
         }
       )
     }
@@ -166,7 +166,7 @@ const answerAll = <T extends ResponseTool.Any, E>(
           : report(pending),
       onRejected: (pending) => {
         const [answered] = Calls.answered(Round.items(ledger.state()), [pending.call])
-        if (answered !== undefined) emitEnded(pending, { _tag: "Rejected", output: answered.output })
+        if (answered !== undefined) emit(endedUnrun(pending, { _tag: "Rejected", output: answered.output }))
       }
     })
 
