@@ -23,6 +23,9 @@ const CallOutput = Schema.declare(
   { identifier: "CallOutput", message: () => "Expected the output of a call" }
 )
 
+/** Left out in older journals, and where it is none. */
+const told = Schema.optional(Schema.Number)
+
 /**
  * What is written down, in the order in which it happens.
  *
@@ -35,6 +38,8 @@ const CallOutput = Schema.declare(
  * - `Failed`: it has failed, and the failure was not told to the model. It may run again.
  * - `Ended`: the call has its output.
  *
+ * `told`: how many outputs of async tools the request has told, from the first that the model did not know.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -42,8 +47,8 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Loaded", { history: Items }),
   Schema.TaggedStruct("Asked", { input: Items }),
   Schema.TaggedStruct("Withdrawn", {}),
-  Schema.TaggedStruct("Answered", { output: Items }),
-  Schema.TaggedStruct("Sent", { input: Items, output: Items }),
+  Schema.TaggedStruct("Answered", { output: Items, told }),
+  Schema.TaggedStruct("Sent", { input: Items, output: Items, told }),
   Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
   Schema.TaggedStruct("Failed", { callId: Schema.String }),
   Schema.TaggedStruct("Ended", { output: CallOutput })

@@ -4,12 +4,57 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { ConversationEvent, EndedRound } from "./ConversationEvent.ts"
 import type { ResponseEvent, Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type * as Responses from "./Responses.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
+
+/**
+ * What `run` and `resume` need for the tools: what the handlers of those need that are not async.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RunRequirements<T> = T extends { readonly async?: infer Async }
+  ? unknown extends Async ? ResponseTool.Requirements<T>
+  : false extends Async ? ResponseTool.Requirements<T>
+  : never
+  : never
+
+/**
+ * What a conversation needs where it is made: for async tools the `Scope` that they run in, and what their handlers need.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BackgroundRequirements<T> = T extends { readonly async?: infer Async }
+  ? unknown extends Async ? never
+  : true extends Async ? Scope.Scope | ResponseTool.Requirements<T>
+  : never
+  : never
+
+/**
+ * A call of an async tool whose output the model has not been told.
+ *
+ * - `open`: no tool of the conversation has been started for it. The next `run` or `resume` starts the tool, if there is one.
+ *   Else the program answers it, with any later input.
+ * - `running`: its tool runs.
+ * - `unknown`: its tool was started, and nobody has seen its end. The next `run` or `resume` does what `onUnknownOutcome` says.
+ * - `ended`: it has its output, which the next request tells the model.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BackgroundCall {
+  readonly callId: string
+  readonly name: string
+  /** How often its tool was started. */
+  readonly attempt: number
+  readonly status: "open" | "running" | "unknown" | "ended"
+}
 
 /**
  * With `store: false` the history keeps no ids and no reasoning but encrypted one, which models that think give with

@@ -79,12 +79,16 @@ export interface Invocation extends Attempt {
 export type OnUnknownOutcome = "report" | "rerun"
 
 /**
+ * `Async` is `true` for a tool that runs beside the conversation.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface ResponseTool<out E, out R> {
+export interface ResponseTool<out E, out R, out Async extends boolean = false> {
   readonly name: string
   readonly definition: Definition
+  /** Default: `false` */
+  readonly async?: Async | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
   /** Runs the handler on the text of a call. Without `attempt` it is the first, and its key is the id of the call. */
@@ -98,7 +102,7 @@ export interface ResponseTool<out E, out R> {
  * @since 0.1.0
  * @category models
  */
-export type Any = ResponseTool<unknown, unknown>
+export type Any = ResponseTool<unknown, unknown, boolean>
 
 /**
  * What the handler of a tool needs.
@@ -106,7 +110,7 @@ export type Any = ResponseTool<unknown, unknown>
  * @since 0.1.0
  * @category models
  */
-export type Requirements<T> = T extends ResponseTool<infer _E, infer R> ? R : never
+export type Requirements<T> = T extends ResponseTool<infer _E, infer R, boolean> ? R : never
 
 /**
  * A tool could not answer: its handler failed, there is no tool of that name, or the arguments do not fit.
@@ -223,7 +227,7 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R>(options: {
+export const make = <A, I, RSchema, E, R, const Async extends boolean = false>(options: {
   readonly name: string
   readonly description?: string | undefined
   readonly parameters: Schema.Schema<A, I, RSchema>
@@ -233,10 +237,15 @@ export const make = <A, I, RSchema, E, R>(options: {
    * model in the description. Default: `false`
    */
   readonly strict?: boolean | undefined
+  /**
+   * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+   * `Conversation`. Of the models that know such tools only. Default: `false`
+   */
+  readonly async?: Async | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
   readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R | RSchema> => {
+}): ResponseTool<E, R | RSchema, NoInfer<Async>> => {
   const { name, strict = false } = options
   checkName(name)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -250,7 +259,8 @@ export const make = <A, I, RSchema, E, R>(options: {
     name,
     description: options.description,
     parameters: strict ? Either.getOrThrowWith(StrictSchema.make(schema), (reason) => invalid(reason)) : schema,
-    strict
+    strict,
+    ...(options.async === true ? { async: true } : {})
   }
   const prepare = strict ? ToolArguments.withoutNulls(schema) : identity
   const decode = Schema.decodeUnknown(options.parameters)
@@ -265,6 +275,7 @@ export const make = <A, I, RSchema, E, R>(options: {
   return {
     name,
     definition,
+    async: options.async,
     onUnknownOutcome: options.onUnknownOutcome,
     handle: (call, attempt) =>
       read(call).pipe(
@@ -280,7 +291,7 @@ export const make = <A, I, RSchema, E, R>(options: {
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R>(options: {
+export const custom = <E, R, const Async extends boolean = false>(options: {
   readonly name: string
   readonly description?: string | undefined
   /**
@@ -288,10 +299,15 @@ export const custom = <E, R>(options: {
    * Default: any text
    */
   readonly format?: object | undefined
+  /**
+   * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+   * `Conversation`. Of the models that know such tools only. Default: `false`
+   */
+  readonly async?: Async | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
   readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R> => {
+}): ResponseTool<E, R, NoInfer<Async>> => {
   checkName(options.name)
   return {
     name: options.name,
@@ -299,8 +315,10 @@ export const custom = <E, R>(options: {
       type: "custom",
       name: options.name,
       ...(options.description === undefined ? {} : { description: options.description }),
-      ...(options.format === undefined ? {} : { format: options.format })
+      ...(options.format === undefined ? {} : { format: options.format }),
+      ...(options.async === true ? { async: true } : {})
     },
+    async: options.async,
     onUnknownOutcome: options.onUnknownOutcome,
     handle: (call, attempt) =>
       Effect.flatMap(
@@ -346,7 +364,7 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
 
 /** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
 const handle = <R>(
-  tool: ResponseTool<unknown, R>,
+  tool: ResponseTool<unknown, R, boolean>,
   call: Call,
   attempt: Attempt | undefined
 ): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
@@ -371,7 +389,9 @@ export const answer = <T extends Any>(
   onFailure: "output" | "fail",
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
-  const tool = tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+  const tool = tools.find(({ name }) => name === call.name) as
+    | ResponseTool<unknown, Requirements<T>, boolean>
+    | undefined
   const handled = tool === undefined
     ? Effect.fail(
       failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)

@@ -11,6 +11,7 @@ import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Time from "../effect/time.ts"
 import * as ToolOutput from "../tool/toolOutput.ts"
+import * as Background from "./background.ts"
 import * as Calls from "./calls.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Round from "./round.ts"
@@ -41,72 +42,91 @@ const resultOf = (
     onRight: (output) => ({ _tag: "Output", output })
   })
 
-const callIdOf = ({ call }: Round.Pending): string => call.call_id
+const callIdOf = ({ call }: Pick<Round.Pending, "call">): string => call.call_id
 
-const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
+export const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
   !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
 
-type Emit = (event: ConversationEvent) => void
+export type Emit = (event: ConversationEvent) => void
 
-const answerAll = <T extends ResponseTool.Any, E>(
-  tools: ReadonlyArray<T>,
+interface Work<E, R> {
+  readonly tools: ReadonlyArray<ResponseTool.ResponseTool<unknown, R, boolean>>
+  readonly ledger: Ledger<E>
+  readonly options: Pick<Options, "id" | "onToolFailure">
+  readonly emit: Emit
+}
+
+/** A call, and what names it in the whole conversation. */
+export interface Named extends Round.Pending {
+  readonly key: string
+}
+
+/**
+ * Writes down that the tool of a call starts, and gives the rest of the work, of which the tool alone may be interrupted: what
+ * a tool has given is written down even if the interruption comes at that moment.
+ */
+export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call, key, ...pending }: Named) => {
+  const attempt = pending.attempt + 1
+  const named = { callId: call.call_id, name: call.name, attempt }
+  const work = (interruptible: <A, E2, R2>(tool: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>) =>
+    Effect.gen(function*() {
+      const elapsed = Time.stopwatch(yield* Effect.clock)
+      const idempotencyKey = `${options.id}:${key}`
+      const handled = yield* Effect.either(
+        interruptible(ResponseTool.answer(tools, call, "fail", { attempt, idempotencyKey }))
+      )
+      const duration = elapsed()
+      const result = resultOf(call, handled, options.onToolFailure)
+      const { output } = result
+      yield* ledger.write(output === undefined ? { _tag: "Failed", callId: call.call_id } : { _tag: "Ended", output })
+      emit({ type: "conversation.tool.ended", ...named, duration, result })
+      if (result._tag === "Failed" && output === undefined) yield* result.error
+    })
+  return ledger.write({ _tag: "Started", callId: call.call_id, attempt }).pipe(
+    // The tool does not run then, which is no unknown outcome.
+    Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: call.call_id }))),
+    Effect.map(() => {
+      emit({ type: "conversation.tool.started", ...named })
+      return work
+    })
+  )
+}
+
+/** Answers a call whose tool was started and is not to run again. */
+export const report = <E>(ledger: Ledger<E>, emit: Emit, { attempt, call }: Round.Pending): Effect.Effect<void, E> => {
+  const output = ResponseTool.output(call, unknownOutcome)
+  return Effect.map(ledger.write({ _tag: "Ended", output }), () =>
+    emit({
+      type: "conversation.tool.ended",
+      callId: call.call_id,
+      name: call.name,
+      attempt,
+      duration: Duration.zero,
+      result: { _tag: "Unknown", output }
+    }))
+}
+
+const answerAll = <E, R>(
+  tools: Work<E, R>["tools"],
   ledger: Ledger<E>,
-  { concurrency, id, onToolFailure }: Options,
+  options: Options,
   emit: Emit
-): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+): Effect.Effect<void, ResponseTool.ToolFailed | E, R> =>
   Effect.suspend(() => {
     const state = ledger.state()
     if (state._tag !== "Answering") return Effect.void
 
-    const start = (pending: Round.Pending, attempt: number) =>
-      ledger.write({ _tag: "Started", callId: callIdOf(pending), attempt }).pipe(
-        // The tool does not run then, which is no unknown outcome.
-        Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: callIdOf(pending) })))
+    const answer = (pending: Round.Pending) =>
+      Effect.uninterruptibleMask((restore) =>
+        begin({ tools, ledger, options, emit }, { ...pending, key: Round.keyOf(state, pending.call) }).pipe(
+          Effect.flatMap((work) => work(restore))
+        )
       )
-
-    const answer = (pending: Round.Pending) => {
-      const { call } = pending
-      const attempt = pending.attempt + 1
-      const idempotencyKey = `${id}:${Round.keyOf(state, call)}`
-      const named = { callId: call.call_id, name: call.name, attempt }
-      // What a tool has given is written down even if the interruption comes at that moment.
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          yield* start(pending, attempt)
-          emit({ type: "conversation.tool.started", ...named })
-          const elapsed = Time.stopwatch(yield* Effect.clock)
-          const handled = yield* Effect.either(
-            restore(ResponseTool.answer(tools, call, "fail", { attempt, idempotencyKey }))
-          )
-          const duration = elapsed()
-          const result = resultOf(call, handled, onToolFailure)
-          const { output } = result
-          yield* ledger.write(
-            output === undefined ? { _tag: "Failed", callId: call.call_id } : { _tag: "Ended", output }
-          )
-          emit({ type: "conversation.tool.ended", ...named, duration, result })
-          if (result._tag === "Failed" && output === undefined) yield* result.error
-        })
-      )
-    }
-
-    const report = ({ attempt, call }: Round.Pending) => {
-      const output = ResponseTool.output(call, unknownOutcome)
-      return Effect.map(ledger.write({ _tag: "Ended", output }), () =>
-        emit({
-          type: "conversation.tool.ended",
-          callId: call.call_id,
-          name: call.name,
-          attempt,
-          duration: Duration.zero,
-          result: { _tag: "Unknown", output }
-        }))
-    }
 
     return Effect.forEach(
       Round.open(state),
-      (pending) => Effect.exit(isToBeRun(tools, pending) ? answer(pending) : report(pending)),
-      { concurrency: concurrency ?? "unbounded" }
+      (pending) => Effect.exit(isToBeRun(tools, pending) ? answer(pending) : report(ledger, emit, pending)),
+      { concurrency: options.concurrency ?? "unbounded" }
     ).pipe(
       Effect.flatMap((exits) =>
         Option.match(Exit.all(exits, { parallel: true }), { onNone: () => Effect.void, onSome: Effect.asVoid })
@@ -118,11 +138,11 @@ const answerAll = <T extends ResponseTool.Any, E>(
  * A call that fails does not stop its neighbours: what they would have given could not be known. The tools run whether or not
  * their events are taken: there are two of each call at most. Whoever leaves the stream stops the tools, and waits for them.
  */
-export const run = <T extends ResponseTool.Any, E>(
-  tools: ReadonlyArray<T>,
+export const run = <E, R>(
+  tools: Work<E, R>["tools"],
   ledger: Ledger<E>,
   options: Options
-): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, R> =>
   Stream.unwrapScoped(
     Effect.flatMap(Mailbox.make<ConversationEvent, ResponseTool.ToolFailed | E>(), (events) =>
       answerAll(tools, ledger, options, (event) =>
@@ -147,7 +167,8 @@ export const take = <E>(
   input: ReadonlyArray<ResponseItem>
 ): Effect.Effect<ReadonlyArray<ResponseItem>, E> =>
   Effect.suspend(() => {
-    const open = new Set(Round.open(ledger.state()).map(callIdOf))
+    const state = ledger.state()
+    const open = new Set([...Round.open(state), ...Background.open(state.background)].map(callIdOf))
     const outputs = input.filter(Calls.isOutput).filter(({ call_id: callId }) => open.delete(callId))
     return Effect.as(
       Effect.forEach(outputs, (output) => ledger.write({ _tag: "Ended", output }), { discard: true }),

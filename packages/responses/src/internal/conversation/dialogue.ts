@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
 import type { ConversationEvent, EndedRound, RoundEnded } from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
-import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
+import type { Input, Options, RunOptions, RunRequirements } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import type { ResponseRequest } from "../../ResponseRequest.ts"
@@ -15,7 +15,10 @@ import * as Responses from "../../Responses.ts"
 import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
+import * as PendingCalls from "../compare/pendingCalls.ts"
 import * as Answers from "./answers.ts"
+import * as Background from "./background.ts"
+import * as Beside from "./beside.ts"
 import * as Calls from "./calls.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
@@ -39,13 +42,20 @@ const pendingRound = (state: Round.State): PendingRound =>
     calls: Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun }))
   })
 
+/** What an async tool needs has to live as long as the conversation, and not as the run that starts it. */
+const inContext = <R>(tool: ResponseTool.Any, context: Context.Context<R>): ResponseTool.Any =>
+  tool.async === true
+    ? { ...tool, handle: (call, attempt) => Effect.provide(tool.handle(call, attempt), context) }
+    : tool
+
 const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
 
 export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   options: Options<Tools>,
   id: string,
   ledger: Ledger<E>,
-  context: Context.Context<Responses.Responses>
+  context: Context.Context<Responses.Responses>,
+  home: Beside.Home
 ) => {
   const {
     concurrency,
@@ -61,11 +71,15 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     tools: given,
     ...settings
   } = options
-  type R = ResponseTool.Requirements<Tools[number]>
-  const tools: ReadonlyArray<Tools[number]> = given ?? []
+  type R = RunRequirements<Tools[number]>
+  const tools = (given ?? []).map((tool) => inContext(tool, context)) as ReadonlyArray<
+    ResponseTool.ResponseTool<unknown, R, boolean>
+  >
+  const others = PendingCalls.tools(otherTools)
   const definitions = ResponseTool.definitions(tools, otherTools ?? [])
   const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
+  const beside = Beside.make(ledger, { id, tools, onToolFailure, home })
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
@@ -80,27 +94,37 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     Effect.zipRight(
       definitions,
       Effect.suspend(() => {
-        const problem = Given.problemOf([...Round.items(ledger.state()), ...input], input)
+        const problem = Given.problemOf([...Round.items(ledger.state()), ...input], input, beside.isTaken)
         return problem === undefined ? Effect.void : Effect.fail(invalid(problem))
       })
     )
 
+  const isAsync = (call: Calls.Call): boolean => {
+    const tool = tools.find(({ name }) => name === call.name)
+    return tool === undefined ? PendingCalls.isAsyncOf(call, others) : tool.async === true && call.async !== false
+  }
+
   /** One response; what the history is to keep of it is written down before the last event passes. */
   const ask = (
-    before: Items,
+    history: Items,
+    input: Items,
     requestOptions: Responses.RequestOptions | undefined,
-    toEntry: (kept: Items) => Entry,
+    toEntry: (kept: Items, told: number | undefined) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> =>
-    WholeAnswer.stream(toRequest(before), {
+  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> => {
+    const untold = Background.untold(ledger.state().background)
+    const before = [...history, ...untold, ...input]
+    const told = untold.length === 0 ? undefined : untold.length
+    return WholeAnswer.stream(toRequest(before), {
       onOpen,
       requestOptions,
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
-        const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
-        return Effect.map(ledger.write(toEntry(kept)), () => onResponse(response))
+        const kept = Kept.make(response.output, { before, isAsync, isComplete, isStored: options.store !== false })
+        return Effect.map(ledger.write(toEntry(kept, told)), () => onResponse(response))
       }
     }).pipe(Stream.provideContext(context))
+  }
 
   const handBack = Effect.sync(() => turns.handOver(false))
 
@@ -113,25 +137,38 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       return events === "all" ? stream : Stream.drain(stream)
     }).pipe(Stream.ensuring(handBack))
 
+  const attended: Stream.Stream<ConversationEvent, E, R> = Stream.suspend(() =>
+    beside.isQuiet() ? Stream.empty : own(Stream.unwrap(Effect.map(beside.attend, Stream.fromIterable)))
+  )
+
   /** Does what the state asks for, until it asks for nothing. */
-  const rounds = (course: Limits.Course): Loop<E, R> =>
+  const rounds = (course: Limits.Course): Loop<E, R> => Stream.concat(attended, asked(course))
+
+  const asked = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend((): Loop<E, R> => {
       const state = ledger.state()
       switch (state._tag) {
         case "Idle":
           return Stream.empty
         case "Asking": {
-          const limit = course.limit()
-          if (limit !== undefined) return Stream.fail(limit)
-          const before = [...state.history, ...state.input]
-          const asked = ask(before, runOptions, (output) => ({ _tag: "Answered", output }), course.answered)
+          const problem = beside.takeFailure() ?? course.limit()
+          if (problem !== undefined) return Stream.fail(problem)
+          const asked = ask(
+            state.history,
+            state.input,
+            runOptions,
+            (output, told) => ({ _tag: "Answered", output, told }),
+            course.answered
+          )
           return Stream.concat(
             // Asking for the same again would be refused again.
             Stream.tapError(
               asked,
               (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
             ),
-            Stream.suspend(() => ledger.state()._tag === "Answering" ? rounds(course) : ended(course, []))
+            Stream.suspend(() => 
+              ledger.state()._tag === "Answering" ? rounds(course) : Stream.concat(attended, ended(course, []))
+            )
           )
         }
         case "Answering":
@@ -164,13 +201,29 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   const begin = (input: Items, course: Limits.Course): Loop<E, R> =>
     Stream.unwrap(
-      Effect.as(Effect.zipRight(check(input), ledger.write({ _tag: "Asked", input })), rounds(course))
+      check(input).pipe(
+        Effect.zipRight(Answers.take(ledger, input)),
+        Effect.flatMap((rest) => ledger.write({ _tag: "Asked", input: rest })),
+        Effect.as(rounds(course))
+      )
     )
 
   const goOn = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend(() =>
       Given.isRecords(ledger.state().history) ? rounds(course) : Stream.fail(invalid(Given.notRecords))
     )
+
+  /** As `goOn`. Where nothing else is left to do the model is asked with the outputs that it does not know. */
+  const resume = (course: Limits.Course): Loop<E, R> =>
+    Stream.suspend((): Loop<E, R> => {
+      const failure = beside.takeFailure()
+      if (failure !== undefined) return Stream.fail(failure)
+      const told = Stream.suspend(() => {
+        const { _tag, background } = ledger.state()
+        return _tag === "Idle" && Background.untold(background).length > 0 ? begin([], course) : goOn(course)
+      })
+      return Stream.concat(attended, told)
+    })
 
   const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
     Stream.unwrapScoped(Effect.as(Effect.zipRight(turns.take, ledger.flush), stream))
@@ -194,9 +247,11 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const items = Given.toItems(input)
       const isPending = Round.isUnfinished(state)
       const isAnswered = isPending && Answers.isAnswered(state, items)
+      const failure = beside.takeFailure()
+      if (failure !== undefined) return Stream.fail(failure)
       if (isPending && !isAnswered && pending === undefined) return Stream.fail(pendingRound(state))
       // What is pending stays as it is if the input is wrong.
-      const problem = isAnswered ? undefined : Given.problemOf(items, items)
+      const problem = isAnswered ? undefined : Given.problemOf(items, items, beside.isTaken)
       if (problem !== undefined) return Stream.fail(invalid(problem))
       runOptions = requestOptions
       const course = Limits.begin(limits, onResponse)
@@ -211,15 +266,16 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   return {
     run,
+    background: beside,
     // Made when it is asked for, as most conversations of a program do nothing at a time.
     get resume() {
-      return exclusively(Stream.suspend(() => goOn(Limits.begin(limits, () => {}))))
+      return exclusively(Stream.suspend(() => resume(Limits.begin(limits, () => {}))))
     },
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
-        const before = [...Round.items(ledger.state()), ...items]
-        const asked = ask(before, requestOptions, (output) => ({ _tag: "Sent", input: items, output }), () => {})
+        const toEntry = (output: Items, told: number | undefined): Entry => ({ _tag: "Sent", input: items, output, told })
+        const asked = ask(Round.items(ledger.state()), items, requestOptions, toEntry, () => {})
         return Stream.unwrap(Effect.as(check(items), asked))
       })),
     get warmUp() {

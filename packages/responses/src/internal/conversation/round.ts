@@ -14,9 +14,13 @@
  *
  * `Sent` whose output has calls leads to `Answering` from each state. `Withdrawn` stays in `Asking` where the history ends in
  * the outputs of a round. `Loaded`, the first entry if there is one, leads to where the history by itself leads.
+ *
+ * Calls of async tools are in the background, in each of the states: `Started`, `Failed` and `Ended` of such a call change
+ * nothing else. `Answered` and `Sent` put the outputs that the request has told in front of its input.
  */
 import type { Entry } from "../../ConversationJournal.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
+import * as Background from "./background.ts"
 import * as Calls from "./calls.ts"
 
 type Items = ReadonlyArray<ResponseItem>
@@ -53,7 +57,9 @@ export interface Answering {
   readonly calls: ReadonlyArray<Pending>
 }
 
-export type State = Idle | Asking | Answering
+type Turn = Idle | Asking | Answering
+
+export type State = Turn & { readonly background: Background.Background }
 
 const answering = (history: Items, said: Items, calls: ReadonlyArray<Calls.Call>): Answering => ({
   _tag: "Answering",
@@ -62,33 +68,47 @@ const answering = (history: Items, said: Items, calls: ReadonlyArray<Calls.Call>
   calls: calls.map((call) => ({ call, attempt: 0, isBegun: false, output: undefined }))
 })
 
-/** What a history says by itself. */
-export const fromHistory = (history: Items): State => {
-  const open = Calls.unanswered(history)
+const turnOf = (history: Items): Turn => {
+  const open = Calls.waiting(history)
   if (open.length > 0) return answering(history, [], open)
   const last = history.at(-1)
   return last !== undefined && Calls.isOutput(last) ? { _tag: "Asking", history, input: [] } : { _tag: "Idle", history }
 }
 
+/** What a history says by itself. */
+export const fromHistory = (history: Items): State => ({
+  ...turnOf(history),
+  background: Background.fromHistory(history)
+})
+
+/**
+ * A conversation of its own with the same past. Calls that run in the background are answered in the one that has started
+ * them, and stay without an output here.
+ */
+export const fork = ({ background, history }: State): State => ({
+  ...turnOf(history),
+  background: background.filter(({ call, output }) => output !== undefined && history.includes(call))
+})
+
 /** Everything that is known, also of a round that is not complete. */
-export const items = (state: State): Items =>
+export const items = (state: Turn): Items =>
   state._tag === "Answering"
     ? [...state.history, ...state.said, ...state.calls.flatMap(({ output }) => output ?? [])]
     : state.history
 
-export const open = (state: State): ReadonlyArray<Pending> =>
+export const open = (state: Turn): ReadonlyArray<Pending> =>
   state._tag === "Answering" ? state.calls.filter(({ output }) => output === undefined) : []
 
 /** Whether a new question would leave something behind. One that was never answered does not: the new one takes its place. */
-export const isUnfinished = (state: State): state is Asking | Answering =>
-  state._tag === "Answering" || (state._tag === "Asking" && state.input.length === 0)
+export const isUnfinished = (state: State): boolean =>
+  state._tag === "Answering" || (state._tag === "Asking" && state.input.length === 0 && turnOf(state.history)._tag !== "Idle")
 
 /** Names a call in the whole conversation. Some servers number the calls of each response anew. */
-export const keyOf = ({ history, said }: Answering, call: Calls.Call): string =>
-  `${[...history, ...said].lastIndexOf(call)}:${call.call_id}`
+export const keyOf = (state: Turn, call: Calls.Call): string =>
+  `${[...state.history, ...(state._tag === "Answering" ? state.said : [])].lastIndexOf(call)}:${call.call_id}`
 
 const withCall = (
-  state: State,
+  state: Turn,
   callId: string,
   change: (pending: Pending) => Pending | undefined
 ): Answering | undefined => {
@@ -98,25 +118,25 @@ const withCall = (
   return changed && { ...state, calls: state.calls.map((pending) => pending === found ? changed : pending) }
 }
 
-const ended = (state: State, output: Calls.CallOutput): State | undefined => {
+const ended = (state: Turn, output: Calls.CallOutput): Turn | undefined => {
   const next = withCall(state, output.call_id, (pending) => ({ ...pending, isBegun: false, output }))
   return next !== undefined && open(next).length === 0
     ? { _tag: "Asking", history: items(next), input: [] }
     : next
 }
 
-/** `undefined`: this cannot happen in that state. */
-export const step = (state: State, entry: Entry): State | undefined => {
+/** What becomes of the state, but for its background. */
+const advance = (state: Turn, entry: Entry): Turn | undefined => {
   switch (entry._tag) {
     case "Loaded":
-      return state._tag === "Idle" && state.history.length === 0 ? fromHistory(entry.history) : undefined
+      return state._tag === "Idle" && state.history.length === 0 ? turnOf(entry.history) : undefined
     case "Asked":
       return state._tag === "Answering" ? undefined : { _tag: "Asking", history: state.history, input: entry.input }
     case "Withdrawn":
-      return state._tag === "Asking" ? fromHistory(state.history) : undefined
+      return state._tag === "Asking" ? turnOf(state.history) : undefined
     case "Answered": {
       if (state._tag !== "Asking") return undefined
-      const calls = Calls.unanswered(entry.output)
+      const calls = Calls.waiting(entry.output)
       const said = [...state.input, ...entry.output]
       return calls.length > 0
         ? answering(state.history, said, calls)
@@ -124,7 +144,7 @@ export const step = (state: State, entry: Entry): State | undefined => {
     }
     case "Sent": {
       const history = [...items(state), ...entry.input, ...entry.output]
-      const calls = Calls.unanswered(history)
+      const calls = Calls.waiting(history)
       return calls.length > 0 ? answering(history, [], calls) : { _tag: "Idle", history }
     }
     case "Started":
@@ -137,4 +157,43 @@ export const step = (state: State, entry: Entry): State | undefined => {
     case "Ended":
       return ended(state, entry.output)
   }
+}
+
+const isOpen = (state: Turn, callId: string): boolean => open(state).some(({ call }) => call.call_id === callId)
+
+/** A request has gone through, and has told outputs of the background. */
+const told = (
+  state: State,
+  entry: Extract<Entry, { readonly _tag: "Answered" | "Sent" }>
+): State | undefined => {
+  const outputs = Background.untold(state.background).slice(0, entry.told ?? 0)
+  if (outputs.length < (entry.told ?? 0)) return undefined
+  const input = entry._tag === "Sent" ? entry.input : state._tag === "Asking" ? state.input : []
+  const next = entry._tag === "Sent"
+    ? advance(state, { ...entry, input: [...outputs, ...input] })
+    : advance(state._tag === "Asking" ? { ...state, input: [...outputs, ...input] } : state, entry)
+  if (next === undefined) return undefined
+  const rest = Background.tell(state.background, outputs.length, input)
+  const background = Background.add(rest, [...input, ...entry.output], (call) => keyOf(next, call))
+  return { ...next, background }
+}
+
+/** `undefined`: this cannot happen in that state. */
+export const step = (state: State, entry: Entry): State | undefined => {
+  const { background } = state
+  switch (entry._tag) {
+    case "Answered":
+    case "Sent":
+      return told(state, entry)
+    case "Started":
+    case "Failed":
+    case "Ended": {
+      const callId = entry._tag === "Ended" ? entry.output.call_id : entry.callId
+      if (isOpen(state, callId)) break
+      const changed = Background.step(background, entry)
+      return changed && { ...state, background: changed }
+    }
+  }
+  const next = advance(state, entry)
+  return next && { ...next, background: entry._tag === "Loaded" ? Background.fromHistory(entry.history) : background }
 }
