@@ -187,6 +187,29 @@ export interface Conversation<
   /**
    * Waits until no async tool of the conversation runs. What they have given is written down then, and `resume` tells the
    * model. An async tool that waits for this waits for itself.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema, Stream } from "effect"
+   * import { Conversation, ResponseTool } from "effect-responses"
+   *
+   * const build = ResponseTool.make({
+   *   name: "build",
+   *   parameters: Schema.Struct({ branch: Schema.String }),
+   *   async: true,
+   *   handler: ({ branch }) => Effect.as(Effect.sleep("10 minutes"), `${branch} is built`)
+   * })
+   *
+   * export const program = Effect.scoped(Effect.gen(function*() {
+   *   const conversation = yield* Conversation.make({ model: "gpt-5.5", tools: [build] })
+   *   yield* Stream.runDrain(conversation.run("Build the main branch."))
+   *   // The build runs. The output joins this request if it has come, or else a later one.
+   *   const { text } = yield* conversation.ask("What does a build cost?")
+   *   yield* conversation.settled
+   *   yield* Stream.runDrain(conversation.resume)
+   *   return text
+   * }))
+   * ```
    */
   readonly settled: Effect.Effect<void>
   /**

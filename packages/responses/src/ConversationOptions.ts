@@ -30,8 +30,7 @@ export type RunRequirements<T> = T extends { readonly async?: infer Async }
  * @since 0.1.0
  * @category models
  */
-export type BackgroundRequirements<T> = T extends { readonly async?: infer Async }
-  ? unknown extends Async ? never
+export type BackgroundRequirements<T> = T extends { readonly async?: infer Async } ? unknown extends Async ? never
   : true extends Async ? Scope.Scope | ResponseTool.Requirements<T>
   : never
   : never
@@ -73,9 +72,12 @@ export interface Options<
   readonly history?: ReadonlyArray<ResponseItem.ResponseItem> | undefined
   /** Tools that `run` answers by itself. */
   readonly tools?: Tools | undefined
-  /** Tools that the server runs, or that the program answers itself with `send`. */
+  /**
+   * Tools that the server runs, or that the program answers itself with `send`. The output for a call of one with
+   * `async: true` may be in any later input.
+   */
   readonly otherTools?: ResponseRequest["tools"]
-  /** How many calls of one response run at once. Default: all */
+  /** How many calls of one response run at once, async tools not counted. Default: all */
   readonly concurrency?: number | undefined
   /** What the streams of `run` and `resume` carry. Default: `all` */
   readonly events?: Ev | undefined
