@@ -137,8 +137,8 @@ const killed = (course: Course, at: number) =>
     const history = second.value
     const after = (yield* journal.load("c")).entries
 
-    const ended = before.entries.flatMap((entry) => entry._tag === "Ended" ? [entry.output.call_id] : [])
-    const again = ran.slice(before.ran).filter(({ callId }) => ended.includes(callId))
+    const ended = new Set(before.entries.flatMap((entry) => entry._tag === "Ended" ? [entry.output.call_id] : []))
+    const again = ran.slice(before.ran).filter(({ callId }) => ended.has(callId))
     assert.deepStrictEqual(again, [], `${what}: tools whose output was written ran again`)
     const jobs = ran.filter(({ name }) => name === "job").map(({ callId }) => callId)
     assert.strictEqual(new Set(jobs).size, jobs.length, `${what}: what may not run twice did`)

@@ -72,7 +72,7 @@ const words = (items: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<s
     item.type === "function_call"
       ? `?${item.call_id}`
       : item.type === "function_call_output"
-      ? `${item.call_id}=${String(item.output)}`
+      ? `${item.call_id}=${typeof item.output === "string" ? item.output : "parts"}`
       : ResponseItem.text({ output: [item] }) || ("content" in item ? String(item.content) : String(item.type))
   )
 

@@ -191,7 +191,7 @@ const names = <K extends string>(record: Readonly<Record<K, unknown>>) =>
 
 describe("step", () => {
   const rows = names(states).flatMap((state) =>
-    names(entries).map((entry) => ({ state, entry, expected: (table[state] as Row)[entry] ?? "-" }))
+    names(entries).map((entry) => ({ state, entry, expected: table[state][entry] ?? "-" }))
   )
 
   it.each(rows)("$entry in the state $state: $expected", ({ entry, expected, state }) => {

@@ -67,12 +67,6 @@ const isHosted = (type: string, call: Fields, tools: Tools): boolean =>
 const isAsync = (call: Fields, tools: Tools): boolean =>
   Predicate.isBoolean(call["async"]) ? call["async"] : tools.get(nameOf(call)) === true
 
-/** Whether the call is of one of these tools, and async. */
-export const isAsyncOf = (call: ResponseItem, tools: Tools): boolean => {
-  const fields: Fields = { ...call }
-  return tools.has(nameOf(fields)) && isAsync(fields, tools)
-}
-
 /**
  * Whether a call waits for the caller. A kind of call that is not known waits if it has a `call_id`, by which a caller
  * would answer: a wrong yes costs one request in full, a wrong no a request that the server refuses.

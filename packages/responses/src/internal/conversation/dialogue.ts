@@ -15,8 +15,8 @@ import * as Responses from "../../Responses.ts"
 import { InvalidRequest, type ResponsesError } from "../../ResponsesError.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
-import * as PendingCalls from "../compare/pendingCalls.ts"
 import * as Answers from "./answers.ts"
+import * as AsyncCalls from "./asyncCalls.ts"
 import * as Background from "./background.ts"
 import * as Beside from "./beside.ts"
 import * as Calls from "./calls.ts"
@@ -75,7 +75,6 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const tools = (given ?? []).map((tool) => inContext(tool, context)) as ReadonlyArray<
     ResponseTool.ResponseTool<unknown, R, boolean>
   >
-  const others = PendingCalls.tools(otherTools)
   const definitions = ResponseTool.definitions(tools, otherTools ?? [])
   const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
@@ -99,10 +98,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       })
     )
 
-  const isAsync = (call: Calls.Call): boolean => {
-    const tool = tools.find(({ name }) => name === call.name)
-    return tool === undefined ? PendingCalls.isAsyncOf(call, others) : tool.async === true && call.async !== false
-  }
+  const isAsync = (call: Calls.Call): boolean => AsyncCalls.isAsync(call, tools, otherTools)
 
   /** One response; what the history is to keep of it is written down before the last event passes. */
   const ask = (

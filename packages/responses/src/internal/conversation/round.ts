@@ -193,6 +193,7 @@ export const step = (state: State, entry: Entry): State | undefined => {
       const changed = Background.step(background, entry)
       return changed && { ...state, background: changed }
     }
+    default:
   }
   const next = advance(state, entry)
   return next && { ...next, background: entry._tag === "Loaded" ? Background.fromHistory(entry.history) : background }
