@@ -20,8 +20,10 @@ const wings = {
   script: ["wire"],
   /** Schemas, arguments and outputs of tools. */
   tool: ["wire"],
+  /** What is asked again, and when. */
+  retry: ["effect", "wire"],
   /** What a `Conversation` keeps, and whose turn it is. */
-  conversation: ["effect", "wire"],
+  conversation: ["effect", "wire", "tool"],
   /** One request and its answer, over any transport. */
   exchange: ["effect", "wire", "options"],
   /** A response over HTTP. */

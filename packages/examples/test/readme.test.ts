@@ -2,13 +2,14 @@
 import { Command, FileSystem } from "@effect/platform"
 import { NodeCommandExecutor, NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
-import { ResponseItem, ResponsesTest } from "effect-responses"
+import { Effect, Fiber, Layer, Option, Redacted, TestClock } from "effect"
+import { ResponseItem, ResponsesTest, ResponseTool } from "effect-responses"
 import { ResponsesServer } from "effect-responses-server"
 import { fileURLToPath } from "node:url"
 import { continueFrom } from "../src/readme/errors.ts"
 import * as Numbers from "../src/readme/numbers.ts"
 import * as Server from "../src/readme/server.ts"
+import { booking } from "../src/readme/tool.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 
@@ -86,6 +87,24 @@ describe("README.md", () => {
       ResponsesTest.error({ status: 400, code: "previous_response_not_found", message: "not found" }),
       ResponsesTest.text("Hi again")
     ]))))
+
+  it.effect("the tool is tried again where that may help, and the model is told in the tool's words", () =>
+    Effect.gen(function*() {
+      const told = (guests: number) =>
+        ResponseTool.answer([booking], {
+          type: "function_call",
+          call_id: "c",
+          name: "book_table",
+          arguments: JSON.stringify({ guests })
+        }, "fail")
+      const { output } = yield* told(12)
+      assert.strictEqual(output, "the largest table has 8 seats. Ask the user for another time.")
+      const fiber = yield* Effect.fork(told(2))
+      yield* TestClock.adjust("1999 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(fiber)))
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* Fiber.join(fiber)).output, "Busy. Ask the user for another time.")
+    }))
 
   it.effect("the numbers are told before the first event", () =>
     Numbers.program.pipe(Effect.provide(ResponsesTest.layer([ResponsesTest.text("Hello")]))))

@@ -12,3 +12,8 @@ export * as ResponsesAiError from "./ResponsesAiError.ts"
  * @since 0.1.0
  */
 export * as ResponsesOpenAiClient from "./ResponsesOpenAiClient.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponsesToolkit from "./ResponsesToolkit.ts"

@@ -118,12 +118,13 @@ export interface Conversation<
   readonly id: string
   /**
    * Asks once. The history grows by the input and the output when the response has ended, and not at all if it fails or
-   * is interrupted. Calls of tools are the caller's to answer, with the next input, or with `resume`.
+   * is interrupted. What failed and cannot have run is asked again (`retry`). Calls of tools are the caller's to answer,
+   * with the next input, or with `resume`.
    */
   readonly send: (
     input: Input,
     options?: Responses.RequestOptions
-  ) => Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E>
+  ) => Stream.Stream<Event, ResponsesError | E>
   /**
    * Asks, runs the tools that the model calls, and asks again until it calls none. Each step is written down before the
    * next one. After a failure `resume` goes on with the step that was not completed. To `run` instead fails with
@@ -134,6 +135,9 @@ export interface Conversation<
    *
    * Async tools are started, and not waited for: `run` and `ask` end when the model calls no other tools. A response that
    * calls async tools only is the last one, and may have no text.
+   *
+   * Beside the events of the API come those of `ConversationEvent`, in the order in which things happen: when a tool starts
+   * and ends, and when a round ends. `events: "api"` leaves them out.
    */
   readonly run: (
     input: Input,
@@ -357,8 +361,8 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
   const dialogue = Dialogue.make(options, id, ledger, context, home)
   return {
     id,
-    send: dialogue.send,
     // The dialogue drops the events that are not in the type, which the compiler cannot see.
+    send: dialogue.send as Conversing["send"],
     run: dialogue.run as Conversing["run"],
     ask: (input, runOptions) =>
       Effect.suspend(() => {

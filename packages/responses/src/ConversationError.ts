@@ -1,12 +1,17 @@
 /**
  * What can go wrong with a conversation, beside what can go wrong with each of its requests.
  *
+ * The errors have the face of those of a request (`ResponsesError.Retryability`). Where `delivery` depends on the step that
+ * failed it is the furthest that is possible, so that nobody asks again for what may have been answered: `resume` knows.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import type { Retryability } from "./ResponsesError.ts"
 
 /**
- * The model went on calling tools for longer than allowed. What was done so far is in the history.
+ * The model went on calling tools for longer than allowed. What was done so far is in the history, and the next round was not
+ * asked for.
  *
  * @since 0.1.0
  * @category errors
@@ -15,7 +20,20 @@ export class TooManyRounds
   extends Schema.TaggedError<TooManyRounds>("effect-responses/TooManyRounds")("TooManyRounds", {
     rounds: Schema.Number
   })
+  implements Retryability
 {
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `The model still called tools after ${this.rounds} rounds: raise maxRounds, or look at what it is missing`
   }
@@ -35,7 +53,19 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
   spent: Schema.Number,
   /** How often the model was asked. */
   rounds: Schema.Number
-}) {
+}) implements Retryability {
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `The run has used ${this.spent} of ${this.budget} tokens in ${this.rounds} rounds, and was not at its end: ` +
       "resume it, which has a budget of its own, or raise tokenBudget"
@@ -52,7 +82,19 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
 export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
   /** The calls without an output. `isBegun`: the tool was started, and nothing is known of how that ended. */
   calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
-}) {
+}) implements Retryability {
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     const what = this.calls.length === 0
       ? "outputs that the model has not seen"
@@ -72,7 +114,20 @@ export class ConversationTaken
     id: Schema.String,
     epoch: Schema.Number
   })
+  implements Retryability
 {
+  get delivery(): "partial" {
+    return "partial"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `The conversation ${this.id} was taken over by another owner, after epoch ${this.epoch}: only that one may go on`
   }
@@ -82,6 +137,7 @@ export class ConversationTaken
  * The journal cannot be used.
  *
  * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
+ *   This is `retryable`.
  * - `Malformed`: what it holds is no journal of a conversation.
  *
  * @since 0.1.0
@@ -94,7 +150,20 @@ export class JournalFailed
     description: Schema.String,
     cause: Schema.optional(Schema.Defect)
   })
+  implements Retryability
 {
+  get delivery(): "partial" {
+    return "partial"
+  }
+
+  get retryable(): boolean {
+    return this.reason === "Unreachable"
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `The journal of the conversation ${this.id} cannot be used: ${this.description}`
   }

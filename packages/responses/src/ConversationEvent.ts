@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
+import type { ConnectionError, ResponseFailed } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
@@ -82,10 +83,50 @@ export interface RoundEnded {
 }
 
 /**
+ * A request has failed and is asked again after `delay`. What was shown of its response is void: the next response begins anew.
+ * Comes for each retry, also where nothing was shown. Responses that have ended are not concerned.
+ *
+ * @example
+ * ```ts
+ * import { Stream } from "effect"
+ * import { Responses } from "effect-responses"
+ *
+ * export const text = Responses.stream(
+ *   { model: "gpt-5.5", input: "A poem, please." },
+ *   { retry: { delivery: "partial" } }
+ * ).pipe(
+ *   Stream.runFold("", (text, event) => {
+ *     switch (event.type) {
+ *       case "response.output_text.delta":
+ *         return text + event.delta
+ *       case "conversation.retrying":
+ *         return ""
+ *       default:
+ *         return text
+ *     }
+ *   })
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @category models
  */
-export type ConversationEvent = ToolStarted | ToolEnded | RoundEnded
+export interface Retrying {
+  readonly type: "conversation.retrying"
+  /** 1 for the first retry of the request. */
+  readonly attempt: number
+  /** From now until the request is asked again. */
+  readonly delay: Duration.Duration
+  readonly error: ConnectionError | ResponseFailed
+  /** Of the response that is void. `undefined`: none had begun, or the server had not named it. */
+  readonly responseId: string | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ConversationEvent = ToolStarted | ToolEnded | RoundEnded | Retrying
 
 /**
  * What `stopWhen` decides by.
@@ -101,7 +142,8 @@ export interface EndedRound extends Omit<RoundEnded, "type"> {
 const types: Readonly<Record<ConversationEvent["type"], true>> = {
   "conversation.tool.started": true,
   "conversation.tool.ended": true,
-  "conversation.round.ended": true
+  "conversation.round.ended": true,
+  "conversation.retrying": true
 }
 
 /**

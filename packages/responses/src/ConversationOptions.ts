@@ -98,8 +98,16 @@ export interface Options<
   readonly stopWhen?: ((round: EndedRound) => boolean | Effect.Effect<boolean>) | undefined
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
-  /** A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. Default: `output` */
-  readonly onToolFailure?: "output" | "fail" | undefined
+  /**
+   * What is asked again, and how often, as `Responses.retry` does: a response that failed is no part of the history. The `retry`
+   * of a request's own options wins. Default: `{}`, three times what is certain not to have run
+   */
+  readonly retry?: Responses.RetryOptions | false | undefined
+  /**
+   * A failing tool is told to the model as the tool's output, or fails `run` with `ToolFailed`. A function writes what the
+   * model is told. The `onFailure` of a tool comes first. Default: `output`
+   */
+  readonly onToolFailure?: ResponseTool.OnFailure | undefined
 }
 
 /**

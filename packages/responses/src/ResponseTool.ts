@@ -6,15 +6,16 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
-import * as Inspectable from "effect/Inspectable"
 import * as JSONSchema from "effect/JSONSchema"
-import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as StrictSchema from "./internal/tool/strictSchema.ts"
 import * as ToolArguments from "./internal/tool/toolArguments.ts"
+import * as ToolFailure from "./internal/tool/toolFailure.ts"
 import * as ToolOutput from "./internal/tool/toolOutput.ts"
+import * as ToolRun from "./internal/tool/toolRun.ts"
 import * as ToolSchema from "./internal/tool/toolSchema.ts"
+import * as ToolTold from "./internal/tool/toolTold.ts"
 import type {
   ContentPart,
   CustomToolCall,
@@ -24,6 +25,43 @@ import type {
 } from "./ResponseItem.ts"
 import type { Tool as Definition } from "./ResponseRequest.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
+import { InvalidTool, type ToolFailed } from "./ResponseToolError.ts"
+import type { CallOptions, OnFailure, OnUnknownOutcome } from "./ResponseToolOptions.ts"
+
+export {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  InvalidTool,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  ToolFailed
+} from "./ResponseToolError.ts"
+export type {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  CallOptions,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  OnFailure,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  OnUnknownOutcome,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Retry
+} from "./ResponseToolOptions.ts"
 
 /**
  * What the model asks a program to run.
@@ -67,18 +105,6 @@ export interface Invocation extends Attempt {
 }
 
 /**
- * What a `Conversation` does with a call whose tool was started, and of which no output was written, as the run was
- * interrupted or the process died.
- *
- * - `report`: the tool is not run again. The model is told that the outcome is unknown.
- * - `rerun`: the tool runs again, with the same `idempotencyKey`.
- *
- * @since 0.1.0
- * @category models
- */
-export type OnUnknownOutcome = "report" | "rerun"
-
-/**
  * `Async` is `true` for a tool that runs beside the conversation.
  *
  * @since 0.1.0
@@ -89,6 +115,10 @@ export interface ResponseTool<out E, out R, out Async extends boolean = false> {
   readonly definition: Definition
   /** Default: `false` */
   readonly async?: Async | undefined
+  /** Default: `false` */
+  readonly exclusive?: boolean | undefined
+  /** Default: the `onToolFailure` of the conversation */
+  readonly onFailure?: OnFailure | undefined
   /** Default: `report` */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
   /** Runs the handler on the text of a call. Without `attempt` it is the first, and its key is the id of the call. */
@@ -112,71 +142,52 @@ export type Any = ResponseTool<unknown, unknown, boolean>
  */
 export type Requirements<T> = T extends ResponseTool<infer _E, infer R, boolean> ? R : never
 
-/**
- * A tool could not answer: its handler failed, there is no tool of that name, or the arguments do not fit.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ToolFailed extends Schema.TaggedError<ToolFailed>("effect-responses/ToolFailed")("ToolFailed", {
-  name: Schema.String,
-  callId: Schema.String,
-  reason: Schema.Literal("UnknownTool", "BadArguments", "BadOutput", "HandlerFailed"),
-  description: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message(): string {
-    return `The tool ${this.name} could not answer call ${this.callId}: ${this.description}`
-  }
-}
-
-/**
- * A tool that no request could offer. It is thrown where the tool is made, as only a change of the program helps.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidTool extends Schema.TaggedError<InvalidTool>("effect-responses/InvalidTool")("InvalidTool", {
-  name: Schema.String,
-  description: Schema.String,
-  cause: Schema.optional(Schema.Defect)
-}) {
-  override get message(): string {
-    return `The tool "${this.name}" cannot be offered to a model: ${this.description}`
-  }
-}
-
-/** Servers leave out what they should not. */
-const said = (text: unknown): string => Predicate.isString(text) ? text : ""
-
-const failed = (call: Call, reason: ToolFailed["reason"], description: string, cause?: unknown): ToolFailed =>
-  new ToolFailed({ name: said(call.name), callId: said(call.call_id), reason, description, cause })
-
-const describe = (error: unknown): string =>
-  (error instanceof Error ? error.message || error.name : Inspectable.toStringUnknown(error)) || "its handler failed"
-
 const inputOf = (call: Call): unknown => call.type === "function_call" ? call.arguments : call.input
 
 const invocation = (call: Call, attempt: Attempt | undefined): Invocation => ({
   attempt: 1,
-  idempotencyKey: said(call.call_id),
+  idempotencyKey: ToolFailure.said(call.call_id),
   ...attempt,
-  callId: said(call.call_id),
+  callId: ToolFailure.said(call.call_id),
   call
 })
 
 const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed> =>
   Either.mapLeft(
     ToolOutput.make(value),
-    ({ cause, description }) => failed(call, "BadOutput", description, cause)
+    ({ cause, description }) => ToolFailure.make(call, "BadOutput", description, cause)
   )
+
+const tool = <A, E, R, RArgs, Async extends boolean>(
+  definition: Definition,
+  name: string,
+  options: CallOptions<E, R> & { readonly async?: Async | undefined },
+  read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>,
+  handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
+): ResponseTool<E, R | RArgs, Async> => ({
+  name,
+  definition: options.async === true ? { ...definition, async: true } : definition,
+  async: options.async,
+  exclusive: options.exclusive,
+  onFailure: options.onFailure,
+  onUnknownOutcome: options.onUnknownOutcome,
+  handle: (call, attempt) =>
+    read(call).pipe(
+      Effect.flatMap((args) => ToolRun.retried(() => handler(args, invocation(call, attempt)), options.retry)),
+      Effect.flatMap((value) => toOutput(call, value)),
+      (answered) => ToolRun.within(call, options.timeout, answered)
+    )
+})
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
 
-const checkName = (name: string): void => {
-  if (!namePattern.test(name)) {
-    throw new InvalidTool({ name, description: "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'" })
-  }
+const check = <E, R>(name: string, options: CallOptions<E, R> & { readonly async?: boolean | undefined }): void => {
+  const description = namePattern.test(name)
+    ? options.async === true && options.exclusive === true
+      ? "it runs beside others if it is async, and alone if it is exclusive: choose one"
+      : ToolRun.problemOf(options)
+    : "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"
+  if (description !== undefined) throw new InvalidTool({ name, description })
 }
 
 /**
@@ -200,13 +211,16 @@ export const parameters = (
 const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown> =>
   Either.try(() => {
     const definitions: Record<string, JSONSchema.JsonSchema7> = {}
-    return { ...JSONSchema.fromAST(schema.ast, { definitions }), $defs: definitions }
+    const json: object = JSONSchema.fromAST(schema.ast, { definitions })
+    // An annotation of the program's own may bring definitions.
+    return { ...json, $defs: { ...Predicate.hasProperty(json, "$defs") ? json.$defs ?? {} : {}, ...definitions } }
   })
 
 /**
  * A function with typed arguments. The model gets the JSON Schema of `parameters`, and what it sends is decoded with it
  * before the handler runs. No arguments (an empty text) are `{}`. The result is sent as it is if it is a string or a list
- * of content parts, as JSON otherwise.
+ * of content parts, as JSON otherwise. It may have 10,485,760 characters, and content parts 52,428,800 in all: more, and what
+ * JSON does not have, fails the call with the reason `BadOutput`.
  *
  * Throws `InvalidTool` where the API would refuse every request with the tool: for its name, for parameters that are not
  * an object, and with `strict` for what strict mode does not have (records, tuples, `Schema.Unknown`).
@@ -227,30 +241,30 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R, const Async extends boolean = false>(options: {
-  readonly name: string
-  readonly description?: string | undefined
-  readonly parameters: Schema.Schema<A, I, RSchema>
-  /**
-   * Whether the vendor's model is held to the schema. Optional properties become nullable there, and their `null` is
-   * decoded as if the property were left out. A limit that strict mode does not know, such as `minLength`, is told to the
-   * model in the description. Default: `false`
-   */
-  readonly strict?: boolean | undefined
-  /**
-   * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
-   * `Conversation`. Of the models that know such tools only. Default: `false`
-   */
-  readonly async?: Async | undefined
-  /** Default: `report` */
-  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
-  readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R | RSchema, NoInfer<Async>> => {
+export const make = <A, I, RSchema, E, R, const Async extends boolean = false>(
+  options: CallOptions<NoInfer<E>, R> & {
+    readonly name: string
+    readonly description?: string | undefined
+    readonly parameters: Schema.Schema<A, I, RSchema>
+    /**
+     * Whether the vendor's model is held to the schema. Optional properties become nullable there, and their `null` is
+     * decoded as if the property were left out. A limit that strict mode does not know, such as `minLength`, is told to the
+     * model in the description. Default: `false`
+     */
+    readonly strict?: boolean | undefined
+    /**
+     * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+     * `Conversation`. Not with `exclusive`, and only for models that know such tools. Default: `false`
+     */
+    readonly async?: Async | undefined
+    readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
+  }
+): ResponseTool<E, R | RSchema, NoInfer<Async>> => {
   const { name, strict = false } = options
-  checkName(name)
+  check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
   const schema = toJsonSchema(options.parameters).pipe(
-    Either.mapLeft((cause) => invalid(`its parameters have no JSON Schema: ${describe(cause)}`, cause)),
+    Either.mapLeft((cause) => invalid(`its parameters have no JSON Schema: ${String(cause)}`, cause)),
     Either.flatMap((json) => Either.mapLeft(ToolSchema.make(json), (reason) => invalid(reason))),
     Either.getOrThrowWith((error) => error)
   )
@@ -259,30 +273,23 @@ export const make = <A, I, RSchema, E, R, const Async extends boolean = false>(o
     name,
     description: options.description,
     parameters: strict ? Either.getOrThrowWith(StrictSchema.make(schema), (reason) => invalid(reason)) : schema,
-    strict,
-    ...(options.async === true ? { async: true } : {})
+    strict
   }
   const prepare = strict ? ToolArguments.withoutNulls(schema) : identity
   const decode = Schema.decodeUnknown(options.parameters)
-  const read = (call: Call): Effect.Effect<A, ToolFailed, RSchema> =>
-    ToolArguments.parse(inputOf(call)).pipe(
-      Either.mapLeft((description) => failed(call, "BadArguments", description)),
+  const read = (call: Call): Effect.Effect<A, ToolFailed, RSchema> => {
+    const input = inputOf(call)
+    return ToolArguments.parse(input).pipe(
+      Either.mapLeft((description) => ToolFailure.ofText(call, description)),
       Effect.flatMap((value) =>
-        Effect.mapError(decode(prepare(value)), (error) =>
-          failed(call, "BadArguments", ParseResult.TreeFormatter.formatErrorSync(error), error))
+        Effect.catchAll(
+          decode(prepare(value), { errors: ToolArguments.areShort(input) ? "all" : "first" }),
+          (error) => Effect.flip(ToolFailure.ofArguments(call, error))
+        )
       )
     )
-  return {
-    name,
-    definition,
-    async: options.async,
-    onUnknownOutcome: options.onUnknownOutcome,
-    handle: (call, attempt) =>
-      read(call).pipe(
-        Effect.flatMap((args) => options.handler(args, invocation(call, attempt))),
-        Effect.flatMap((value) => toOutput(call, value))
-      )
   }
+  return tool(definition, name, options, read, options.handler)
 }
 
 /**
@@ -291,41 +298,32 @@ export const make = <A, I, RSchema, E, R, const Async extends boolean = false>(o
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R, const Async extends boolean = false>(options: {
-  readonly name: string
-  readonly description?: string | undefined
-  /**
-   * A grammar that the input follows: `{ type: "grammar", syntax, definition }`, where `syntax` is `lark` or `regex`.
-   * Default: any text
-   */
-  readonly format?: object | undefined
-  /**
-   * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
-   * `Conversation`. Of the models that know such tools only. Default: `false`
-   */
-  readonly async?: Async | undefined
-  /** Default: `report` */
-  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
-  readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
-}): ResponseTool<E, R, NoInfer<Async>> => {
-  checkName(options.name)
-  return {
-    name: options.name,
-    definition: {
-      type: "custom",
-      name: options.name,
-      ...(options.description === undefined ? {} : { description: options.description }),
-      ...(options.format === undefined ? {} : { format: options.format }),
-      ...(options.async === true ? { async: true } : {})
-    },
-    async: options.async,
-    onUnknownOutcome: options.onUnknownOutcome,
-    handle: (call, attempt) =>
-      Effect.flatMap(
-        options.handler(said(inputOf(call)), invocation(call, attempt)),
-        (value) => toOutput(call, value)
-      )
+export const custom = <E, R, const Async extends boolean = false>(
+  options: CallOptions<NoInfer<E>, R> & {
+    readonly name: string
+    readonly description?: string | undefined
+    /**
+     * A grammar that the input follows: `{ type: "grammar", syntax, definition }`, where `syntax` is `lark` or `regex`.
+     * Default: any text
+     */
+    readonly format?: object | undefined
+    /**
+     * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+     * `Conversation`. Not with `exclusive`, and only for models that know such tools. Default: `false`
+     */
+    readonly async?: Async | undefined
+    readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
+): ResponseTool<E, R, NoInfer<Async>> => {
+  const { description, format, name } = options
+  check(name, options)
+  const definition: Definition = {
+    type: "custom",
+    name,
+    ...(description === undefined ? {} : { description }),
+    ...(format === undefined ? {} : { format })
+  }
+  return tool(definition, name, options, (call) => Effect.succeed(ToolFailure.said(inputOf(call))), options.handler)
 }
 
 const nameOf = (tool: Definition): unknown => tool.type === "function" || tool.type === "custom" ? tool.name : undefined
@@ -362,23 +360,37 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
     ? { type: "function_call_output", call_id: call.call_id, output }
     : { type: "custom_tool_call_output", call_id: call.call_id, output }
 
-/** A handler may fail with anything, and a tool that was not made by `make` may give anything. */
-const handle = <R>(
-  tool: ResponseTool<unknown, R, boolean>,
+/**
+ * Runs the tool of a call. Any failure of the tool, a defect and an interruption by itself included, is `ToolFailed`,
+ * whatever its `onFailure` says.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = <T extends Any>(
+  tools: ReadonlyArray<T>,
   call: Call,
-  attempt: Attempt | undefined
-): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed, R> =>
-  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-  Effect.mapError(tool.handle(call, attempt), (error) =>
-    error instanceof ToolFailed ? error : failed(call, "HandlerFailed", describe(error), error)).pipe(
-      Effect.flatMap((value) =>
-        toOutput(call, value)
-      )
-    )
+  attempt?: Attempt
+): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
+  const tool = tools.find(({ name }) => name === call.name) as
+    | ResponseTool<unknown, Requirements<T>, boolean>
+    | undefined
+  const names = () => tools.map(({ name }) => name).join(", ") || "none"
+  const handled = tool === undefined
+    ? Effect.fail(ToolFailure.make(call, "UnknownTool", `there is no such tool, only ${names()}`))
+    // A tool that was not made by `make` may throw, and give anything.
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+    : Effect.flatMap(Effect.suspend(() => tool.handle(call, attempt)), (value) => toOutput(call, value))
+  return handled.pipe(
+    // Not reached when the caller is interrupted.
+    Effect.catchAllCause((cause) => Effect.fail(ToolFailure.ofCause(call, cause))),
+    Effect.map((text) => output(call, text))
+  )
+}
 
 /**
- * Answers a call with the tool of its name. Any failure becomes `ToolFailed`, or with `onFailure: "output"` the text of
- * the output, so that the model can react.
+ * Answers a call with the tool of its name. A failure becomes `ToolFailed`, or text for the model: as the `onFailure` of the
+ * tool says, and otherwise as the one given here.
  *
  * @since 0.1.0
  * @category running
@@ -386,21 +398,10 @@ const handle = <R>(
 export const answer = <T extends Any>(
   tools: ReadonlyArray<T>,
   call: Call,
-  onFailure: "output" | "fail",
+  onFailure: OnFailure,
   attempt?: Attempt
-): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
-  const tool = tools.find(({ name }) => name === call.name) as
-    | ResponseTool<unknown, Requirements<T>, boolean>
-    | undefined
-  const handled = tool === undefined
-    ? Effect.fail(
-      failed(call, "UnknownTool", `there is no such tool, only ${tools.map(({ name }) => name).join(", ") || "none"}`)
-    )
-    : handle(tool, call, attempt)
-  return handled.pipe(
-    onFailure === "fail"
-      ? (self) => self
-      : Effect.catchAll((error) => Effect.succeed(ToolOutput.ofFailure(error))),
-    Effect.map((text) => output(call, text))
-  )
-}
+): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> =>
+  Effect.catchAll(run(tools, call, attempt), (error) => {
+    const policy = tools.find(({ name }) => name === call.name)?.onFailure ?? onFailure
+    return Effect.map(ToolTold.make(error, policy), (text) => output(call, text))
+  })

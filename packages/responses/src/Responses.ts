@@ -7,18 +7,22 @@ import * as Channel from "effect/Channel"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import type { Retrying } from "./ConversationEvent.ts"
 import * as Time from "./internal/effect/time.ts"
 import * as Servers from "./internal/options/requestOptions.ts"
+import * as Policy from "./internal/retry/policy.ts"
+import * as Retry from "./internal/retry/retry.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
-import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
-import type { RequestOptions, Transport } from "./ResponsesOptions.ts"
+import { canFallBack, type ConnectionError, type InvalidRequest, type ResponsesError } from "./ResponsesError.ts"
+import type { RequestOptions, RetryOptions, Transport } from "./ResponsesOptions.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 export type {
@@ -39,7 +43,12 @@ export type {
    * @since 0.1.0
    * @category re-exports
    */
-  RequestOptions
+  RequestOptions,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  RetryOptions
 } from "./ResponsesOptions.ts"
 
 /**
@@ -144,6 +153,29 @@ const use = <A>(
     (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request, options), f), (exit) => Scope.close(scope, exit))
   )
 
+/** Told of each retry. */
+type OnRetry = Parameters<typeof Retry.effect>[2]
+
+/** `self` is given the options that are for transports. */
+const retried = <A, R>(
+  options: RequestOptions | undefined,
+  self: (options: RequestOptions | undefined) => Effect.Effect<A, ResponsesError, R>,
+  onRetry?: OnRetry
+): Effect.Effect<A, ResponsesError, R> => {
+  if (options?.retry === undefined) return self(options)
+  const { retry, ...others } = options
+  return retry === false
+    ? self(others)
+    : Effect.flatMap(Policy.check(retry), (policy) => Retry.effect(self(others), policy, onRetry))
+}
+
+/** A try that fails leaves nothing in the scope. */
+const openAlone = (request: ResponseRequest, options: RequestOptions | undefined, outer: Scope.Scope) =>
+  Effect.flatMap(
+    Scope.fork(outer, ExecutionStrategy.sequential),
+    (scope) => Effect.onError(openIn(scope, request, options), (cause) => Scope.close(scope, Exit.failCause(cause)))
+  )
+
 /**
  * Opens a response in the caller's scope. Most programs want `stream` or `create`. The response is counted in the
  * metrics of `ResponsesTelemetry`, and a span lasts as long as it.
@@ -155,13 +187,45 @@ export const open = (
   request: ResponseRequest,
   options?: RequestOptions
 ): Effect.Effect<OpenResponse, ResponsesError, Responses | Scope.Scope> =>
-  Effect.flatMap(Effect.scope, (scope) => openIn(scope, request, options))
+  Effect.flatMap(Effect.scope, (scope) =>
+    options?.retry === undefined
+      ? openIn(scope, request, options)
+      : retried(options, (others) => openAlone(request, others, scope)))
+
+interface StreamOptions extends RequestOptions {
+  readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
+}
+
+/** Without retries there are no events of them. */
+interface Once {
+  readonly retry?: false | undefined
+}
+
+const streamed = (
+  request: ResponseRequest,
+  { onOpen, retry, ...options }: StreamOptions = {}
+): Stream.Stream<ResponseEvent.ResponseEvent | Retrying, ResponsesError, Responses> => {
+  // `Stream.unwrapScoped` by hand: it would cost a turn as much again as the rest of the Stream does.
+  const once = Stream.fromChannel(
+    Channel.flatMap(Channel.fromEffect(Scope.make()), (scope) =>
+      Channel.fromEffect(
+        onOpen === undefined
+          ? openIn(scope, request, options)
+          : Effect.tap(openIn(scope, request, options), onOpen)
+      ).pipe(
+        Channel.flatMap(({ events }) => Stream.toChannel(events)),
+        Channel.ensuringWith((exit) => Scope.close(scope, exit))
+      ))
+  )
+  return retry === undefined || retry === false ? once : retriedStream(once, retry)
+}
 
 /**
  * The events of a response, as they come. Leaving the stream early gives the response up.
  *
  * `onOpen` is run once the server has begun to answer, before the first event: it tells which transport serves, what was
- * sent and what was repaired.
+ * sent and what was repaired. With `retry` it is run for each try that the server has begun to answer, and an event
+ * `conversation.retrying` comes before each further try: what was shown of the response is void then.
  *
  * @example
  * ```ts
@@ -176,24 +240,36 @@ export const open = (
  * @since 0.1.0
  * @category requests
  */
-export const stream = (
+export const stream = streamed as {
+  (
+    request: ResponseRequest,
+    options?: StreamOptions & Once
+  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses>
+  (
+    request: ResponseRequest,
+    options?: StreamOptions
+  ): Stream.Stream<ResponseEvent.ResponseEvent | Retrying, ResponsesError, Responses>
+}
+
+const handled = (
   request: ResponseRequest,
-  { onOpen, ...options }: RequestOptions & {
-    readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
-  } = {}
-): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError, Responses> =>
-  // `Stream.unwrapScoped` by hand: it would cost a turn as much again as the rest of the Stream does.
-  Stream.fromChannel(
-    Channel.flatMap(Channel.fromEffect(Scope.make()), (scope) =>
-      Channel.fromEffect(
-        onOpen === undefined
-          ? openIn(scope, request, options)
-          : Effect.tap(openIn(scope, request, options), onOpen)
-      ).pipe(
-        Channel.flatMap(({ events }) => Stream.toChannel(events)),
-        Channel.ensuringWith((exit) => Scope.close(scope, exit))
-      ))
-  )
+  onEvent: (event: ResponseEvent.ResponseEvent | Retrying) => void,
+  options?: RequestOptions
+): Effect.Effect<void, ResponsesError, Responses> => {
+  if (options?.retry === undefined) return use(request, options, (response) => response.forEach(onEvent))
+  return Effect.suspend(() => {
+    const shown = Retry.shown()
+    const see = (event: ResponseEvent.ResponseEvent) => {
+      shown.see(event)
+      onEvent(event)
+    }
+    return retried(
+      options,
+      (others) => use(request, others, (response) => response.forEach(see)),
+      (next) => onEvent(shown.retrying(next))
+    )
+  })
+}
 
 /**
  * Has a function called with each event, synchronously and in order, as it comes in: for what only appends text, counts or
@@ -201,6 +277,8 @@ export const stream = (
  *
  * The function must return soon: nothing else is read meanwhile, and nothing holds the network back. If it throws, it gets
  * no further event, the effect dies with what was thrown, and the response is given up like one whose caller has left.
+ *
+ * With `retry` it gets `conversation.retrying` before each further try: what it got of the response is void then.
  *
  * @example
  * ```ts
@@ -219,11 +297,18 @@ export const stream = (
  * @since 0.1.0
  * @category requests
  */
-export const forEach = (
-  request: ResponseRequest,
-  onEvent: (event: ResponseEvent.ResponseEvent) => void,
-  options?: RequestOptions
-): Effect.Effect<void, ResponsesError, Responses> => use(request, options, (response) => response.forEach(onEvent))
+export const forEach = handled as {
+  (
+    request: ResponseRequest,
+    onEvent: (event: ResponseEvent.ResponseEvent) => void,
+    options?: RequestOptions & Once
+  ): Effect.Effect<void, ResponsesError, Responses>
+  (
+    request: ResponseRequest,
+    onEvent: (event: ResponseEvent.ResponseEvent | Retrying) => void,
+    options?: RequestOptions
+  ): Effect.Effect<void, ResponsesError, Responses>
+}
 
 /**
  * A response that has ended, with all of its output.
@@ -270,7 +355,8 @@ export const collect = (response: OpenResponse): Effect.Effect<FinalResponse, Re
 export const create = (
   request: ResponseRequest,
   options?: RequestOptions
-): Effect.Effect<FinalResponse, ResponsesError, Responses> => use(request, options, collect)
+): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
+  retried(options, (others) => use(request, others, collect))
 
 /**
  * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a
@@ -284,6 +370,66 @@ export const warmUp = (
   options?: Pick<RequestOptions, "timeout">
 ): Effect.Effect<string, ResponsesError, Responses> =>
   Effect.map(create({ ...request, generate: false }, options), (response) => response.id)
+
+const retriedStream = <A, E, R>(
+  self: Stream.Stream<A, E, R>,
+  options: RetryOptions
+): Stream.Stream<A | Retrying, E | InvalidRequest, R> =>
+  Stream.unwrap(Effect.map(Policy.check(options), (policy) => Retry.stream(self, policy)))
+
+/**
+ * What `retry` makes of an Effect or a Stream.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Retried<S> = S extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E | InvalidRequest, R>
+  : S extends Stream.Stream<infer A, infer E, infer R> ? Stream.Stream<A | Retrying, E | InvalidRequest, R>
+  : never
+
+/**
+ * Asks again where that may help: after errors that are `retryable` and `unsent`, and after rate limits and overload before any
+ * output, three times, after about 0.5, 1 and 2 seconds, or when the server says (`retryAfter`). What may have run is
+ * never asked again unless `delivery` says so. Fails with the last error, and with `InvalidRequest` for a wrong option.
+ *
+ * Takes what asks one request: an Effect such as `create`, or a Stream. A Stream gets an event `conversation.retrying` before
+ * each further try, as what was shown of the response is void then.
+ *
+ * Levels do not multiply. What the Layer tries by itself (`reconnect` to open a connection, `repeat` on another one) it does
+ * within the first try only, so that `times: 3` is at the most three requests, and three dials, more. What one `retry` has
+ * given up, another one around it does not try again. An HTTP client that retries by itself is not known here: leave that out.
+ *
+ * @example
+ * ```ts
+ * import { Responses } from "effect-responses"
+ *
+ * export const title = Responses.create({ model: "gpt-5.5", input: "A title, please." }).pipe(Responses.retry())
+ *
+ * // Also where the connection was lost in the middle.
+ * export const events = Responses.stream({ model: "gpt-5.5", input: "A poem, please." }).pipe(
+ *   Responses.retry({ times: 5, delivery: "partial", maxDelay: "10 seconds" })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const retry =
+  (options: RetryOptions = {}) =>
+  <S extends Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>>(
+    self: S
+  ): Retried<S> => {
+    const made = isEffect(self)
+      ? Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
+      : retriedStream(self, options)
+    // No overload would do: `pipe` looks at the last one only.
+    return made as Retried<S>
+  }
+
+/** An Effect has the type of a Stream, too. */
+const isEffect = (
+  self: Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
+): self is Effect.Effect<unknown, unknown, unknown> => Effect.isEffect(self)
 
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,

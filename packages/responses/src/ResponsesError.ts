@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as ErrorTable from "./internal/wire/errorTable.ts"
@@ -27,10 +28,38 @@ export type Delivery = typeof Delivery.Type
  */
 export const Delivery = Schema.Literal("unsent", "unacknowledged", "partial")
 
-const deliveryText: Record<Delivery, string> = {
-  unsent: "nothing was run, it is safe to send the request again",
-  unacknowledged: "the server may have run the request, send it again only if running it twice does no harm",
-  partial: "part of the output was already delivered"
+/**
+ * What each error tells of asking again, whatever else it is. Errors of a `Conversation` have it too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retryability {
+  /** How far the request came. */
+  readonly delivery: Delivery
+  /** Whether the very same request can succeed when it is asked again. What it may cost to ask twice `delivery` tells. */
+  readonly retryable: boolean
+  /** How long the server asks to wait until then. `undefined`: it did not say. */
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+const deliveryText: Record<Delivery, readonly [what: string, retryable: string, final: string]> = {
+  unsent: [
+    "nothing was run",
+    ", it is safe to send the request again",
+    ", and the same request would fail again"
+  ],
+  unacknowledged: [
+    "the server may have run the request",
+    ", send it again only if running it twice does no harm",
+    ""
+  ],
+  partial: ["part of the output was already delivered", "", ""]
+}
+
+const advice = ({ delivery, retryable }: Retryability): string => {
+  const [what, ifRetryable, ifFinal] = deliveryText[delivery]
+  return what + (retryable ? ifRetryable : ifFinal)
 }
 
 /**
@@ -42,14 +71,26 @@ const deliveryText: Record<Delivery, string> = {
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-responses/InvalidRequest")(
   "InvalidRequest",
   { field: Schema.String, description: Schema.String }
-) {
+) implements Retryability {
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `Invalid request, nothing was sent: \`${this.field}\` ${this.description}`
   }
 }
 
 /**
- * There is no connection, or there is none any more. Use HTTP or try later, as `delivery` allows.
+ * There is no connection, or there is none any more. Use HTTP or try later, as `delivery` and `retryable` allow.
  *
  * - `Credentials`: the key or a header, computed anew for this connect, could not be had.
  * - `Unreachable`: no TCP or TLS connection.
@@ -66,6 +107,10 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("effect-r
  * - `Stalled`: nothing came within `stallTimeout`, no event, no ping.
  * - `TurnTimeout`: the response has not ended within `turnTimeout`.
  * - `Overrun`: the response has more output than `maxOutputSize`, or its reader is further behind than `maxUnread` allows.
+ *
+ * Not `retryable` are the reasons that the program itself is the cause of, and that asking again does not change: `Credentials`,
+ * `Closed`, `TooLarge`, `NoRoom`, `TurnTimeout`, `Overrun`. Neither is a status of 401 or 403, and `Refused` is only with a
+ * status, or words, that the server takes back by itself: 408, 425, 429, 5xx.
  *
  * @since 0.1.0
  * @category errors
@@ -100,8 +145,12 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>("effect
     cause: Schema.optional(Schema.Defect)
   }
 ) {
+  get retryable(): boolean {
+    return Reasons.isPassing(this)
+  }
+
   override get message(): string {
-    return `${this.description}${details(this)}: ${deliveryText[this.delivery]}`
+    return `${this.description}${details(this)}: ${advice(this)}`
   }
 }
 
@@ -121,7 +170,20 @@ export class PreviousResponseNotFound
       requestId: Schema.optional(Schema.String)
     }
   )
+  implements Retryability
 {
+  get delivery(): "unsent" {
+    return "unsent"
+  }
+
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
     return `${this.description}${details(this)}: nothing was run, send the full input without previous_response_id`
   }
@@ -169,7 +231,8 @@ export class ResponseFailed extends Schema.TaggedError<ResponseFailed>("effect-r
 }
 
 /**
- * The server sent something that is no event of this protocol. `frame` has its beginning.
+ * The server sent something that is no event of this protocol. `frame` has its beginning. Never `retryable`: the two do not
+ * understand each other.
  *
  * @since 0.1.0
  * @category errors
@@ -177,9 +240,17 @@ export class ResponseFailed extends Schema.TaggedError<ResponseFailed>("effect-r
 export class MalformedEvent extends Schema.TaggedError<MalformedEvent>("effect-responses/MalformedEvent")(
   "MalformedEvent",
   { description: Schema.String, frame: Schema.String, delivery: Delivery }
-) {
+) implements Retryability {
+  get retryable(): false {
+    return false
+  }
+
+  get retryAfter(): undefined {
+    return undefined
+  }
+
   override get message(): string {
-    return `The server sent ${this.description}: ${deliveryText[this.delivery]}. It began: ${this.frame}`
+    return `The server sent ${this.description}: ${advice(this)}. It began: ${this.frame}`
   }
 }
 

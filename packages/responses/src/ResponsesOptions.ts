@@ -9,7 +9,9 @@ import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
 import type * as Profile from "./Profile.ts"
+import type { ConnectionError, Delivery, ResponseFailed } from "./ResponsesError.ts"
 
 /**
  * Where the server is, and with which credentials it is asked.
@@ -82,6 +84,36 @@ export interface RequestOptions {
    * with `InvalidRequest` where the Layer does not have it. Default: what the Layer does
    */
   readonly transport?: Transport | undefined
+  /**
+   * Asks again where that may help, as `Responses.retry` does. `open` asks again only until the server has begun to answer.
+   * `timeout` is for each try. Default: `false`, and the conversation's for requests of a `Conversation`
+   */
+  readonly retry?: RetryOptions | false | undefined
+}
+
+/**
+ * What is asked again, how often and when. Only `retryable` errors are, and `retryAfter` is waited for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RetryOptions {
+  /** How often, at the most: 3 are four tries. Default: 3, and with a `schedule` as often as that says */
+  readonly times?: number | undefined
+  /**
+   * Up to which `delivery` an error may have come.
+   *
+   * - `unsent`: what is certain not to have run. Rate limits and overload (429, 503, 529) without output count as that.
+   * - `unacknowledged`: also what the server may be working on, and which may then run, and be paid for, twice.
+   * - `partial`: also what has shown output, which is void then.
+   *
+   * Default: `unsent`
+   */
+  readonly delivery?: Delivery | undefined
+  /** When. Default: after 500 ms, and each time twice as long, up to 30 seconds; a fifth more or less, at random */
+  readonly schedule?: Schedule.Schedule<unknown, ConnectionError | ResponseFailed> | undefined
+  /** The longest delay. A request whose server asks for a longer one fails at once. Default: 1 minute */
+  readonly maxDelay?: Duration.DurationInput | undefined
 }
 
 /**

@@ -17,6 +17,7 @@ import * as Stream from "effect/Stream"
 import { Connector } from "./Connector.ts"
 import * as Continuation from "./Continuation.ts"
 import * as Rule from "./internal/compare/rule.ts"
+import * as Again from "./internal/effect/again.ts"
 import * as Limits from "./internal/effect/limits.ts"
 import * as Timers from "./internal/effect/timers.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
@@ -75,7 +76,10 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
   readonly eager?: boolean | undefined
   /** How long the server may take to answer the upgrade. Default: 10 seconds */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** When to try again to open a connection, within one request. Default: twice, after about 200 and 400 ms */
+  /**
+   * When to try again to open a connection, within one request. A request that is asked again by a `retry` opens it once.
+   * Default: twice, after about 200 and 400 ms
+   */
   readonly reconnect?: Schedule.Schedule<unknown, ConnectionError> | undefined
   /** How long all tries together may take. Default: 15 seconds */
   readonly reconnectTimeout?: Duration.DurationInput | undefined
@@ -108,7 +112,8 @@ export interface Options extends ResponsesOptions.Endpoint, ResponsesOptions.Tim
   readonly onEarlyEnd?: "close" | "drain" | undefined
   /**
    * What may be sent again, once, on a new connection when one is lost: what is certain not to have run (`unsent`), or also
-   * what was sent and not answered (`unacknowledged`), which may then run, and be paid for, twice. Default: `unsent`
+   * what was sent and not answered (`unacknowledged`), which may then run, and be paid for, twice. A request that is asked again
+   * by a `retry` is not. Default: `unsent`
    */
   readonly repeat?: "unsent" | "unacknowledged" | undefined
   /**
@@ -302,11 +307,12 @@ export const make = (
       maxFrameBytes: profile.maxFrameBytes,
       onRewarmed: () => tally.hear({ _tag: "Rewarmed" })
     })
+    const again = Again.makeCount()
     const dial = Dial.dial({
       connect,
       endpoint,
       connectTimeout,
-      reconnect: options.reconnect ?? defaultReconnect,
+      reconnect: Schedule.whileInput(options.reconnect ?? defaultReconnect, () => !again.isAll(pool.waiting())),
       reconnectTimeout,
       ping,
       pingTimeout,
@@ -355,7 +361,7 @@ export const make = (
     })
 
     return {
-      open,
+      open: (request, requestOptions) => again.around(open(request, requestOptions)),
       transports: ["websocket"],
       connect: ready,
       news: Stream.fromPubSub(news),

@@ -14,9 +14,11 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Finalizer from "./internal/effect/finalizer.ts"
 import * as Time from "./internal/effect/time.ts"
+import * as Timers from "./internal/effect/timers.ts"
 import * as Deadlines from "./internal/exchange/deadlines.ts"
 import * as Exchange from "./internal/exchange/exchange.ts"
 import * as RequestOptions from "./internal/options/requestOptions.ts"
+import * as Timeouts from "./internal/options/timeouts.ts"
 import * as ResponseSteps from "./internal/script/responseSteps.ts"
 import type { Step } from "./internal/script/scriptSteps.ts"
 import * as DeepJson from "./internal/wire/deepJson.ts"
@@ -27,6 +29,7 @@ import * as ResponseRequest from "./ResponseRequest.ts"
 import * as Responses from "./Responses.ts"
 import type * as ResponseScript from "./ResponseScript.ts"
 import { MalformedEvent } from "./ResponsesError.ts"
+import type * as ResponsesOptions from "./ResponsesOptions.ts"
 
 /**
  * @since 0.1.0
@@ -53,6 +56,16 @@ export interface Service extends Responses.Service {
  */
 export class ResponsesTest extends Context.Tag("effect-responses/ResponsesTest")<ResponsesTest, Service>() {}
 
+/**
+ * The clocks of each response, as a real Layer has them, with its defaults. They go by the `Clock` of the program: a test moves
+ * them with `TestClock`. There is no `queueTimeout`, as nobody waits for a place here, and there are no pings: a sign of life
+ * is an event.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Options = Omit<ResponsesOptions.Timeouts, "queueTimeout">
+
 const runOut = (index: number) =>
   `ResponsesTest: the script has ${index} ${index === 1 ? "turn" : "turns"}, and this is request ${index + 1}. ` +
   "Add a turn, or give a function as the script"
@@ -75,7 +88,7 @@ const failed = (exchange: Exchange.Exchange) => (cause: Cause.Cause<never>): Eff
   })
 
 /** Does what a connection does with the steps of a server. */
-const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> =>
+const play = (exchange: Exchange.Exchange, onEvent: () => void) => (step: Step): Effect.Effect<void> =>
   Effect.suspend(() => {
     switch (step._tag) {
       case "Send": {
@@ -83,7 +96,10 @@ const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> 
         Either.match(ResponseEvent.decode(frame, "unacknowledged"), {
           onLeft: ({ description, frame }) =>
             exchange.fail((delivery) => new MalformedEvent({ description, frame, delivery })),
-          onRight: (event) => exchange.offer(event, frame.length)
+          onRight: (event) => {
+            onEvent()
+            exchange.offer(event, frame.length)
+          }
         })
         // As from a network, each frame comes by itself: the program may leave between two of them.
         return Effect.yieldNow()
@@ -110,13 +126,16 @@ const play = (exchange: Exchange.Exchange) => (step: Step): Effect.Effect<void> 
 
 /**
  * Serves at once whoever comes, in the order of arrival: turns of a list go to requests in that order. A list that has run out
- * is a defect. Options of a request are kept to as on a socket with HTTP behind it.
+ * is a defect, and so is an option that is no duration. Options of a request are kept to as on a socket with HTTP behind it.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
-  Effect.sync(() => {
+export const make = (
+  script: ResponseScript.Script,
+  options: Options = {}
+): Effect.Effect<Service> =>
+  Effect.map(Effect.orDie(Timeouts.make(options)), (timeouts) => {
     const requests: Array<ResponseRequest.ResponseRequest> = []
     const requestOptions: Array<Responses.RequestOptions> = []
     const contexts = new Map<string, ReadonlyArray<ResponseItem>>()
@@ -153,7 +172,11 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       timeout: Duration.Duration | undefined
     ) {
       const { input, steps } = yield* take(request, options, yield* Clock.currentTimeMillis)
+      const timers = yield* Timers.make
+      const begun = timers.time.now()
+      let heardAt = begun
       let left = true
+      let deadline: Deadlines.Deadline | undefined
       const exchange = Exchange.make({
         previousResponseId: request.previous_response_id ?? undefined,
         maxOutputSize: Exchange.defaultMaxOutputSize,
@@ -161,6 +184,7 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
         onCaughtUp: () => {},
         redact: (text) => text,
         onEnd: (hasBegun) => {
+          deadline?.stop()
           if (!hasBegun) return
           left = false
           const result = exchange.result()
@@ -170,18 +194,21 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
       yield* Finalizer.add(Effect.sync(() => {
         if (left) abandoned++
       }))
-      yield* Effect.forEach(steps, play(exchange), { discard: true }).pipe(
+      exchange.accepted(begun)
+      deadline = Deadlines.watch({
+        exchange,
+        granted: begun,
+        timeout,
+        host: { timers, timeouts, heardAt: () => heardAt, onOverdue: (late, error) => late.fail(error) }
+      })
+      const onEvent = () => {
+        heardAt = timers.time.now()
+      }
+      yield* Effect.forEach(steps, play(exchange, onEvent), { discard: true }).pipe(
         Effect.catchAllCause(failed(exchange)),
         Effect.interruptible,
         Effect.forkScoped
       )
-      if (timeout !== undefined) {
-        yield* Effect.sync(() => exchange.fail(Deadlines.overdue("TurnTimeout", timeout))).pipe(
-          Effect.delay(timeout),
-          Effect.interruptible,
-          Effect.forkScoped
-        )
-      }
       const id = yield* Effect.tapError(exchange.started, () =>
         Effect.sync(() => {
           left = false
@@ -242,10 +269,13 @@ export const make = (script: ResponseScript.Script): Effect.Effect<Service> =>
  * @since 0.1.0
  * @category layers
  */
-export const layer = (script: ResponseScript.Script): Layer.Layer<ResponsesTest | Responses.Responses> =>
+export const layer = (
+  script: ResponseScript.Script,
+  options: Options = {}
+): Layer.Layer<ResponsesTest | Responses.Responses> =>
   Layer.effectContext(
     Effect.map(
-      make(script),
+      make(script, options),
       (service) => Context.make(ResponsesTest, service).pipe(Context.add(Responses.Responses, service))
     )
   )

@@ -112,3 +112,13 @@ export * as ConversationOptions from "./ConversationOptions.ts"
  * @since 0.1.0
  */
 export * as ResponseTool from "./ResponseTool.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseToolError from "./ResponseToolError.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseToolOptions from "./ResponseToolOptions.ts"

@@ -1,9 +1,7 @@
 /** What a Conversation writes down, and how it goes on from there. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -220,9 +218,13 @@ describe("a tool that dies", () => {
     Effect.gen(function*() {
       const dies = noting("dies", Effect.dieMessage("a bug"))
       const pay = noting("pay", Effect.as(Effect.yieldNow(), "paid"))
-      const conversation = yield* Conversation.make({ model: "m", tools: [dies.tool, pay.tool] })
-      const exit = yield* Effect.exit(run(conversation.run("a")))
-      assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+      const conversation = yield* Conversation.make({
+        model: "m",
+        tools: [dies.tool, pay.tool],
+        onToolFailure: "fail"
+      })
+      const error = yield* Effect.flip(run(conversation.run("a")))
+      assert.deepInclude(error, { _tag: "ToolFailed", reason: "HandlerDied" })
       yield* run(conversation.resume)
       const [first, second] = outputs(yield* conversation.history)
       assert.match(first ?? "", /unknown/)

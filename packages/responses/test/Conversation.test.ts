@@ -382,7 +382,7 @@ describe("options of a turn", () => {
     "are those of its one request, or of each request of a run, and of what resumes it",
     [text("One"), call("add", { a: 1, b: 2 }), ResponsesTest.error({ status: 503 }), text("Three"), text("Last")],
     Effect.gen(function*() {
-      const conversation = yield* Conversation.make({ ...settings, tools: [add] })
+      const conversation = yield* Conversation.make({ ...settings, tools: [add], retry: false })
       yield* run(conversation.send("first", { headers }))
       yield* Effect.flip(run(conversation.run("second", { timeout })))
       yield* run(conversation.resume)

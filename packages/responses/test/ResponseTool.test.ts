@@ -483,25 +483,6 @@ describe("the output of a handler", () => {
       assert.deepStrictEqual<unknown>(output, [{ type: "input_text", text: "before" }])
     }))
 
-  const words: ReadonlyArray<readonly [string, unknown, RegExp]> = [
-    ["nothing", "", /^Error: its handler failed$/],
-    ["half of a character", "\uD83D", /^Error: \uFFFD$/],
-    ["more text than the API takes", "x".repeat(11_000_000), /^Error: x+$/]
-  ]
-  it.effect.each(words)(
-    "a failure with %s has words that the API takes",
-    ([, failure, expected]) =>
-      Effect.gen(function*() {
-        const tool = ResponseTool.custom({ name: "t", handler: () => Effect.fail(failure) })
-        const { output } = yield* ResponseTool.answer(
-          [tool],
-          { type: "custom_tool_call", call_id: "c", name: "t", input: "" },
-          "output"
-        )
-        assert.isTrue(typeof output === "string" && expected.test(output) && output.length <= 10_485_760)
-      })
-  )
-
   it.effect("a call without a name, an id or an input is no defect", () =>
     Effect.gen(function*() {
       const nameless = { type: "function_call" } as unknown as ResponseTool.Call

@@ -227,7 +227,7 @@ describe("a failure before the first event", () => {
       new ResponsesError.MalformedEvent({ description: "a message that is not JSON", frame: "{", delivery: "unsent" }),
       500,
       null,
-      "The server sent a message that is not JSON: nothing was run, it is safe to send the request again. It began: {"
+      "The server sent a message that is not JSON: nothing was run, and the same request would fail again. It began: {"
     ]
   ]
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Chunk, Duration, Effect, Exit, Fiber, Stream, TestClock } from "effect"
+import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import type { ResponseRequest } from "../src/ResponseRequest.ts"
 import * as Responses from "../src/Responses.ts"
+import type { ConnectionError, Delivery } from "../src/ResponsesError.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import { onMachine } from "./support/machine.ts"
 
@@ -227,6 +228,48 @@ describe("ResponsesTest", () => {
       assert.strictEqual(yield* abandoned, 2)
     })
   )
+})
+
+describe("the clocks of a response", () => {
+  const limits = { firstEventTimeout: "3 seconds", stallTimeout: "5 seconds", turnTimeout: "8 seconds" } as const
+  const slow = Array.from({ length: 9 }, () => [T.wait("1 seconds"), T.text("x")]).flat()
+  const cases: ReadonlyArray<
+    readonly [
+      reason: ConnectionError["reason"],
+      delivery: Delivery,
+      seconds: number,
+      turn: ResponsesTest.Turn,
+      options: ResponsesTest.Options
+    ]
+  > = [
+    ["FirstEventTimeout", "unacknowledged", 3, T.silence(), limits],
+    ["Stalled", "partial", 6, T.turn([T.wait("1 seconds"), T.text("x"), T.silence()]), limits],
+    ["TurnTimeout", "partial", 8, T.turn(slow), limits],
+    ["FirstEventTimeout", "unacknowledged", 120, T.silence(), {}],
+    ["Stalled", "partial", 600, T.turn([T.text("x"), T.silence()]), {}],
+    ["TurnTimeout", "unacknowledged", 1200, T.silence(), { firstEventTimeout: "1 hours" }]
+  ]
+  for (const [reason, delivery, seconds, turn, options] of cases) {
+    it.effect(`${reason} after ${seconds} s`, () =>
+      Effect.gen(function*() {
+        const failing = yield* Effect.fork(error(request))
+        yield* TestClock.adjust(`${seconds - 1} seconds`)
+        assert.isTrue(Option.isNone(yield* Fiber.poll(failing)))
+        yield* TestClock.adjust("1 seconds")
+        const failure = yield* Fiber.join(failing)
+        assert.deepStrictEqual(failure._tag === "ConnectionError" && [failure.reason, failure.delivery], [
+          reason,
+          delivery
+        ])
+        assert.strictEqual(yield* text(request), "next")
+      }).pipe(Effect.provide(ResponsesTest.layer([turn, T.text("next")], options))))
+  }
+
+  it.effect("an option that is no duration is a defect that names it", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(ResponsesTest.make([], { stallTimeout: "soon" as never }))
+      assert.match(String(exit), /stallTimeout/)
+    }))
 })
 
 onMachine(

@@ -202,6 +202,7 @@ const total: Table = {
   ResponseTool: {
     make: answers((call) => Effect.mapError(tools[0]!.handle(call), (error) => error)),
     custom: answers((call) => tools[1]!.handle(call)),
+    run: answers((call) => ResponseTool.run(tools, call)),
     answer: answers((call) => ResponseTool.answer(tools, call, "fail")),
     output: answers((call) => Effect.sync(() => ResponseTool.output(call, "")))
   },
@@ -279,7 +280,7 @@ const total: Table = {
 
 /** They take it by way of a transport: see below, and `Conversation.calls.test.ts`. */
 const overTransports: Readonly<Record<string, ReadonlyArray<string>>> = {
-  Responses: ["open", "stream", "forEach", "collect", "create", "warmUp"],
+  Responses: ["open", "stream", "forEach", "collect", "create", "warmUp", "retry"],
   ResponsesTest: ["make", "layer"],
   ResponsesFetch: ["make"],
   ResponsesSocket: ["make", "layer", "layerConfig"],
@@ -341,6 +342,7 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
     "layerFile"
   ],
   ResponseTool: ["ToolFailed", "InvalidTool", "definitions", "parameters"],
+  ResponseToolError: ["ToolFailed", "InvalidTool"],
   "unstable/Continuation": ["make"],
   "unstable/Endpoint": ["fromConfig", "urls"],
   "unstable/Timeouts": ["positive"]

@@ -22,6 +22,8 @@ export const make = Effect.fnUntraced(function*({ name, referee, seed, service, 
   const fresh = Conversation.make({
     model: "m",
     store: spec.store,
+    // The referee counts what is asked.
+    retry: false,
     instructions: `Be kind. ${name}`,
     tools: [look],
     ...(spec.lanes === true ? { stream_id: `lane-${name}` } : {})

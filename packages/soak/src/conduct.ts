@@ -15,9 +15,15 @@ const patience = "60 millis"
 /** Nothing takes this long. */
 const tooLong = "120 seconds"
 
+/** Events of the library's own have no number. */
+interface Numbered {
+  readonly type: string
+  readonly sequence_number?: number | undefined
+}
+
 export const listening =
   ({ conduct }: Plan, attempt: Attempt) =>
-  <A extends { readonly type: string }, E, R>(events: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> => {
+  <A extends Numbered, E, R>(events: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> => {
     switch (conduct._tag) {
       case "Listen":
         return conduct.slow

@@ -1,4 +1,4 @@
-import { Effect, Schedule } from "effect"
+import { Effect } from "effect"
 import { type ResponseItem, type ResponseRequest, Responses } from "effect-responses"
 
 /** Continues from a response of its own choice, and sends everything where the server has forgotten it. */
@@ -10,11 +10,7 @@ export const continueFrom = (
   const settings: ResponseRequest.ResponseRequest = { model: "gpt-5.5", store: true }
   return Responses.create({ ...settings, previous_response_id, input: [next] }).pipe(
     Effect.catchTag("PreviousResponseNotFound", () => Responses.create({ ...settings, input: [...history, next] })),
-    // Overload and rate limits pass. What was already answered in part is not asked for again.
-    Effect.retry({
-      while: (error) => error._tag === "ResponseFailed" && error.retryable && error.delivery !== "partial",
-      schedule: Schedule.jittered(Schedule.exponential("1 second")),
-      times: 3
-    })
+    // Overload, rate limits and passing faults of a connection. What may have run is not asked for again.
+    Responses.retry({ times: 5 })
   )
 }

@@ -10,9 +10,10 @@ import type { ConversationEvent, ToolResult } from "../../ConversationEvent.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Time from "../effect/time.ts"
-import * as ToolOutput from "../tool/toolOutput.ts"
+import * as ToolTold from "../tool/toolTold.ts"
 import * as Background from "./background.ts"
 import * as Calls from "./calls.ts"
+import type { Exclusive } from "./exclusive.ts"
 import type { Ledger } from "./ledger.ts"
 import * as Round from "./round.ts"
 
@@ -20,7 +21,8 @@ export interface Options {
   /** Of the conversation. */
   readonly id: string
   readonly concurrency: number | undefined
-  readonly onToolFailure: "output" | "fail"
+  readonly onToolFailure: ResponseTool.OnFailure
+  readonly exclusive: Exclusive
 }
 
 const unknownOutcome = "Error: the outcome is unknown: the tool was started, and stopped before it gave an output. " +
@@ -31,21 +33,24 @@ const notRun = "Error: the user has discarded this call: the tool was not run"
 const resultOf = (
   call: Calls.Call,
   handled: Either.Either<Calls.CallOutput, ResponseTool.ToolFailed>,
-  onToolFailure: Options["onToolFailure"]
-): ToolResult =>
+  onFailure: ResponseTool.OnFailure
+): Effect.Effect<ToolResult> =>
   Either.match(handled, {
-    onLeft: (error) => ({
-      _tag: "Failed",
-      error,
-      output: onToolFailure === "fail" ? undefined : ResponseTool.output(call, ToolOutput.ofFailure(error))
-    }),
-    onRight: (output) => ({ _tag: "Output", output })
+    onLeft: (error) =>
+      Effect.match(ToolTold.make(error, onFailure), {
+        onFailure: () => ({ _tag: "Failed", error, output: undefined }),
+        onSuccess: (text) => ({ _tag: "Failed", error, output: ResponseTool.output(call, text) })
+      }),
+    onRight: (output) => Effect.succeed({ _tag: "Output", output })
   })
 
 const callIdOf = ({ call }: Pick<Round.Pending, "call">): string => call.call_id
 
+const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, call: Calls.Call): ResponseTool.Any | undefined =>
+  tools.find(({ name }) => name === call.name)
+
 export const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, { call, isBegun }: Round.Pending): boolean =>
-  !isBegun || tools.find(({ name }) => name === call.name)?.onUnknownOutcome === "rerun"
+  !isBegun || toolOf(tools, call)?.onUnknownOutcome === "rerun"
 
 export type Emit = (event: ConversationEvent) => void
 
@@ -73,12 +78,19 @@ export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call
       const elapsed = Time.stopwatch(yield* Effect.clock)
       const idempotencyKey = `${options.id}:${key}`
       const handled = yield* Effect.either(
-        interruptible(ResponseTool.answer(tools, call, "fail", { attempt, idempotencyKey }))
+        interruptible(ResponseTool.run(tools, call, { attempt, idempotencyKey }))
       )
       const duration = elapsed()
-      const result = resultOf(call, handled, options.onToolFailure)
+      const onFailure = toolOf(tools, call)?.onFailure ?? options.onToolFailure
+      const told = resultOf(call, handled, onFailure)
+      // Only a function of the program's own may take its time.
+      const result = yield* Either.isLeft(handled) && typeof onFailure === "function" ? interruptible(told) : told
       const { output } = result
-      yield* ledger.write(output === undefined ? { _tag: "Failed", callId: call.call_id } : { _tag: "Ended", output })
+      if (output !== undefined) yield* ledger.write({ _tag: "Ended", output })
+      // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
+      else if (result._tag === "Failed" && !result.error.isOutcomeUnknown) {
+        yield* ledger.write({ _tag: "Failed", callId: call.call_id })
+      }
       emit({ type: "conversation.tool.ended", ...named, duration, result })
       if (result._tag === "Failed" && output === undefined) yield* result.error
     })
@@ -125,7 +137,13 @@ const answerAll = <E, R>(
 
     return Effect.forEach(
       Round.open(state),
-      (pending) => Effect.exit(isToBeRun(tools, pending) ? answer(pending) : report(ledger, emit, pending)),
+      (pending) =>
+        Effect.exit(
+          isToBeRun(tools, pending)
+            // It has not been started while it waits for its turn.
+            ? options.exclusive.run(toolOf(tools, pending.call)?.exclusive === true, answer(pending))
+            : report(ledger, emit, pending)
+        ),
       { concurrency: options.concurrency ?? "unbounded" }
     ).pipe(
       Effect.flatMap((exits) =>

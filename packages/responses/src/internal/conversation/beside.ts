@@ -34,7 +34,7 @@ export const home = (
 export interface Options<R> {
   readonly id: string
   readonly tools: ReadonlyArray<ResponseTool.ResponseTool<unknown, R, boolean>>
-  readonly onToolFailure: "output" | "fail"
+  readonly onToolFailure: ResponseTool.OnFailure
   readonly home: Home
 }
 

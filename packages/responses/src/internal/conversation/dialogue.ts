@@ -5,7 +5,12 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { type BudgetSpent, PendingRound, type TooManyRounds } from "../../ConversationError.ts"
-import type { ConversationEvent, EndedRound, RoundEnded } from "../../ConversationEvent.ts"
+import {
+  type ConversationEvent,
+  type EndedRound,
+  isConversationEvent,
+  type RoundEnded
+} from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
 import type { Input, Options, RunOptions, RunRequirements } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
@@ -20,6 +25,7 @@ import * as AsyncCalls from "./asyncCalls.ts"
 import * as Background from "./background.ts"
 import * as Beside from "./beside.ts"
 import * as Calls from "./calls.ts"
+import * as Exclusive from "./exclusive.ts"
 import * as Given from "./input.ts"
 import * as Kept from "./kept.ts"
 import type { Ledger } from "./ledger.ts"
@@ -35,7 +41,9 @@ type OnResponse = (response: Responses.FinalResponse) => void
 
 type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E
 
-type Loop<E, R, E2 = never> = Stream.Stream<ResponseEvent.ResponseEvent | ConversationEvent, LoopError<E> | E2, R>
+type Event = ResponseEvent.ResponseEvent | ConversationEvent
+
+type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
 
 const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
@@ -66,6 +74,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     onOpen,
     onToolFailure = "output",
     otherTools,
+    retry = {},
     stopWhen = () => false,
     tokenBudget,
     tools: given,
@@ -79,6 +88,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
   const beside = Beside.make(ledger, { id, tools, onToolFailure, home })
+  const exclusive = Exclusive.make()
   /** Of the latest `run`. */
   let runOptions: Responses.RequestOptions | undefined
 
@@ -107,19 +117,22 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     requestOptions: Responses.RequestOptions | undefined,
     toEntry: (kept: Items, told: number | undefined) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E> => {
+  ): Stream.Stream<Event, ResponsesError | E> => {
     const untold = Background.untold(ledger.state().background)
     const before = [...history, ...untold, ...input]
     const told = untold.length === 0 ? undefined : untold.length
     return WholeAnswer.stream(toRequest(before), {
       onOpen,
-      requestOptions,
+      requestOptions: { ...requestOptions, retry: requestOptions?.retry ?? retry },
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
         const kept = Kept.make(response.output, { before, isAsync, isComplete, isStored: options.store !== false })
         return Effect.map(ledger.write(toEntry(kept, told)), () => onResponse(response))
       }
-    }).pipe(Stream.provideContext(context))
+    }).pipe(
+      (asked) => events === "all" ? asked : Stream.filter(asked, (event) => !isConversationEvent(event)),
+      Stream.provideContext(context)
+    )
   }
 
   const handBack = Effect.sync(() => turns.handOver(false))
@@ -169,7 +182,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
         }
         case "Answering":
           return Stream.concat(
-            own(Answers.run(tools, ledger, { id, concurrency, onToolFailure })),
+            own(Answers.run(tools, ledger, { id, concurrency, onToolFailure, exclusive })),
             ended(course, state.calls.map(({ call }) => call))
           )
       }

@@ -4,6 +4,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import type { Retrying } from "../../ConversationEvent.ts"
 import * as ResponseEvent from "../../ResponseEvent.ts"
 import type { ResponseRequest } from "../../ResponseRequest.ts"
 import * as Responses from "../../Responses.ts"
@@ -19,7 +20,12 @@ export interface Options<E> {
   readonly onHandOver: (isOver: boolean) => void
 }
 
-type Events = Chunk.Chunk<ResponseEvent.ResponseEvent>
+type Event = ResponseEvent.ResponseEvent | Retrying
+
+type Events = Chunk.Chunk<Event>
+
+const isEnd = (event: Event): event is ResponseEvent.EndEvent =>
+  event.type !== "conversation.retrying" && ResponseEvent.isEnd(event)
 
 const unwritable = ({ response, type }: ResponseEvent.EndEvent): MalformedEvent =>
   new MalformedEvent({
@@ -45,7 +51,7 @@ const passing = <E>(
   const pass: Pass<E> = Channel.readWith({
     onInput: (events: Events) => {
       const last = Chunk.isNonEmpty(events) ? Chunk.lastNonEmpty(events) : undefined
-      if (last === undefined || !ResponseEvent.isEnd(last)) return handOver(events, () => pass)
+      if (last === undefined || !isEnd(last)) return handOver(events, () => pass)
       return Channel.flatMap(Channel.fromEffect(Effect.either(onEnd(last))), (ended) =>
         Either.isRight(ended)
           ? handOver(events, () => pass)
@@ -61,7 +67,7 @@ const passing = <E>(
 export const stream = <E>(
   request: ResponseRequest,
   { onEnd, onHandOver, onOpen, requestOptions }: Options<E>
-): Stream.Stream<ResponseEvent.ResponseEvent, ResponsesError | E, Responses.Responses> =>
+): Stream.Stream<Event, ResponsesError | E, Responses.Responses> =>
   Stream.suspend(() => {
     let result: Responses.OpenResponse["result"] | undefined
     const end = (event: ResponseEvent.EndEvent): Effect.Effect<void, ResponsesError | E> => {

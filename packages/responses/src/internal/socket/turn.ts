@@ -6,6 +6,7 @@ import * as ResponseRequest from "../../ResponseRequest.ts"
 import type * as Responses from "../../Responses.ts"
 import { type ConnectionError, isUnsent, type ResponsesError } from "../../ResponsesError.ts"
 import type { Recovery } from "../../ResponsesTelemetry.ts"
+import * as Again from "../effect/again.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Finalizer from "../effect/finalizer.ts"
 import type { Restore } from "../effect/owner.ts"
@@ -35,6 +36,7 @@ const maxTakenBack = 33
 export const make = (options: Options): Responses.Service["open"] => {
   const { heads, pool, repeat } = options
   const isRepeated = Reasons.mayRepeat(repeat)
+  const isNotRepeated = Reasons.mayRepeat("none")
 
   return (request, requestOptions) =>
     Effect.uninterruptibleMask((restore) => {
@@ -45,7 +47,10 @@ export const make = (options: Options): Responses.Service["open"] => {
       return Effect.withFiberRuntime((fiber) => {
         const keyOf = () => Caller.of(request) ?? request.stream_id ?? fiber
         const ticket = pool.enter(fiber, keyOf, () => heads.homeOf(request))
-        return new Turn(options, request, checked.right, ticket, restore).serve(isRepeated)
+        return new Turn(options, request, checked.right, ticket, restore).serve(
+          // The first try of it was.
+          Again.isAgain(fiber) ? isNotRepeated : isRepeated
+        )
       })
     })
 }

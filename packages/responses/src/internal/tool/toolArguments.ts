@@ -7,11 +7,17 @@ import { admitsNull, definitionsOf, isList, type Json, resolve } from "./jsonSch
 /** Decoding is recursive, and ends in a stack overflow at some thousand levels. */
 const maxNesting = 200
 
+/** In characters. */
+const maxSearched = 65_536
+
 /** Models and servers say that there are no arguments with an empty text or with `null`. */
 const read = (text: unknown): unknown => {
   if (!Predicate.isString(text)) return text ?? {}
   return text.trim() === "" ? {} : JSON.parse(text) ?? {}
 }
+
+/** Whether all problems can be looked for: a long text may have as many as it has characters. */
+export const areShort = (text: unknown): boolean => Predicate.isString(text) && text.length <= maxSearched
 
 export const parse = (text: unknown): Either.Either<unknown, string> =>
   Either.try({

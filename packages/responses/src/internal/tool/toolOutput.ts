@@ -14,14 +14,14 @@ export interface Problem {
 /** The API's limit for the text of an output, in characters. */
 const maxText = 10_485_760
 
+/** The API's limit for all of a request, in characters of the parts' JSON. */
+const maxParts = 52_428_800
+
 /** Half of a pair has no encoding: a JSON parser refuses the whole request. */
 const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, "\uFFFD")
 
-/** Shortens and repairs an error text that this library wrote, so that the API takes it. */
+/** Shortens and repairs what is said of a failure, so that the API takes it. */
 export const fit = (text: string): string => wellFormed(text).slice(0, maxText)
-
-/** What the model is told of a failure. */
-export const ofFailure = ({ description }: Problem): string => fit(`Error: ${description}`)
 
 const fromText = (text: string): Either.Either<string, Problem> =>
   text.length > maxText
@@ -69,6 +69,10 @@ const isParts = (value: unknown): value is ReadonlyArray<unknown> =>
 
 /** Of the parts as JSON has them, which is what is kept and sent. */
 const fromParts = (json: string): Either.Either<Output, Problem> => {
+  if (json.length > maxParts) {
+    const description = `the parts of its result have ${json.length} characters, and the API takes at most ${maxParts}`
+    return Either.left({ description })
+  }
   const parts: ReadonlyArray<unknown> = JSON.parse(json)
   const problem = parts.map(problemOf).find((found) => found !== undefined)
   return problem === undefined

@@ -49,6 +49,8 @@ interface Row {
   readonly repeat: Rule<boolean>
   /** It happened while a connection was opened: may opening be tried again, with the same key? */
   readonly redial: Rule<boolean>
+  /** Can the very same request succeed when it is asked again? Not asked of a `ResponseFailed`, which knows by itself. */
+  readonly later: Rule<boolean>
   /** Is it the caller's: a mistake, a limit or a decision that is the same on every transport and connection? */
   readonly callers: boolean | ((failure: Details) => boolean)
 }
@@ -68,6 +70,10 @@ const ifRepeatAllows = ({ delivery, repeat }: Facts): boolean => delivery === "u
 /** A refusal that the server takes back by itself: overload, rate limit, a fault of the server's. */
 const ifPassing = ({ failure: { code, description, status } }: Facts): boolean =>
   ErrorTable.judge({ names: [code], status, text: description }).verdict === "passing"
+
+const unlessDenied = ({ failure }: Facts): boolean => !ifDenied(failure)
+
+const ifPassingAndAllowed = (facts: Facts): boolean => ifPassing(facts) && unlessDenied(facts)
 
 /** Output proves that the server answers. */
 const unlessOutput = (sign: Sign) => ({ delivery }: Facts): Sign => delivery === "partial" ? "answered" : sign
@@ -90,34 +96,98 @@ interface NotOfConnection extends Row {
   readonly outage: Exclude<Sign, "down">
   readonly repeat: false
   readonly redial: false
+  readonly later: false
 }
 
 type OtherTag = "InvalidRequest" | "PreviousResponseNotFound" | "ResponseFailed" | "MalformedEvent"
 
-const notOfConnection = { http: false, repeat: false, redial: false } as const
+const notOfConnection = { http: false, repeat: false, redial: false, later: false } as const
 
 const silent = unlessOutput("unanswered")
 const unrelated = unlessOutput("none")
 
 const table = {
-  Credentials: { http: false, outage: unrelated, repeat: false, redial: false, callers: true },
-  Unreachable: { http: ifUnsent, outage: byDelivery, repeat: false, redial: true, callers: ifDenied },
+  Credentials: { http: false, outage: unrelated, repeat: false, redial: false, later: false, callers: true },
+  Unreachable: {
+    http: ifUnsent,
+    outage: byDelivery,
+    repeat: false,
+    redial: true,
+    later: unlessDenied,
+    callers: ifDenied
+  },
   // Not dialled again: the time-out has already cost enough.
-  OpenTimeout: { http: ifUnsent, outage: byDelivery, repeat: false, redial: false, callers: ifDenied },
-  Refused: { http: ifUnsent, outage: byDelivery, repeat: false, redial: ifPassing, callers: ifDenied },
-  Lost: { http: ifUnsent, outage: byDelivery, repeat: ifRepeatAllows, redial: false, callers: ifDenied },
+  OpenTimeout: {
+    http: ifUnsent,
+    outage: byDelivery,
+    repeat: false,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
+  Refused: {
+    http: ifUnsent,
+    outage: byDelivery,
+    repeat: false,
+    redial: ifPassing,
+    later: ifPassingAndAllowed,
+    callers: ifDenied
+  },
+  Lost: {
+    http: ifUnsent,
+    outage: byDelivery,
+    repeat: ifRepeatAllows,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
   // The server itself ends the connection, so it answers.
-  Expired: { http: ifUnsent, outage: "answered", repeat: ifRepeatAllows, redial: false, callers: ifDenied },
-  Closed: { http: false, outage: unrelated, repeat: false, redial: false, callers: true },
-  TooLarge: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
-  QueueTimeout: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
-  QueueFull: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
-  NoRoom: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, callers: ifDenied },
-  FirstEventTimeout: { http: ifUnsent, outage: silent, repeat: ifRepeatAllows, redial: false, callers: ifDenied },
-  Stalled: { http: ifUnsent, outage: silent, repeat: ifRepeatAllows, redial: false, callers: ifDenied },
+  Expired: {
+    http: ifUnsent,
+    outage: "answered",
+    repeat: ifRepeatAllows,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
+  Closed: { http: false, outage: unrelated, repeat: false, redial: false, later: false, callers: true },
+  TooLarge: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, later: false, callers: ifDenied },
+  QueueTimeout: {
+    http: ifUnsent,
+    outage: unrelated,
+    repeat: false,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
+  QueueFull: {
+    http: ifUnsent,
+    outage: unrelated,
+    repeat: false,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
+  NoRoom: { http: ifUnsent, outage: unrelated, repeat: false, redial: false, later: false, callers: ifDenied },
+  FirstEventTimeout: {
+    http: ifUnsent,
+    outage: silent,
+    repeat: ifRepeatAllows,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
+  Stalled: {
+    http: ifUnsent,
+    outage: silent,
+    repeat: ifRepeatAllows,
+    redial: false,
+    later: unlessDenied,
+    callers: ifDenied
+  },
   // The limit holds on every transport. That the server did not begin within it counts all the same.
-  TurnTimeout: { http: false, outage: silent, repeat: false, redial: false, callers: true },
-  Overrun: { http: false, outage: "answered", repeat: false, redial: false, callers: true },
+  TurnTimeout: { http: false, outage: silent, repeat: false, redial: false, later: false, callers: true },
+  Overrun: { http: false, outage: "answered", repeat: false, redial: false, later: false, callers: true },
   InvalidRequest: { ...notOfConnection, outage: "none", callers: true },
   PreviousResponseNotFound: { ...notOfConnection, outage: "answered", callers: true },
   ResponseFailed: { ...notOfConnection, outage: "answered", callers: unlessRetryable },
@@ -163,12 +233,15 @@ export const signOf = (failure: Failure): Sign => decide(rowOf(failure).outage, 
 
 export const isDown = <E extends Failure>(failure: E): failure is Extract<E, OfReason> => signOf(failure) === "down"
 
-/** `repeat`: up to which delivery a request may be sent twice. */
+/** `repeat`: up to which delivery a request may be sent twice. `none`: never. */
 export const mayRepeat =
-  (repeat: "unsent" | "unacknowledged") => <E extends Failure>(failure: E): failure is Extract<E, OfReason> =>
-    decide(rowOf(failure).repeat, failure, repeat)
+  (repeat: "none" | "unsent" | "unacknowledged") => <E extends Failure>(failure: E): failure is Extract<E, OfReason> =>
+    repeat !== "none" && decide(rowOf(failure).repeat, failure, repeat)
 
 export const mayRedial = (failure: Failure): boolean => decide(rowOf(failure).redial, failure)
+
+/** The very same request can succeed later. */
+export const isPassing = (failure: OfReason): boolean => decide(rowOf(failure).later, failure)
 
 /** The key may have been replaced since it was asked for. */
 export const mayRedialWithNewKey = (failure: OfReason): boolean => isUnauthorized(failure)
