@@ -181,12 +181,12 @@ describe("a call of an async tool", () => {
 
   mocked(
     "of which the output comes while a response is under way is told with the one after",
-    [turn([call("build")]), turn([ResponsesTest.wait("20 minutes"), text("late")]), text("x")],
+    [turn([call("build")]), turn([ResponsesTest.wait("90 seconds"), text("late")]), text("x")],
     Effect.gen(function*() {
-      const conversation = yield* Conversation.make({ ...settings, tools: [build().tool] })
+      const conversation = yield* Conversation.make({ ...settings, tools: [slow("build", { minutes: 1 }).tool] })
       yield* run(conversation.run("go"))
       const fiber = yield* Effect.fork(run(conversation.run("more")))
-      yield* pass(20)
+      yield* pass(2)
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(yield* statuses(conversation), ["build ended"])
       yield* run(conversation.resume)
