@@ -44,8 +44,8 @@ export type ToolResult =
   | { readonly _tag: "Unknown"; readonly output: ResponseTool.CallOutput }
 
 /**
- * A call has ended, and this has been written down. A tool that dies or is interrupted has no such event, as nobody knows
- * what it has done.
+ * A call has ended, and this has been written down. A tool that is interrupted with the run has no such event, as nobody
+ * knows what it has done.
  *
  * @since 0.1.0
  * @category models
