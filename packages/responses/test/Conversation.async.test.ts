@@ -272,6 +272,12 @@ describe("a call of an async tool", () => {
   )
 })
 
+it("an async tool cannot be exclusive", () => {
+  const options = { name: "build", async: true, exclusive: true, handler: () => Effect.void } as const
+  assert.throws(() => ResponseTool.custom(options), /choose one/)
+  assert.throws(() => ResponseTool.make({ ...options, parameters }), /choose one/)
+})
+
 describe("the scope of the conversation", () => {
   const many = Array.from({ length: 20 }, (_, index) => call("build", `c${index}`))
 
@@ -562,8 +568,8 @@ describe("the events of an async tool", () => {
               event.type === "conversation.round.ended"
                 ? `round ${event.calls.map(({ callId }) => callId).join()}`
                 : "callId" in event
-              ? `${event.callId} ${event.type.slice(18)}`
-              : event.type
+                ? `${event.callId} ${event.type.slice(18)}`
+                : event.type
             )
         )
       const conversation = yield* Conversation.make({ ...settings, tools: [build().tool, look(6)] })

@@ -82,8 +82,11 @@ export const step = (
 ): Background | undefined => {
   switch (entry._tag) {
     case "Started":
-      return replace(background, entry.callId, (call) =>
-        entry.attempt === call.attempt + 1 ? [{ ...call, isBegun: true, attempt: entry.attempt }] : [])
+      return replace(
+        background,
+        entry.callId,
+        (call) => entry.attempt === call.attempt + 1 ? [{ ...call, isBegun: true, attempt: entry.attempt }] : []
+      )
     case "Failed":
       return replace(background, entry.callId, (call) => call.isBegun ? [{ ...call, isBegun: false }] : [])
     case "Ended": {

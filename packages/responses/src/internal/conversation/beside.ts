@@ -88,7 +88,12 @@ export const make = <E, R>(ledger: Ledger<E>, options: Options<R>): Beside<E, R>
     const error = Cause.squash(cause)
     if (error instanceof ResponseTool.ToolFailed) return Effect.sync(() => failures.set(call, error))
     return Cause.isInterruptedOnly(cause) ? Effect.void : Effect.logWarning("An async tool has stopped", cause).pipe(
-      Effect.annotateLogs({ package: "effect-responses", module: "Conversation", tool: call.name, callId: call.call_id })
+      Effect.annotateLogs({
+        package: "effect-responses",
+        module: "Conversation",
+        tool: call.name,
+        callId: call.call_id
+      })
     )
   }
 

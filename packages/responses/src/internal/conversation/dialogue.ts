@@ -175,7 +175,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
               asked,
               (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
             ),
-            Stream.suspend(() => 
+            Stream.suspend(() =>
               ledger.state()._tag === "Answering" ? rounds(course) : Stream.concat(attended, ended(course, []))
             )
           )
@@ -283,7 +283,12 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
-        const toEntry = (output: Items, told: number | undefined): Entry => ({ _tag: "Sent", input: items, output, told })
+        const toEntry = (output: Items, told: number | undefined): Entry => ({
+          _tag: "Sent",
+          input: items,
+          output,
+          told
+        })
         const asked = ask(Round.items(ledger.state()), items, requestOptions, toEntry, () => {})
         return Stream.unwrap(Effect.as(check(items), asked))
       })),

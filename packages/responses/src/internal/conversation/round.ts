@@ -101,7 +101,8 @@ export const open = (state: Turn): ReadonlyArray<Pending> =>
 
 /** Whether a new question would leave something behind. One that was never answered does not: the new one takes its place. */
 export const isUnfinished = (state: State): boolean =>
-  state._tag === "Answering" || (state._tag === "Asking" && state.input.length === 0 && turnOf(state.history)._tag !== "Idle")
+  state._tag === "Answering" ||
+  (state._tag === "Asking" && state.input.length === 0 && turnOf(state.history)._tag !== "Idle")
 
 /** Names a call in the whole conversation. Some servers number the calls of each response anew. */
 export const keyOf = (state: Turn, call: Calls.Call): string =>
