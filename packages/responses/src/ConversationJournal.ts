@@ -45,6 +45,9 @@ const Stored = Schema.Struct({
 /** Journals of before have none. */
 const response = Schema.optional(Stored)
 
+/** Left out in older journals, and where it is none. */
+const told = Schema.optional(Schema.Number)
+
 /**
  * What is written down, in the order in which it happens.
  *
@@ -63,6 +66,8 @@ const response = Schema.optional(Stored)
  *
  * `response` is there where the server has stored the response, so that another process can go on from it.
  *
+ * `told`: how many outputs of async tools the request has told, from the first that the model did not know.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -70,8 +75,8 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Loaded", { history: Items }),
   Schema.TaggedStruct("Asked", { input: Items }),
   Schema.TaggedStruct("Withdrawn", {}),
-  Schema.TaggedStruct("Answered", { output: Items, response }),
-  Schema.TaggedStruct("Sent", { input: Items, output: Items, response }),
+  Schema.TaggedStruct("Answered", { output: Items, response, told }),
+  Schema.TaggedStruct("Sent", { input: Items, output: Items, response, told }),
   Schema.TaggedStruct("Compacted", { history: Items, response }),
   Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
   Schema.TaggedStruct("Failed", { callId: Schema.String }),

@@ -13,7 +13,7 @@ import {
   type RoundEnded
 } from "../../ConversationEvent.ts"
 import type { Entry } from "../../ConversationJournal.ts"
-import type { Input, Options, RunOptions } from "../../ConversationOptions.ts"
+import type { Input, Options, RunOptions, RunRequirements } from "../../ConversationOptions.ts"
 import type * as ResponseEvent from "../../ResponseEvent.ts"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import type { ResponseRequest } from "../../ResponseRequest.ts"
@@ -23,6 +23,9 @@ import * as ResponseTool from "../../ResponseTool.ts"
 import * as Caller from "../effect/caller.ts"
 import * as Answers from "./answers.ts"
 import * as Approvals from "./approvals.ts"
+import * as AsyncCalls from "./asyncCalls.ts"
+import * as Background from "./background.ts"
+import * as Beside from "./beside.ts"
 import * as Calls from "./calls.ts"
 import * as Exclusive from "./exclusive.ts"
 import * as Growth from "./growth.ts"
@@ -40,11 +43,29 @@ type Items = ReadonlyArray<ResponseItem>
 /** Told of each response when it has been written down. */
 type OnResponse = (response: Responses.FinalResponse) => void
 
+/** What a request is made of. */
+interface Asked {
+  readonly history: Items
+  readonly untold: ReadonlyArray<Calls.CallOutput>
+  readonly input: Items
+}
+
+interface Said extends StoredResponse.Written {
+  /** How many outputs of async tools the request has told. */
+  readonly told: number | undefined
+}
+
 type LoopError<E> = ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E
 
 type Event = ResponseEvent.ResponseEvent | ConversationEvent
 
 type Loop<E, R, E2 = never> = Stream.Stream<Event, LoopError<E> | E2, R>
+
+/** What an async tool needs has to live as long as the conversation, and not as the run that starts it. */
+const inContext = <R>(tool: ResponseTool.Any, context: Context.Context<R>): ResponseTool.Any =>
+  tool.async === true
+    ? { ...tool, handle: (call, attempt) => Effect.provide(tool.handle(call, attempt), context) }
+    : tool
 
 const invalid = (description: string): InvalidRequest => new InvalidRequest({ field: "input", description })
 
@@ -52,7 +73,8 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   options: Options<Tools>,
   id: string,
   ledger: Ledger<E>,
-  context: Context.Context<Responses.Responses>
+  context: Context.Context<Responses.Responses>,
+  home: Beside.Home
 ) => {
   const {
     concurrency,
@@ -70,11 +92,14 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     trim,
     ...settings
   } = options
-  type R = ResponseTool.Requirements<Tools[number]>
-  const tools: ReadonlyArray<Tools[number]> = given ?? []
+  type R = RunRequirements<Tools[number]>
+  const tools = (given ?? []).map((tool) => inContext(tool, context)) as ReadonlyArray<
+    ResponseTool.ResponseTool<unknown, R, boolean>
+  >
   const definitions = ResponseTool.definitions(tools, otherTools ?? [])
   const limits: Limits.Options = { maxRounds, tokenBudget }
   const turns = Turns.make()
+  const beside = Beside.make(ledger, { id, tools, onToolFailure, home })
   const exclusive = Exclusive.make()
   const approvals = Approvals.make(ledger)
   /** Of the latest `run`. */
@@ -105,30 +130,38 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     Effect.zipRight(
       definitions,
       Effect.suspend(() => {
-        const problem = Given.problemOf([...Round.items(ledger.state()), ...input], input)
+        const problem = Given.problemOf([...Round.items(ledger.state()), ...input], input, beside.isTaken)
         return problem === undefined ? Effect.void : Effect.fail(invalid(problem))
       })
     )
 
+  /** Outputs of async tools that the next request tells. */
+  const untold = () => Background.untold(ledger.state().background)
+
+  const isAsync = (call: Calls.Call): boolean => AsyncCalls.isAsync(call, tools, otherTools)
+
   /** One response; what the history is to keep of it is written down before the last event passes. */
   const ask = (
-    before: Items,
+    { history, input, untold }: Asked,
     requestOptions: Responses.RequestOptions | undefined,
-    toEntry: (said: StoredResponse.Written) => Entry,
+    toEntry: (said: Said) => Entry,
     onResponse: OnResponse
-  ): Stream.Stream<Event, ResponsesError | E> =>
-    WholeAnswer.stream(toRequest(before), {
+  ): Stream.Stream<Event, ResponsesError | E> => {
+    const before = [...history, ...untold, ...input]
+    return WholeAnswer.stream(toRequest(before), {
       onOpen,
       requestOptions: { ...requestOptions, retry: requestOptions?.retry ?? retry },
       onHandOver: turns.handOver,
       onEnd: (response, isComplete) => {
-        const kept = Kept.make(response.output, { before, isComplete, isStored: options.store !== false })
-        return Effect.map(ledger.write(toEntry(stored.written(response, kept))), () => onResponse(response))
+        const kept = Kept.make(response.output, { before, isAsync, isComplete, isStored: options.store !== false })
+        const said: Said = { ...stored.written(response, kept), told: untold.length === 0 ? undefined : untold.length }
+        return Effect.map(ledger.write(toEntry(said)), () => onResponse(response))
       }
     }).pipe(
       (asked) => events === "all" ? asked : Stream.filter(asked, (event) => !isConversationEvent(event)),
       Stream.provideContext(context)
     )
+  }
 
   /** Events of the library's own. What happens meanwhile happens as well for a reader who does not want them. */
   const own = <E2, R2>(
@@ -139,26 +172,38 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       return events === "all" ? stream : Stream.drain(stream)
     }).pipe(Stream.ensuring(handBack))
 
+  const attended: Stream.Stream<ConversationEvent, E, R> = Stream.suspend(() =>
+    beside.isQuiet() ? Stream.empty : own(Stream.unwrap(Effect.map(beside.attend, Stream.fromIterable)))
+  )
+
   /** Does what the state asks for, until it asks for nothing. */
-  const rounds = (course: Limits.Course): Loop<E, R> =>
+  const rounds = (course: Limits.Course): Loop<E, R> => Stream.concat(attended, asked(course))
+
+  const asked = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend((): Loop<E, R> => {
       const state = ledger.state()
       switch (state._tag) {
         case "Idle":
           return Stream.empty
         case "Asking": {
-          const limit = course.limit()
-          if (limit !== undefined) return Stream.fail(limit)
-          const asked = Stream.suspend(() => {
-            const before = [...ledger.state().history, ...state.input]
-            return ask(before, runOptions, (said) => ({ _tag: "Answered", ...said }), course.answered)
-          })
+          const problem = beside.takeFailure() ?? course.limit()
+          if (problem !== undefined) return Stream.fail(problem)
+          const asked = Stream.suspend(() =>
+            ask(
+              { history: ledger.state().history, untold: untold(), input: state.input },
+              runOptions,
+              (said) => ({ _tag: "Answered", ...said }),
+              course.answered
+            )
+          )
           // Asking for the same again would be refused again.
           const withdrawn = Stream.tapError(
             asked,
             (error) => Predicate.isTagged(error, "InvalidRequest") ? ledger.write({ _tag: "Withdrawn" }) : Effect.void
           )
-          const next = Stream.suspend(() => ledger.state()._tag === "Answering" ? rounds(course) : ended(course, []))
+          const next = Stream.suspend(() =>
+            ledger.state()._tag === "Answering" ? rounds(course) : Stream.concat(attended, ended(course, []))
+          )
           return Stream.concat(Stream.execute(trimmed), Stream.concat(withdrawn, next))
         }
         case "Answering":
@@ -201,13 +246,29 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   const begin = (input: Items, course: Limits.Course): Loop<E, R> =>
     Stream.unwrap(
-      Effect.as(Effect.zipRight(check(input), ledger.write({ _tag: "Asked", input })), rounds(course))
+      check(input).pipe(
+        Effect.zipRight(Answers.take(ledger, input)),
+        Effect.flatMap((rest) => ledger.write({ _tag: "Asked", input: rest })),
+        Effect.as(rounds(course))
+      )
     )
 
   const goOn = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend(() =>
       Given.isRecords(ledger.state().history) ? rounds(course) : Stream.fail(invalid(Given.notRecords))
     )
+
+  /** As `goOn`. Where nothing else is left to do the model is asked with the outputs that it does not know. */
+  const resume = (course: Limits.Course): Loop<E, R> =>
+    Stream.suspend((): Loop<E, R> => {
+      const failure = beside.takeFailure()
+      if (failure !== undefined) return Stream.fail(failure)
+      const told = Stream.suspend(() => {
+        const { _tag, background } = ledger.state()
+        return _tag === "Idle" && Background.untold(background).length > 0 ? begin([], course) : goOn(course)
+      })
+      return Stream.concat(attended, told)
+    })
 
   const exclusively = <A, E2, R2>(stream: Stream.Stream<A, E2, R2>) =>
     Stream.unwrapScoped(Effect.as(Effect.zipRight(turns.take, ledger.flush), stream))
@@ -232,9 +293,11 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const items = Given.toItems(input)
       const isPending = Round.isUnfinished(state)
       const isAnswered = isPending && Answers.isAnswered(state, items)
+      const failure = beside.takeFailure()
+      if (failure !== undefined) return Stream.fail(failure)
       if (isPending && !isAnswered && pending === undefined) return Stream.fail(Growth.pendingRound(state))
       // What is pending stays as it is if the input is wrong.
-      const problem = isAnswered ? undefined : Given.problemOf(items, items)
+      const problem = isAnswered ? undefined : Given.problemOf(items, items, beside.isTaken)
       if (problem !== undefined) return Stream.fail(invalid(problem))
       runOptions = requestOptions
       const course = Limits.begin(limits, onResponse, onHeld)
@@ -254,17 +317,22 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   return {
     run,
     approvals,
+    background: beside,
     // Made when it is asked for, as most conversations of a program do nothing at a time.
     get resume() {
-      return exclusively(Stream.suspend(() => goOn(Limits.begin(limits, () => {}, () => {}))))
+      return exclusively(Stream.suspend(() => resume(Limits.begin(limits, () => {}, () => {}))))
     },
     send: (input: Input, requestOptions: Responses.RequestOptions | undefined) =>
       exclusively(Stream.suspend(() => {
         const items = Given.toItems(input)
         const asked = Stream.suspend(() => {
           approvals.sending(items)
-          const before = [...Round.items(ledger.state()), ...items]
-          return ask(before, requestOptions, (said) => ({ _tag: "Sent", input: items, ...said }), () => {})
+          return ask(
+            { history: Round.items(ledger.state()), untold: untold(), input: items },
+            requestOptions,
+            (said) => ({ _tag: "Sent", input: items, ...said }),
+            () => {}
+          )
         })
         const sent = Stream.ensuring(asked, Effect.sync(() => approvals.sending([])))
         return Stream.unwrap(Effect.as(Effect.zipRight(check(items), trimmed), sent))
@@ -272,7 +340,9 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
     get compact() {
       const compacted = Growth.compact(
         ledger,
-        (before, toEntry, onResponse) => Stream.runDrain(ask(before, undefined, toEntry, onResponse))
+        // What the model does not know yet is not to be lost in a compaction.
+        (before, toEntry, onResponse) =>
+          Stream.runDrain(ask({ history: before, untold: [], input: [] }, undefined, toEntry, onResponse))
       )
       const ready = Effect.zipRight(turns.take, Effect.zipRight(ledger.flush, definitions))
       return Effect.scoped(Effect.zipRight(ready, compacted))
