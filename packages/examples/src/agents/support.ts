@@ -70,7 +70,7 @@ const textOf = (event: Conversation.EventOf<"all">): string => {
   )
 }
 
-export const agent = Effect.fn(function*(args: ReadonlyArray<string>) {
+export const agent = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
   const { display } = yield* Terminal.Terminal
   const settings = { model: "gpt-5.5", instructions: "Look things up.", store: false, retry: { times: 5 } }
   const conversation = yield* Conversation.open({ ...settings, id: "ada", tools })
