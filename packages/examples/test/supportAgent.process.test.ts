@@ -97,7 +97,7 @@ describe("the support agent in a process", () => {
       assert.lengthOf(requests, 5)
       const input = requests.at(-1)?.body.input
       const outputs = (typeof input === "object" ? input : []).flatMap((item) =>
-        item.type === "function_call_output" ? [String(item.output)] : []
+        item.type === "function_call_output" ? [item.output] : []
       )
       // Each call has one output, that of the tool.
       assert.deepStrictEqual(outputs.slice(0, -1), [
@@ -106,7 +106,7 @@ describe("the support agent in a process", () => {
         "14",
         "What is lost on the way is refunded."
       ])
-      assert.match(outputs.at(-1) ?? "", /^Order 17 is refunded, as ada:/)
+      assert.match(JSON.stringify(outputs.at(-1)), /^"Order 17 is refunded, as ada:/)
 
       assert.deepStrictEqual(yield* run(start([])), { code: 0, said: "\n", complaint: "" })
       assert.lengthOf(yield* server.requests, 5)

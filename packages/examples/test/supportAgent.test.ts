@@ -77,7 +77,7 @@ describe("the support agent", () => {
       assert.isTrue(yield* isRunning(fiber))
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(fiber)
-      assert.match(String(yield* told), /^Error: the tool had no result within 1m/)
+      assert.match(JSON.stringify(yield* told), /^\["Error: the tool had no result within 1m/)
     }).pipe(Effect.provide(world(calling(["track_parcel", order]), { parcel: () => Effect.never }))))
 
   it.effect("asks a busy warehouse twice more, a second apart", () => {
