@@ -23,7 +23,7 @@ const wings = {
   /** What is asked again, and when. */
   retry: ["effect", "wire"],
   /** What a `Conversation` keeps, and whose turn it is. */
-  conversation: ["effect", "wire", "tool"],
+  conversation: ["effect", "wire", "tool", "compare"],
   /** One request and its answer, over any transport. */
   exchange: ["effect", "wire", "options"],
   /** A response over HTTP. */

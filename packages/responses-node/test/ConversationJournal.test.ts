@@ -42,6 +42,20 @@ for (
     )
 
     test(
+      "gives back what was approved",
+      Effect.gen(function*() {
+        const entries: ReadonlyArray<ConversationJournal.Entry> = [
+          { _tag: "Held", callId: "1" },
+          { _tag: "Approved", callId: "1" },
+          { _tag: "Decided", response: ResponseItem.mcpApprovalResponse("r", false, "too much") }
+        ]
+        const owned = yield* load()
+        yield* Effect.forEach(entries, (entry, seq) => owned.append(seq, entry))
+        assert.deepStrictEqual((yield* load()).entries, entries)
+      })
+    )
+
+    test(
       "writes a number once",
       Effect.gen(function*() {
         const owned = yield* load()

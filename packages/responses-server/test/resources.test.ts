@@ -191,6 +191,51 @@ describe("compaction", () => {
       }
     }))
 
+  it.scoped("on demand: a compaction and nothing else, which is no turn of the script, and the chain goes on", () =>
+    Effect.gen(function*() {
+      const script = ["One", "Two", "Three"].map((said) => ResponseScript.text(said))
+      const server = yield* ResponsesServer.make({ script })
+      const client = yield* connect(server.url)
+      const first = response(yield* client.turn({ input: "1", store: false }))
+      const trigger = { type: "compaction_trigger" }
+      const frames = yield* client.turn({ input: [trigger], previous_response_id: first.id, store: false })
+      assert.deepStrictEqual(frames.map(({ type }) => type), [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.compaction.compacting",
+        "response.output_item.done",
+        "response.completed"
+      ])
+      const compacted = response(frames)
+      assert.deepStrictEqual(compacted.output.map(({ type }) => type), ["compaction"])
+      assert.isUndefined(problemOfResponse(compacted))
+      const next = yield* client.turn({
+        input: [{ role: "user", content: "2" }],
+        previous_response_id: compacted.id,
+        store: false
+      })
+      assert.strictEqual(text(next), "Two")
+      assert.strictEqual(response(next).metadata["context_items"], "2")
+      const whole = response(
+        yield* stream(server.url, { input: [...compacted.output, { role: "user", content: "2" }] })
+      )
+      assert.strictEqual(whole.metadata["context_hash"], response(next).metadata["context_hash"])
+    }))
+
+  it.scoped("on demand: by the last item of an input only", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make({ script: echo })
+      const early = [{ type: "compaction_trigger" }, { role: "user", content: "1" }]
+      const { status, value } = yield* call<{ readonly error: { readonly param: string } }>(
+        `${server.url}/responses`,
+        "POST",
+        { model: "test", input: early, stream: true }
+      )
+      assert.strictEqual(status, 400)
+      assert.strictEqual(value.error.param, "input[0]")
+    }))
+
   it.scoped("by the server: the chain goes on from the item that stands for what was before", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make({ script: echo })

@@ -126,6 +126,12 @@ const rows: ReadonlyArray<Row> = [
   ],
   [{ input: [call, user] }, null, "input", /^No tool output found for function call c1\.$/],
   [
+    { input: [{ ...call, async: false }, user], tools: [{ ...named("f"), async: true }] },
+    null,
+    "input",
+    /^No tool output found for function call c1\.$/
+  ],
+  [
     { previous_response_id: "resp_0" },
     "previous_response_not_found",
     "previous_response_id",
@@ -273,6 +279,8 @@ describe("taken on both transports", () => {
     ["a name of 64 characters", { tools: [named("x".repeat(64)), { type: "custom", name: "A-1_b" }] }],
     ["what ResponseTool makes", { tools: [made(false)] }],
     ["what ResponseTool makes, strict", { tools: [made(true)] }],
+    ["a call of an async tool without its output", { input: [call, user], tools: [{ ...named("f"), async: true }] }],
+    ["a call that is async itself without its output", { input: [{ ...call, async: true }, user] }],
     ["a format", {
       text: { format: { type: "json_schema", name: "a", strict: true, schema: closed({ a: { type: "string" } }) } }
     }],

@@ -18,11 +18,23 @@ import {
 } from "./ConversationError.ts"
 import type { ConversationEvent } from "./ConversationEvent.ts"
 import { ConversationJournal } from "./ConversationJournal.ts"
-import type { Answer, EventOf, Events, Input, Options, RunOptions } from "./ConversationOptions.ts"
+import type {
+  Answer,
+  BackgroundCall,
+  BackgroundRequirements,
+  EventOf,
+  Events,
+  Input,
+  Options,
+  RunOptions,
+  RunRequirements
+} from "./ConversationOptions.ts"
 import * as Answers from "./internal/conversation/answer.ts"
+import * as Beside from "./internal/conversation/beside.ts"
 import * as Dialogue from "./internal/conversation/dialogue.ts"
 import * as Given from "./internal/conversation/input.ts"
 import * as Ledger from "./internal/conversation/ledger.ts"
+import * as Round from "./internal/conversation/round.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type * as Responses from "./Responses.ts"
@@ -35,6 +47,16 @@ export type {
    * @category re-exports
    */
   Answer,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  BackgroundCall,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  BackgroundRequirements,
   /**
    * @since 0.1.0
    * @category re-exports
@@ -59,7 +81,12 @@ export type {
    * @since 0.1.0
    * @category re-exports
    */
-  RunOptions
+  RunOptions,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  RunRequirements
 } from "./ConversationOptions.ts"
 
 /**
@@ -70,6 +97,15 @@ export type {
  * The history keeps what the next request can send. A call that was broken off is neither run nor kept: in a response that
  * did not end `completed`, that is any call whose own status is not `completed`. A call that comes twice is run once. A
  * response nested too deep to be sent back fails with `MalformedEvent` and leaves the history as it was.
+ *
+ * A tool with `async: true` runs beside the conversation, in the `Scope` that the conversation is made in, with the services
+ * that it is made with. Whoever interrupts a `run` does not stop it; whoever closes the scope does, and its outcome is unknown
+ * then. Its output is written down at once, and joins the next request of `run`, `resume` or `send`, in front of the new
+ * input, once. Until then the call stands in the history without an output, and nothing waits for it: a `run` does not fail
+ * with `PendingRound`, and its `pending` does not mean such calls. `concurrency` does not count them. Where failures are not
+ * told to the model (`onToolFailure: "fail"`), the next request is not made: its `run` or `resume` fails with `ToolFailed`,
+ * and the one after that runs the tool again. The events of such a tool come in the stream of the `run` or `resume` that is
+ * going on, between two responses, or in that of the next one.
  *
  * `R` is what the tools need, `E` how the journal fails, and `Event` what `run` and `resume` tell.
  *
@@ -99,6 +135,9 @@ export interface Conversation<
    * input answers the open calls itself.
    *
    * When a tool fails and `onToolFailure` is `fail`, the other calls of the response end first.
+   *
+   * Async tools are started, and not waited for: `run` and `ask` end when the model calls no other tools. A response that
+   * calls async tools only is the last one, and may have no text.
    *
    * Beside the events of the API come those of `ConversationEvent`, in the order in which things happen: when a tool starts
    * and ends, and when a round ends. `events: "api"` leaves them out.
@@ -142,7 +181,8 @@ export interface Conversation<
   /**
    * Goes on where a `run` has stopped, with its options: runs the calls that have no output, and asks what was not
    * answered. A tool whose output was written is not run again, and a response whose end was written is not asked for
-   * again. Also goes on with a `history` that ends in open calls or in their outputs. Empty if there is nothing to do.
+   * again. Also goes on with a `history` that ends in open calls or in their outputs. Where nothing else is left to do, the
+   * model is asked with the outputs of async tools that it has not been told. Empty if there is nothing to do.
    * Runs the calls that were approved, and ends with `conversation.approvals.pending` again if others are not decided.
    */
   readonly resume: Stream.Stream<
@@ -187,7 +227,64 @@ export interface Conversation<
   readonly reject: (callId: string, reason?: string) => Effect.Effect<void, ApprovalNotPending | E>
   /** Whole rounds: a response of `run` joins it with the outputs of its calls. */
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
-  /** A conversation of its own that shares the past. It has no journal. */
+  /**
+   * Has the server compact the history: what is left of it is one item that stands for the rest, behind the latest
+   * `configuration_update`. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
+   * `PendingRound` where a round is not complete, and with `MalformedEvent` if the server answers without a compaction;
+   * the history is as it was then.
+   *
+   * With `context_management` in the settings the server does it by itself, and the history then begins with its item.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Conversation } from "effect-responses"
+   *
+   * export const program = Effect.gen(function*() {
+   *   const conversation = yield* Conversation.make({ model: "gpt-5.5", store: false })
+   *   const { usage } = yield* conversation.ask("What do we know so far?")
+   *   if ((usage?.total_tokens ?? 0) > 200_000) yield* conversation.compact
+   * })
+   * ```
+   */
+  readonly compact: Effect.Effect<void, ResponsesError | PendingRound | E>
+  /**
+   * The calls of async tools that run, or whose output the model has not been told: first those without an output, then the
+   * others in the order in which they have ended.
+   */
+  readonly background: Effect.Effect<ReadonlyArray<BackgroundCall>>
+  /**
+   * Waits until no async tool of the conversation runs. What they have given is written down then, and `resume` tells the
+   * model. An async tool that waits for this waits for itself.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema, Stream } from "effect"
+   * import { Conversation, ResponseTool } from "effect-responses"
+   *
+   * const build = ResponseTool.make({
+   *   name: "build",
+   *   parameters: Schema.Struct({ branch: Schema.String }),
+   *   async: true,
+   *   handler: ({ branch }) => Effect.as(Effect.sleep("10 minutes"), `${branch} is built`)
+   * })
+   *
+   * export const program = Effect.scoped(Effect.gen(function*() {
+   *   const conversation = yield* Conversation.make({ model: "gpt-5.5", tools: [build] })
+   *   yield* Stream.runDrain(conversation.run("Build the main branch."))
+   *   // The build runs. The output joins this request if it has come, or else a later one.
+   *   const { text } = yield* conversation.ask("What does a build cost?")
+   *   yield* conversation.settled
+   *   yield* Stream.runDrain(conversation.resume)
+   *   return text
+   * }))
+   * ```
+   */
+  readonly settled: Effect.Effect<void>
+  /**
+   * A conversation of its own that shares the past. It has no journal. Its async tools run in the scope of this one. Those
+   * that run now answer this one only: in the fork their calls stay without an output, which the API allows.
+   */
   readonly fork: Effect.Effect<Conversation<R, never, Event>>
   /** Has the server prepare the history and the settings, so that the next answer begins sooner. */
   readonly warmUp: Effect.Effect<void, ResponsesError>
@@ -222,15 +319,21 @@ export interface Conversation<
 export const make = <const Tools extends ReadonlyArray<ResponseTool.Any> = readonly [], Ev extends Events = "all">(
   options: Options<Tools, Ev>
 ): Effect.Effect<
-  Conversation<ResponseTool.Requirements<Tools[number]>, never, EventOf<Ev>>,
+  Conversation<RunRequirements<Tools[number]>, never, EventOf<Ev>>,
   never,
-  Responses.Responses
+  Responses.Responses | BackgroundRequirements<Tools[number]>
 > =>
-  Effect.map(
-    Effect.context<Responses.Responses>(),
-    (context) =>
-      over(options, options.id ?? globalThis.crypto.randomUUID(), Ledger.unwritten(options.history ?? []), context)
+  Effect.flatMap(
+    Effect.context<Responses.Responses | BackgroundRequirements<Tools[number]>>(),
+    (context) => unwritten(options, Round.fromHistory(options.history ?? []), context)
   )
+
+/** A conversation without a journal. */
+const unwritten = <Tools extends ReadonlyArray<ResponseTool.Any>, Ev extends Events>(
+  options: Options<Tools, Ev>,
+  state: Round.State,
+  context: Context.Context<Responses.Responses | BackgroundRequirements<Tools[number]>>
+) => over(options, options.id ?? globalThis.crypto.randomUUID(), Ledger.unwritten(state), context)
 
 /**
  * @since 0.1.0
@@ -279,15 +382,15 @@ export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
   options: OpenOptions<Tools, Ev>
 ): Effect.Effect<
   Conversation<
-    ResponseTool.Requirements<Tools[number]>,
+    RunRequirements<Tools[number]>,
     ConversationTaken | JournalFailed,
     EventOf<Ev>
   >,
   ConversationTaken | JournalFailed | InvalidRequest,
-  Responses.Responses | ConversationJournal
+  Responses.Responses | ConversationJournal | BackgroundRequirements<Tools[number]>
 > =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<Responses.Responses>()
+    const context = yield* Effect.context<Responses.Responses | BackgroundRequirements<Tools[number]>>()
     const journal = yield* ConversationJournal
     const { history = [], id } = options
     const problem = Given.problemOfHistory(history)
@@ -300,7 +403,7 @@ export const open = <const Tools extends ReadonlyArray<ResponseTool.Any> = reado
     }
     const ledger = Ledger.written(state, owned.entries.length, owned.append)
     if (owned.entries.length === 0 && history.length > 0) yield* ledger.write({ _tag: "Loaded", history })
-    return over(options, id, ledger, context)
+    return yield* over(options, id, ledger, context)
   })
 
 /** The conversation whose state is in the ledger. */
@@ -308,10 +411,19 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Event
   options: Options<Tools, Ev>,
   id: string,
   ledger: Ledger.Ledger<E>,
-  context: Context.Context<Responses.Responses>
-): Conversation<ResponseTool.Requirements<Tools[number]>, E, EventOf<Ev>> => {
-  type Conversing = Conversation<ResponseTool.Requirements<Tools[number]>, E, EventOf<Ev>>
-  const dialogue = Dialogue.make(options, id, ledger, context)
+  context: Context.Context<Responses.Responses | BackgroundRequirements<Tools[number]>>
+): Effect.Effect<Conversation<RunRequirements<Tools[number]>, E, EventOf<Ev>>> =>
+  Effect.map(Beside.home(options.tools ?? [], context), (home) => conversing(options, id, ledger, context, home))
+
+const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Events>(
+  options: Options<Tools, Ev>,
+  id: string,
+  ledger: Ledger.Ledger<E>,
+  context: Context.Context<Responses.Responses | BackgroundRequirements<Tools[number]>>,
+  home: Beside.Home
+): Conversation<RunRequirements<Tools[number]>, E, EventOf<Ev>> => {
+  type Conversing = Conversation<RunRequirements<Tools[number]>, E, EventOf<Ev>>
+  const dialogue = Dialogue.make(options, id, ledger, context, home)
   return {
     id,
     // The dialogue drops the events that are not in the type, which the compiler cannot see.
@@ -341,12 +453,53 @@ const over = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends Event
       return Effect.sync(() => ledger.state().history)
     },
     get fork() {
-      return Effect.suspend(() =>
-        Effect.provide(make({ ...options, id: undefined, history: ledger.state().history }), context)
-      )
+      return Effect.suspend(() => unwritten({ ...options, id: undefined }, Round.fork(ledger.state()), context))
+    },
+    get background() {
+      return Effect.sync(dialogue.background.calls)
+    },
+    get settled() {
+      return dialogue.background.settled
+    },
+    get compact() {
+      return dialogue.compact
     },
     get warmUp() {
       return dialogue.warmUp
     }
   }
 }
+
+const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<ResponseItem.Role>): boolean =>
+  (item.type === undefined || item.type === "message") && roles.includes(item.role)
+
+/**
+ * For the option `trim`: drops what was before the last `count` messages of the user's, but instructions (messages of the
+ * roles `system` and `developer`) and updates of the configuration. A history of fewer stays as it is.
+ *
+ * @example
+ * ```ts
+ * import { Conversation } from "effect-responses"
+ *
+ * export const make = Conversation.make({ model: "gpt-5.5", store: false, trim: Conversation.lastTurns(20) })
+ *
+ * // Only when it has become long: each time that it is trimmed, the next request travels in full.
+ * const last20 = Conversation.lastTurns(20)
+ * export const makeSeldom = Conversation.make({
+ *   model: "gpt-5.5",
+ *   store: false,
+ *   trim: (history) => history.length > 500 ? last20(history) : history
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category history
+ */
+export const lastTurns =
+  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
+    const turns = history.flatMap((item, index) => isOfRole(item, "user") ? [index] : [])
+    const from = turns.at(-Math.max(1, count)) ?? 0
+    return history.filter((item, index) =>
+      index >= from || item.type === "configuration_update" || isOfRole(item, "system", "developer")
+    )
+  }

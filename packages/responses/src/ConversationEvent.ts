@@ -88,7 +88,8 @@ export interface ApprovalsPending {
 }
 
 /**
- * A response has ended, and all its calls have their output. The last round of a `run` has no calls.
+ * A response has ended, and all its calls have their output, but for those of async tools, which are not among the `calls`. The
+ * last round of a `run` has no calls.
  *
  * @since 0.1.0
  * @category models

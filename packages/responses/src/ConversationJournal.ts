@@ -35,6 +35,19 @@ const ApprovalResponse = Schema.declare(
   { identifier: "McpApprovalResponse", message: () => "Expected the answer to an approval request" }
 )
 
+/** A response that the server has stored. */
+const Stored = Schema.Struct({
+  id: Schema.String,
+  /** Of the settings that it was asked for with: equal settings have equal ones. */
+  settings: Schema.String
+})
+
+/** Journals of before have none. */
+const response = Schema.optional(Stored)
+
+/** Left out in older journals, and where it is none. */
+const told = Schema.optional(Schema.Number)
+
 /**
  * What is written down, in the order in which it happens.
  *
@@ -43,12 +56,17 @@ const ApprovalResponse = Schema.declare(
  * - `Withdrawn`: what was asked was refused as invalid, and is not asked again.
  * - `Answered`: a response to a `run` has ended, and this is kept of it.
  * - `Sent`: `send` has ended, with this input and this output.
+ * - `Compacted`: this history has taken the place of the one before.
  * - `Started`: the tool of a call is about to run.
  * - `Failed`: it has failed, and the failure was not told to the model. It may run again.
  * - `Ended`: the call has its output. That of a rejected call says so.
  * - `Held`: the call is not run before it is approved.
  * - `Approved`: a held call may run.
  * - `Decided`: the server may run a tool of an MCP server, or may not.
+ *
+ * `response` is there where the server has stored the response, so that another process can go on from it.
+ *
+ * `told`: how many outputs of async tools the request has told, from the first that the model did not know.
  *
  * @since 0.1.0
  * @category schemas
@@ -57,8 +75,9 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Loaded", { history: Items }),
   Schema.TaggedStruct("Asked", { input: Items }),
   Schema.TaggedStruct("Withdrawn", {}),
-  Schema.TaggedStruct("Answered", { output: Items }),
-  Schema.TaggedStruct("Sent", { input: Items, output: Items }),
+  Schema.TaggedStruct("Answered", { output: Items, response, told }),
+  Schema.TaggedStruct("Sent", { input: Items, output: Items, response, told }),
+  Schema.TaggedStruct("Compacted", { history: Items, response }),
   Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
   Schema.TaggedStruct("Failed", { callId: Schema.String }),
   Schema.TaggedStruct("Ended", { output: CallOutput }),

@@ -4,12 +4,57 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { ConversationEvent, EndedRound } from "./ConversationEvent.ts"
 import type { ResponseEvent, Usage } from "./ResponseEvent.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
 import type * as Responses from "./Responses.ts"
+import type { ResponsesError } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
+
+/**
+ * What `run` and `resume` need for the tools: what the handlers of those need that are not async.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RunRequirements<T> = T extends { readonly async?: infer Async }
+  ? unknown extends Async ? ResponseTool.Requirements<T>
+  : false extends Async ? ResponseTool.Requirements<T>
+  : never
+  : never
+
+/**
+ * What a conversation needs where it is made: for async tools the `Scope` that they run in, and what their handlers need.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BackgroundRequirements<T> = T extends { readonly async?: infer Async } ? unknown extends Async ? never
+  : true extends Async ? Scope.Scope | ResponseTool.Requirements<T>
+  : never
+  : never
+
+/**
+ * A call of an async tool whose output the model has not been told.
+ *
+ * - `open`: no tool of the conversation has been started for it. The next `run` or `resume` starts the tool, if there is one.
+ *   Else the program answers it, with any later input.
+ * - `running`: its tool runs.
+ * - `unknown`: its tool was started, and nobody has seen its end. The next `run` or `resume` does what `onUnknownOutcome` says.
+ * - `ended`: it has its output, which the next request tells the model.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BackgroundCall {
+  readonly callId: string
+  readonly name: string
+  /** How often its tool was started. */
+  readonly attempt: number
+  readonly status: "open" | "running" | "unknown" | "ended"
+}
 
 /**
  * With `store: false` the history keeps no ids and no reasoning but encrypted one, which models that think give with
@@ -28,9 +73,12 @@ export interface Options<
   readonly history?: ReadonlyArray<ResponseItem.ResponseItem> | undefined
   /** Tools that `run` answers by itself. */
   readonly tools?: Tools | undefined
-  /** Tools that the server runs, or that the program answers itself with `send`. */
+  /**
+   * Tools that the server runs, or that the program answers itself with `send`. The output for a call of one with
+   * `async: true` may be in any later input.
+   */
   readonly otherTools?: ResponseRequest["tools"]
-  /** How many calls of one response run at once. Default: all */
+  /** How many calls of one response run at once, async tools not counted. Default: all */
   readonly concurrency?: number | undefined
   /** What the streams of `run` and `resume` carry. Default: `all` */
   readonly events?: Ev | undefined
@@ -51,6 +99,20 @@ export interface Options<
   readonly stopWhen?: ((round: EndedRound) => boolean | Effect.Effect<boolean>) | undefined
   /** Told of each response once the server has begun to answer: what travelled, how, and what was repaired. */
   readonly onOpen?: ((response: Responses.OpenResponse) => Effect.Effect<void>) | undefined
+  /**
+   * Makes the history smaller. Called before each request of `send`, `run`, `ask` and `resume`, but for a `send` while calls
+   * are open, with the history without the new input, and without the calls and outputs that the model has yet to see;
+   * not called where nothing is left of it then. What it gives takes the place of what it was given; the request then
+   * travels in full. To change nothing it gives back the same items.
+   *
+   * Calls without an output stay, whatever it gives. Where it drops one of a call and its output, the other is dropped too.
+   * A call or an output that it makes up, without its other half, fails the request with `InvalidRequest`, and so does what
+   * is no list of items. Nothing is sent then, and the question is asked by the next `resume`. It may ask a model, with
+   * `Responses`, but not this conversation.
+   *
+   * Default: the history grows. `Conversation.lastTurns` is a ready one.
+   */
+  readonly trim?: ((history: ReadonlyArray<ResponseItem.ResponseItem>) => Trimmed) | undefined
   /**
    * What is asked again, and how often, as `Responses.retry` does: a response that failed is no part of the history. The `retry`
    * of a request's own options wins. Default: `{}`, three times what is certain not to have run
@@ -81,6 +143,14 @@ export type Events = "all" | "api"
  * @category models
  */
 export type EventOf<Ev extends Events> = Ev extends "all" ? ResponseEvent | ConversationEvent : ResponseEvent
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Trimmed =
+  | ReadonlyArray<ResponseItem.ResponseItem>
+  | Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>, ResponsesError, Responses.Responses>
 
 /**
  * @since 0.1.0

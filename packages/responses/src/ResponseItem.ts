@@ -211,7 +211,46 @@ export interface McpApprovalResponse {
 }
 
 /**
- * An item of a kind this version does not know (hosted tools, compaction, …), as it came.
+ * Other settings from here on: the model reads them in their place, so the chain and the prompt cache last.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConfigurationUpdate {
+  readonly type: "configuration_update"
+  readonly reasoning?: { readonly effort: string } | undefined
+  readonly text?: { readonly format: object } | undefined
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * Asks for the conversation to be compacted, and for nothing else. Only the last item of an input can be one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CompactionTrigger {
+  readonly type: "compaction_trigger"
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * Stands for everything before it, as the server has encrypted it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Compaction {
+  readonly type: "compaction"
+  readonly encrypted_content: string
+  readonly id?: string | undefined
+  readonly status?: string | undefined
+}
+
+/**
+ * An item of a kind this version does not know (hosted tools, …), as it came.
  *
  * @since 0.1.0
  * @category models
@@ -236,6 +275,9 @@ export type ResponseItem =
   | Reasoning
   | McpApprovalRequest
   | McpApprovalResponse
+  | ConfigurationUpdate
+  | CompactionTrigger
+  | Compaction
   | UnknownItem
 
 /**
@@ -288,13 +330,45 @@ export const functionCallOutput = (
 export const mcpApprovalResponse = (
   requestId: string,
   approve: boolean,
-  reason?: string | undefined
+  reason?: string
 ): McpApprovalResponse => ({
   type: "mcp_approval_response",
   approval_request_id: requestId,
   approve,
   ...(reason === undefined ? {} : { reason })
 })
+
+/**
+ * Changes the effort, the format of the text, or both, from here on, where the settings of a request would break the
+ * chain. It goes before the message that it is for, and stays in the history. A field that is left out stays as it was.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Conversation, ResponseItem } from "effect-responses"
+ *
+ * export const program = Effect.gen(function*() {
+ *   const conversation = yield* Conversation.make({ model: "gpt-5.5", reasoning: { effort: "low" } })
+ *   yield* conversation.ask("What is the plan?")
+ *   const harder = ResponseItem.configurationUpdate({ reasoning: { effort: "high" } })
+ *   return yield* conversation.ask([harder, ResponseItem.user("What can go wrong with it?")])
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const configurationUpdate = (
+  settings: Pick<ConfigurationUpdate, "reasoning" | "text">
+): ConfigurationUpdate => ({ type: "configuration_update", ...settings })
+
+/**
+ * For `send`, or a request of one's own. A `Conversation` has `compact`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const compactionTrigger: CompactionTrigger = { type: "compaction_trigger" }
 
 /**
  * An item of a kind this version has no type for (`item_reference`, `local_shell_call_output`, …).

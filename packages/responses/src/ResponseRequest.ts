@@ -20,6 +20,8 @@ export interface FunctionTool {
   readonly description?: string | null | undefined
   readonly parameters?: object | null | undefined
   readonly strict?: boolean | null | undefined
+  /** The output of a call may come in any later request. */
+  readonly async?: boolean | undefined
 }
 
 /**

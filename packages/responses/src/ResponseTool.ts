@@ -111,12 +111,16 @@ export interface Invocation extends Attempt {
 }
 
 /**
+ * `Async` is `true` for a tool that runs beside the conversation.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface ResponseTool<out E, out R> {
+export interface ResponseTool<out E, out R, out Async extends boolean = false> {
   readonly name: string
   readonly definition: Definition
+  /** Default: `false` */
+  readonly async?: Async | undefined
   /** Default: `false` */
   readonly exclusive?: boolean | undefined
   /** Default: the `onToolFailure` of the conversation */
@@ -136,7 +140,7 @@ export interface ResponseTool<out E, out R> {
  * @since 0.1.0
  * @category models
  */
-export type Any = ResponseTool<unknown, unknown>
+export type Any = ResponseTool<unknown, unknown, boolean>
 
 /**
  * What the handler of a tool needs.
@@ -144,7 +148,7 @@ export type Any = ResponseTool<unknown, unknown>
  * @since 0.1.0
  * @category models
  */
-export type Requirements<T> = T extends ResponseTool<infer _E, infer R> ? R : never
+export type Requirements<T> = T extends ResponseTool<infer _E, infer R, boolean> ? R : never
 
 const inputOf = (call: Call): unknown => call.type === "function_call" ? call.arguments : call.input
 
@@ -162,19 +166,21 @@ const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyAr
     ({ cause, description }) => ToolFailure.make(call, "BadOutput", description, cause)
   )
 
-interface ToolOptions<A, E, R, E2, R2> extends CallOptions<E, R> {
+interface ToolOptions<A, E, R, E2, R2, Async extends boolean> extends CallOptions<E, R> {
+  readonly async?: Async | undefined
   readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
   readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
 }
 
-const tool = <A, E, R, RArgs, E2, R2>(
+const tool = <A, E, R, RArgs, E2, R2, Async extends boolean>(
   definition: Definition,
   name: string,
-  options: ToolOptions<A, E, R, E2, R2>,
+  options: ToolOptions<A, E, R, E2, R2, Async>,
   read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>
-): ResponseTool<E | E2, R | R2 | RArgs> => ({
+): ResponseTool<E | E2, R | R2 | RArgs, Async> => ({
   name,
-  definition,
+  definition: options.async === true ? { ...definition, async: true } : definition,
+  async: options.async,
   exclusive: options.exclusive,
   onFailure: options.onFailure,
   onUnknownOutcome: options.onUnknownOutcome,
@@ -189,9 +195,22 @@ const tool = <A, E, R, RArgs, E2, R2>(
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
 
-const check = <E, R>(name: string, options: CallOptions<E, R>): void => {
+interface Checked<E, R> extends CallOptions<E, R> {
+  readonly async?: boolean | undefined
+  readonly needsApproval?: unknown
+}
+
+const conflict = <E, R>({ async, exclusive, needsApproval }: Checked<E, R>): string | undefined => {
+  if (async !== true) return undefined
+  if (exclusive === true) return "it runs beside others if it is async, and alone if it is exclusive: choose one"
+  return needsApproval === undefined || needsApproval === false
+    ? undefined
+    : "an async call is started at once, and cannot wait for an approval: choose one"
+}
+
+const check = <E, R>(name: string, options: Checked<E, R>): void => {
   const description = namePattern.test(name)
-    ? ToolRun.problemOf(options)
+    ? conflict(options) ?? ToolRun.problemOf(options)
     : "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"
   if (description !== undefined) throw new InvalidTool({ name, description })
 }
@@ -247,7 +266,7 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R, E2 = never, R2 = never>(
+export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async extends boolean = false>(
   options: CallOptions<NoInfer<E>, R> & {
     readonly name: string
     readonly description?: string | undefined
@@ -260,9 +279,14 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never>(
     readonly strict?: boolean | undefined
     /** Default: `false` */
     readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
+    /**
+     * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+     * `Conversation`. Not with `exclusive` or `needsApproval`, and only for models that know such tools. Default: `false`
+     */
+    readonly async?: Async | undefined
     readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema, NoInfer<Async>> => {
   const { name, strict = false } = options
   check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -301,7 +325,7 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never>(
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R, E2 = never, R2 = never>(
+export const custom = <E, R, E2 = never, R2 = never, const Async extends boolean = false>(
   options: CallOptions<NoInfer<E>, R> & {
     readonly name: string
     readonly description?: string | undefined
@@ -312,9 +336,14 @@ export const custom = <E, R, E2 = never, R2 = never>(
     readonly format?: object | undefined
     /** Default: `false` */
     readonly needsApproval?: NeedsApproval<string, E2, R2> | undefined
+    /**
+     * Whether a call runs beside the conversation, which goes on without its output. The output joins a later turn. See
+     * `Conversation`. Not with `exclusive` or `needsApproval`, and only for models that know such tools. Default: `false`
+     */
+    readonly async?: Async | undefined
     readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>, NoInfer<Async>> => {
   const { description, format, name } = options
   check(name, options)
   const definition: Definition = {
@@ -363,8 +392,8 @@ export const output = (call: Call, output: string | ReadonlyArray<ContentPart>):
 const find = <T extends Any>(
   tools: ReadonlyArray<T>,
   call: Call
-): ResponseTool<unknown, Requirements<T>> | undefined =>
-  tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>> | undefined
+): ResponseTool<unknown, Requirements<T>, boolean> | undefined =>
+  tools.find(({ name }) => name === call.name) as ResponseTool<unknown, Requirements<T>, boolean> | undefined
 
 /**
  * Runs the tool of a call. Any failure of the tool, a defect and an interruption by itself included, is `ToolFailed`,

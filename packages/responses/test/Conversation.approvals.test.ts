@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Conversation from "../src/Conversation.ts"
+import { JournalFailed } from "../src/ConversationError.ts"
 import type { ConversationEvent } from "../src/ConversationEvent.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as ResponseItem from "../src/ResponseItem.ts"
@@ -203,6 +204,40 @@ describe("a call that needs an approval", () => {
       yield* second.reject("call_pay")
       yield* run(second.resume)
       assert.deepStrictEqual(pay.ran, [])
+    })
+  )
+
+  mocked(
+    "runs when its approval is written down, though it could not be written at first",
+    script,
+    Effect.gen(function*() {
+      const { pay, tools } = held()
+      const journal = yield* ConversationJournal.ConversationJournal
+      let isDown = false
+      const failing: ConversationJournal.Service = {
+        load: (id) =>
+          Effect.map(journal.load(id), (owned) => ({
+            ...owned,
+            append: (seq, entry) =>
+              Effect.suspend(() =>
+                isDown
+                  ? Effect.fail(new JournalFailed({ id, reason: "Unreachable", description: "down" }))
+                  : owned.append(seq, entry)
+              )
+          }))
+      }
+      const conversation = yield* Conversation.open({ ...settings, tools }).pipe(
+        Effect.provideService(ConversationJournal.ConversationJournal, failing)
+      )
+      yield* run(conversation.run("go"))
+      isDown = true
+      assert.strictEqual((yield* Effect.flip(conversation.approve("call_pay")))._tag, "JournalFailed")
+      assert.strictEqual((yield* Effect.flip(run(conversation.resume)))._tag, "JournalFailed")
+      assert.deepStrictEqual(pay.ran, [])
+      isDown = false
+      yield* run(conversation.resume)
+      assert.strictEqual(pay.ran.length, 1)
+      assert.deepStrictEqual((yield* entries).slice(5, 7).map(({ _tag }) => _tag), ["Approved", "Started"])
     })
   )
 

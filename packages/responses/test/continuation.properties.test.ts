@@ -291,7 +291,9 @@ const judge = <Head>(rule: Rule<Head>, turns: ReadonlyArray<Turn>): string | und
     const input = sent.input as ReadonlyArray<unknown> as ReadonlyArray<Json>
     store(input)
     const seen = [...parent?.seen ?? [], ...resolved(input)]
-    if (!Dialogues.isSaid(seen, resolved(history))) return `turn ${index}: the model saw another history`
+    const said = resolved(history)
+    const windows = said.flatMap((item, at) => at === 0 || item["type"] === "compaction" ? [said.slice(at)] : [])
+    if (!windows.some((window) => Dialogues.isSaid(seen, window))) return `turn ${index}: the model saw another history`
     if (parent !== undefined && parent.tools !== JSON.stringify(sent.tools)) return `turn ${index}: other tools`
     if (index > 0 && parent === undefined && (turn.kind === "append" || turn.kind === "rewrite")) {
       return `turn ${index}: sent in full`
@@ -299,7 +301,10 @@ const judge = <Head>(rule: Rule<Head>, turns: ReadonlyArray<Turn>): string | und
 
     const output = Dialogues.unique(structuredClone(turn.output), index)
     store(structuredClone(output))
-    server.set(`resp_${index}`, { seen: structuredClone([...seen, ...output]), tools: JSON.stringify(sent.tools) })
+    // A server that has compacted goes on from there.
+    const compaction = output.findLastIndex((item) => item["type"] === "compaction")
+    const kept = compaction === -1 ? [...seen, ...output] : output.slice(compaction)
+    server.set(`resp_${index}`, { seen: structuredClone(kept), tools: JSON.stringify(sent.tools) })
     head = rule.commit(`resp_${index}`, output)
     history = [...history, ...received(output, turn.bits)]
   }

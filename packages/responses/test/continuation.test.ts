@@ -615,6 +615,52 @@ describe("plan", () => {
     it("a compaction trigger goes with the next items", () => {
       assert.deepStrictEqual(outcome(after([hello], [answer("Hi")], [hello, answer("Hi"), trigger])), [trigger])
     })
+    it("what the server has compacted may leave the history, all of it or some, but not change", () => {
+      const head = headAfter(ask([hello, update, trigger]), [compaction, answer("Hi")])
+      for (const kept of [[], [hello], [update], [hello, update]]) {
+        const input = [...kept, compaction, answer("Hi"), more]
+        assert.deepStrictEqual(outcome(Continuation.plan(head, ask(input))), [more])
+      }
+      const changed = [
+        untyped({ type: "configuration_update", reasoning: { effort: "low" } }),
+        compaction,
+        answer("Hi")
+      ]
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([...changed, more]))), {
+        _tag: "HistoryChanged",
+        index: 0
+      })
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([compaction, more]))), {
+        _tag: "HistoryChanged",
+        index: 1
+      })
+    })
+    const thought = (encrypted_content: string): ResponseItem.Reasoning => ({
+      type: "reasoning",
+      summary: [],
+      encrypted_content
+    })
+    it("and so further on, also with the reasoning of before", () => {
+      const first = headAfter(ask([hello, trigger]), [thought("e"), compaction])
+      const plan = Continuation.plan(first, ask([compaction, more]))
+      assert.deepStrictEqual(outcome(plan), [more])
+      const second = Continuation.commit(plan, { response: { id: "resp_2" }, output: [answer("Yes")] })
+      for (const kept of [[], [hello]]) {
+        const input = [...kept, compaction, more, answer("Yes"), thought("f"), hello]
+        assert.deepStrictEqual(outcome(Continuation.plan(second, ask(input))), [thought("f"), hello])
+      }
+      assert.deepStrictEqual(outcome(Continuation.plan(second, ask([more, answer("Yes"), hello]))), {
+        _tag: "HistoryChanged",
+        index: 0
+      })
+    })
+    it("a compaction that the caller gave stands for nothing: what was before it must be there", () => {
+      const head = headAfter(ask([hello, compaction, more]), [answer("Hi")])
+      assert.deepStrictEqual(outcome(Continuation.plan(head, ask([compaction, more, answer("Hi"), hello]))), {
+        _tag: "HistoryChanged",
+        index: 0
+      })
+    })
     it("a compaction trigger may leave the history, or stay, and come again", () => {
       for (const kept of [[], [trigger]]) {
         for (const next of [[more], [trigger]]) {

@@ -13,6 +13,8 @@ type Json = Dialogues.Json
 const keyOf = (items: ReadonlyArray<unknown>): number =>
   Fingerprint.key(Fingerprint.extend(Fingerprint.empty, items as ReadonlyArray<ResponseItem>))
 
+const isCompaction = (item: unknown): boolean => keyOf([item]) === keyOf([{ type: "compaction" }])
+
 const rootOf = (items: ReadonlyArray<unknown>): number | undefined =>
   Fingerprint.root(items as ReadonlyArray<ResponseItem>)
 
@@ -241,7 +243,16 @@ describe("the number of a history", () => {
     const cut = [items.slice(0, first), items.slice(first, second), items.slice(second)].map(Dialogues.asItems)
     const found = cut.reduce(Fingerprint.extend, Fingerprint.empty)
     assert.deepStrictEqual(found, Fingerprint.extend(Fingerprint.empty, Dialogues.asItems(items)))
-    assert.strictEqual(found.count, items.filter((item) => keyOf([item]) !== keyOf([])).length)
+    const window = items.slice(Math.max(0, items.findLastIndex(isCompaction)))
+    assert.strictEqual(found.count, window.filter((item) => keyOf([item]) !== keyOf([])).length)
+  })
+
+  it("begins anew with a compaction, as a caller may leave out what is before it", () => {
+    const compaction = { type: "compaction", encrypted_content: "e" }
+    const [before, after] = [[{ role: "user", content: "a" }], [{ role: "user", content: "b" }]]
+    assert.strictEqual(keyOf([...before, compaction, ...after]), keyOf([compaction, ...after]))
+    assert.notStrictEqual(keyOf([...before, compaction]), keyOf([...before, compaction, ...after]))
+    assert.include(beginningsOf([...before, compaction, ...after]), keyOf([compaction]))
   })
 
   it.prop(
@@ -249,7 +260,7 @@ describe("the number of a history", () => {
     [array(anyItem, { maxLength: 8 })],
     ([items]) => {
       const beginnings = items.map((_, index) => keyOf(items.slice(0, index + 1))).filter((key) => key !== keyOf([]))
-      assert.deepStrictEqual(beginningsOf(items), [...new Set(beginnings)])
+      assert.deepStrictEqual([...new Set(beginningsOf(items))], [...new Set(beginnings)])
     }
   )
 

@@ -64,6 +64,7 @@ const entries = {
   AnsweredWithCalls: { _tag: "Answered", output: [call("1"), call("2")] },
   Sent: { _tag: "Sent", input: [ResponseItem.user("c")], output: [answer] },
   SentOutputs: { _tag: "Sent", input: [output("1"), output("2")], output: [answer] },
+  Compacted: { _tag: "Compacted", history: [answer] },
   Started: started,
   StartedAgain: { _tag: "Started", callId: "1", attempt: 2 },
   Failed: { _tag: "Failed", callId: "1" },
@@ -92,6 +93,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Idle 0",
     SentOutputs: "Idle 0",
+    Compacted: "Idle 0",
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -113,6 +115,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Idle 0",
     SentOutputs: "Idle 0",
+    Compacted: "Idle 0",
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -134,6 +137,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: "Answering 2",
     Sent: "Idle 0",
     SentOutputs: "Idle 0",
+    Compacted: "Asking 0",
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -155,6 +159,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: "Answering 2",
     Sent: "Idle 0",
     SentOutputs: "Idle 0",
+    Compacted: "Asking 0",
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -176,6 +181,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 2",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: "Answering 2",
     StartedAgain: no,
     Failed: no,
@@ -197,6 +203,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 2",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: no,
     StartedAgain: "Answering 2",
     Failed: "Answering 2",
@@ -218,6 +225,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 1",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -239,6 +247,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 2",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -260,6 +269,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 2",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: "Answering 2",
     StartedAgain: no,
     Failed: no,
@@ -281,6 +291,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 2",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: no,
     StartedAgain: "Answering 2",
     Failed: "Answering 2",
@@ -302,6 +313,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: "Answering 2",
     Sent: "Idle 0",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: no,
     StartedAgain: no,
     Failed: no,
@@ -323,6 +335,7 @@ const table: Readonly<Record<keyof typeof states, Row>> = {
     AnsweredWithCalls: no,
     Sent: "Answering 1",
     SentOutputs: "Idle 0",
+    Compacted: no,
     Started: "Answering 2",
     StartedAgain: no,
     Failed: no,
@@ -432,6 +445,67 @@ describe("a request of an MCP server's", () => {
   it("cannot be answered without an id", () => {
     const nameless = ResponseItem.unknown({ type: "mcp_approval_request", id: 7 })
     assert.strictEqual(from(asked, { _tag: "Answered", output: [nameless] })._tag, "Idle")
+  })
+})
+
+describe("a history that is made smaller", () => {
+  const compaction: ResponseItem.Compaction = { type: "compaction", encrypted_content: "e" }
+  const update = (effort: string) => ResponseItem.configurationUpdate({ reasoning: { effort } })
+  const stored = { id: "resp_1", settings: "s" }
+  const pastOf = (...entries: ReadonlyArray<Entry>) => from(...entries).past
+
+  it("begins with the server's compaction, behind what that does not stand for", () => {
+    const question: Entry = { _tag: "Asked", input: [update("low"), update("high"), ResponseItem.user("a")] }
+    const state = from(question, { _tag: "Answered", output: [compaction, answer] })
+    assert.deepStrictEqual(state.history, [update("high"), compaction, answer])
+    const sent = from(question, {
+      _tag: "Sent",
+      input: [question.input[0]!, ResponseItem.compactionTrigger],
+      output: [compaction]
+    })
+    assert.deepStrictEqual(sent.history, [update("low"), compaction])
+  })
+
+  it("keeps the calls of a response that was compacted in its middle", () => {
+    const thought: ResponseItem.Reasoning = { type: "reasoning", summary: [] }
+    const state = from(asked, { _tag: "Answered", output: [thought, call("1"), compaction, call("2")] })
+    assert.deepStrictEqual(Round.items(state), [thought, call("1"), compaction, call("2")])
+    assert.strictEqual(Round.open(state).length, 2)
+    const whole = Round.step(Round.step(state, ended)!, endedLast)!
+    assert.strictEqual(whole._tag, "Asking")
+    const next = Round.step(whole, { _tag: "Answered", output: [compaction] })
+    assert.deepStrictEqual(next?.history, [compaction], "answered by now")
+  })
+
+  it("has no trigger in it, as no request can have one there", () => {
+    const state = from({ _tag: "Sent", input: [question, ResponseItem.compactionTrigger], output: [answer] })
+    assert.deepStrictEqual(state.history, [question, answer])
+  })
+
+  it("knows of which stored response it is the context, until it is another one", () => {
+    const answered: Entry = { _tag: "Answered", output: [call("1")], response: stored }
+    assert.deepStrictEqual(pastOf(asked, answered).stored, { ...stored, items: 2 })
+    assert.deepStrictEqual(pastOf(asked, answered, ended).stored, { ...stored, items: 2 })
+    assert.deepStrictEqual(pastOf(asked, answered, ended, asked, { _tag: "Withdrawn" }).stored, { ...stored, items: 2 })
+    assert.isUndefined(pastOf(asked, answered, ended, { _tag: "Answered", output: [answer] }).stored)
+    assert.isUndefined(pastOf(asked, answered, ended, { _tag: "Compacted", history: [answer] }).stored)
+    const compacted: Entry = { _tag: "Compacted", history: [compaction], response: stored }
+    assert.deepStrictEqual(pastOf(asked, answered, ended, compacted).stored, { ...stored, items: 1 })
+  })
+
+  it("still gives each call a key of its own", () => {
+    const before = [asked, calls, ended, endedLast]
+    const smaller = [[], [answer], [question, answer, answer]].map((history): Entry => ({ _tag: "Compacted", history }))
+    const states = [
+      from(asked, calls),
+      ...smaller.map((entry) => from(...before, entry, calls)),
+      from(...before, { _tag: "Answered", output: [compaction] }, asked, calls)
+    ]
+    const keys = states.map((state) =>
+      state._tag === "Answering" ? Round.keyOf(state, state.calls[0]!.call) : assert.fail(state._tag)
+    )
+    assert.strictEqual(keys[0], "1:1")
+    assert.deepStrictEqual(keys.slice(1), ["5:1", "5:1", "5:1", "7:1"])
   })
 })
 

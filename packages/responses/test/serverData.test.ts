@@ -235,6 +235,9 @@ const total: Table = {
       assert.isTrue(id === undefined || (typeof id === "string" && id !== ""))
     })
   },
+  Conversation: {
+    lastTurns: ({ items }) => assert.isAtMost(Conversation.lastTurns(1)(items).length, items.length)
+  },
   ResponseItem: {
     ResponseItem: decodes(ResponseItem.ResponseItem),
     text: ({ items, response }) => {
@@ -315,7 +318,15 @@ const none: Readonly<Record<string, ReadonlyArray<string>>> = {
   Connector: ["Connector", "unreachable"],
   Continuation: ["TypeId"],
   Profile: ["openAi", "azure", "strict", "xAi", "validate"],
-  ResponseItem: ["message", "user", "functionCallOutput", "mcpApprovalResponse", "unknown"],
+  ResponseItem: [
+    "message",
+    "user",
+    "functionCallOutput",
+    "mcpApprovalResponse",
+    "configurationUpdate",
+    "compactionTrigger",
+    "unknown"
+  ],
   ResponseScript: builders,
   Responses: ["Responses", "orElse"],
   ResponsesError: ["Delivery", "InvalidRequest"],

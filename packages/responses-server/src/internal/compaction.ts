@@ -1,5 +1,5 @@
 /** Windows that stand for what they leave out. */
-import { ResponseItem, type ResponseRequest } from "effect-responses"
+import { ResponseItem, type ResponseRequest, ResponseScript } from "effect-responses"
 import * as Predicate from "effect/Predicate"
 import { Buffer } from "node:buffer"
 import * as Context from "../Context.ts"
@@ -31,6 +31,17 @@ export const compacted = (
   Predicate.isNullable(request.context_management) || request.generate === false || tokens(input) <= threshold(request)
     ? undefined
     : standIn(input, responseId.replace(/^resp_/, "cmp_"))
+
+/** What a server puts out alone, and goes on from, when the last item of the input asks for it. */
+export const triggered = (request: ResponseRequest.ResponseRequest, input: ReadonlyArray<Item>, responseId: string) => {
+  if (input.at(-1)?.type !== "compaction_trigger" || request.generate === false) return undefined
+  const item = standIn(input.slice(0, -1), responseId.replace(/^resp_/, "cmp_"))
+  return ResponseScript.turn([
+    ResponseScript.item(item),
+    // After `response.created`, `response.in_progress` and `response.output_item.added`.
+    ResponseScript.events([{ type: "response.compaction.compacting", output_index: 0 }], { after: 3 })
+  ])
+}
 
 /** What the caller goes on with by itself: its own messages, and one stand-in for everything. */
 export const window = (items: ReadonlyArray<Item>, id: string): ReadonlyArray<Item> => [

@@ -8,7 +8,7 @@ import * as Predicate from "effect/Predicate"
 import * as Context from "../Context.ts"
 import type { Dialect } from "../Dialect.ts"
 import type { SeenContext } from "../Observation.ts"
-import { compacted } from "./compaction.ts"
+import { compacted, triggered } from "./compaction.ts"
 import type { Conversations } from "./conversations.ts"
 import * as Dialects from "./dialect.ts"
 import type { Memory } from "./memory.ts"
@@ -113,10 +113,12 @@ export const make = (options: Options): Engine => {
       cached: resolved.cached,
       metadata: { context_items: String(input.length), context_hash: contextHash }
     }
-    const compaction = compacted(request, input, responseId)
-    const picked = take(context)
+    const alone = triggered(request, input, responseId)
+    const compaction = alone === undefined ? compacted(request, input, responseId) : undefined
+    const picked = alone ?? take(context)
     const turn = compaction === undefined ? picked : ResponseScript.turn([ResponseScript.item(compaction), picked])
-    if (request.generate !== false) turns++
+    // A compaction is no turn of the script.
+    if (request.generate !== false && alone === undefined) turns++
     options.onContext({
       responseId,
       previousResponseId: request.previous_response_id ?? undefined,
@@ -139,7 +141,7 @@ export const make = (options: Options): Engine => {
           return
         }
         latest = responseId
-        const items = compaction === undefined ? [...input, ...output] : output
+        const items = (compaction ?? alone) === undefined ? [...input, ...output] : output
         const kept = {
           id: responseId,
           input,

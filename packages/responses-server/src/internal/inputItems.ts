@@ -1,6 +1,6 @@
 /** What may stand in the input. Kinds that are not known here pass: they grow without notice. */
 import * as Predicate from "effect/Predicate"
-import { missing, type Problem, wrongType, wrongValue } from "./problems.ts"
+import { invalid, missing, type Problem, wrongType, wrongValue } from "./problems.ts"
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -81,5 +81,12 @@ export const item = (value: unknown, param: string): Found => {
 export const input = (value: unknown, param: string): Found => {
   if (Predicate.isString(value)) return undefined
   if (!Array.isArray(value)) return wrongType(param, "a string or an array of items", value)
-  return first(value, (element: unknown, index) => item(element, `${param}[${index}]`))
+  const items: ReadonlyArray<unknown> = value
+  return first(items, (element, index) => {
+    const path = `${param}[${index}]`
+    const isEarly = index < items.length - 1 && Predicate.isRecord(element) && element["type"] === "compaction_trigger"
+    return isEarly
+      ? invalid("invalid_value", "A 'compaction_trigger' must be the last item of the input.", path)
+      : item(element, path)
+  })
 }

@@ -58,7 +58,7 @@ export const resolve = (
     if (found === undefined) return Either.left(itemNotFound(reference))
     if (!items.includes(found)) items.push(found)
   }
-  const found = unpaired(items, request.generate !== false)
+  const found = unpaired(items, request.generate !== false, request.tools)
   return found === undefined
     ? Either.right({ items, cached: before.length, cachedBytes: previous?.bytes ?? 0, conversation })
     : Either.left(found)

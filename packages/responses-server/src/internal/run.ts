@@ -3,6 +3,7 @@ import { ResponseEvent, type ResponseItem, type ResponseRequest } from "effect-r
 import type { Step } from "effect-responses/unstable/ResponseSteps"
 import * as Predicate from "effect/Predicate"
 import type { Outcome } from "../Observation.ts"
+import { isAsync } from "./asyncCalls.ts"
 
 export interface Run {
   readonly responseId: string
@@ -20,7 +21,7 @@ export interface Run {
   readonly isAtBoundary: () => boolean
   /** The end of a response that gives way to its successor. */
   readonly steered: () => object
-  /** The calls that the output has, once the response has ended. */
+  /** The calls that the response waits for, once it has ended. */
   readonly calls: () => ReadonlyArray<ResponseItem.FunctionCall | ResponseItem.CustomToolCall>
 }
 
@@ -120,6 +121,6 @@ export const make = (options: {
       observe(frame)
       return frame
     },
-    calls: () => end?.output.filter(isCall) ?? []
+    calls: () => end?.output.filter(isCall).filter((call) => !isAsync(call, options.request?.tools)) ?? []
   }
 }

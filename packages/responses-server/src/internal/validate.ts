@@ -2,6 +2,7 @@
 import type { ResponseItem, ResponseRequest } from "effect-responses"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import { isAsync } from "./asyncCalls.ts"
 import { fields, isField } from "./fields.ts"
 import { invalid, missing, type Problem, unknown, wrongType } from "./problems.ts"
 
@@ -62,10 +63,11 @@ export const validate = (body: Json, transport: Transport): Either.Either<Respon
   return found === undefined ? Either.right(checked) : Either.left(found)
 }
 
-/** Every tool output needs its call, and the model goes on only when every call has its output. */
+/** Every tool output needs its call, and the model goes on only when every call has its output that is not async. */
 export const unpaired = (
   items: ReadonlyArray<ResponseItem.ResponseItem>,
-  generate: boolean
+  generate: boolean,
+  tools?: ResponseRequest.ResponseRequest["tools"]
 ): Problem | undefined => {
   const open = new Map<string, string>()
   const known = new Set<string>()
@@ -74,6 +76,7 @@ export const unpaired = (
       case "function_call":
       case "custom_tool_call":
         known.add(item.call_id)
+        if (isAsync(item, tools)) break
         open.set(item.call_id, item.type === "function_call" ? "function call" : "custom tool call")
         break
       case "function_call_output":

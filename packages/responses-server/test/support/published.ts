@@ -77,9 +77,15 @@ const FunctionTool = struct({
   name: string,
   description: NullOr(string),
   parameters: NullOr(json),
-  strict: NullOr(boolean)
+  strict: NullOr(boolean),
+  async: maybe(boolean)
 })
-const CustomTool = struct({ type: literal("custom"), name: string, description: maybe(string) })
+const CustomTool = struct({
+  type: literal("custom"),
+  name: string,
+  description: maybe(string),
+  async: maybe(boolean)
+})
 
 const ToolChoice = union(
   literal("none", "auto", "required"),

@@ -66,7 +66,8 @@ const chainPart = (name: string, value: unknown): unknown => {
   return members.length === 0 ? undefined : Object.fromEntries(members)
 }
 
-const given = (request: ResponseRequest): ReadonlyArray<readonly [name: string, value: unknown]> =>
+/** What must be what it was, by name. */
+export const given = (request: ResponseRequest): ReadonlyArray<readonly [name: string, value: unknown]> =>
   Object.entries(request)
     .map(([name, value]: [string, unknown]) => [name, chainPart(name, value)] as const)
     .filter(([, value]) => value !== undefined)

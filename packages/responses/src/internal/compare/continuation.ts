@@ -14,10 +14,11 @@ import * as ResponseRequest from "../../ResponseRequest.ts"
 import * as ChainFields from "./chainFields.ts"
 import * as History from "./history.ts"
 import * as PendingCalls from "./pendingCalls.ts"
+import type * as Told from "./told.ts"
 
 /**
  * A response to continue from, and what the server has in it: a snapshot, so that a caller may go on to change its items
- * in place. `fields`, `items` and `tools` are for this module only.
+ * in place. `fields`, `items`, `tools` and `window` are for this module only.
  */
 export interface Head {
   readonly responseId: string
@@ -31,10 +32,12 @@ export interface Head {
   readonly tools: PendingCalls.Tools
   /** The whole context, from the beginning of the conversation. */
   readonly items: History.History
+  /** Where in it the latest compaction is that the server made. It stands for what is before it. 0: there is none. */
+  readonly window: number
 }
 
 /** What `commit` has to know of a request: a snapshot like the head, and for this module only. */
-export interface Snapshot extends Pick<Head, "fields" | "stored" | "tools" | "warmUp"> {
+export interface Snapshot extends Pick<Head, "fields" | "stored" | "tools" | "warmUp" | "window"> {
   /** What the server had. */
   readonly before: Head["items"]
   readonly added: Head["items"]
@@ -66,7 +69,7 @@ const isWarmUp = ({ generate, prompt_cache_options }: ResponseRequest.ResponseRe
 
 const takeSnapshot = (
   request: ResponseRequest.ResponseRequest,
-  { fields, tools }: Pick<Head, "fields" | "tools">,
+  { fields, tools, window }: Settings,
   before: Head["items"],
   added: ReadonlyArray<ResponseItem>
 ): Snapshot => ({
@@ -74,13 +77,17 @@ const takeSnapshot = (
   warmUp: isWarmUp(request),
   fields,
   tools,
+  window,
   before,
   added: History.make(added)
 })
 
-const settingsOf = (request: ResponseRequest.ResponseRequest): Pick<Head, "fields" | "tools"> => ({
+type Settings = Pick<Head, "fields" | "tools" | "window">
+
+const settingsOf = (request: ResponseRequest.ResponseRequest, parent?: Head): Settings => ({
   fields: ChainFields.make(request),
-  tools: PendingCalls.tools(request.tools)
+  tools: PendingCalls.tools(request.tools),
+  window: parent?.window ?? 0
 })
 
 /** The caller says what the request continues. */
@@ -93,7 +100,7 @@ const explicit = (parent: Head | undefined, request: ResponseRequest.ResponseReq
   reason: { _tag: "Explicit" },
   snapshot: parent !== undefined && parent.responseId === request.previous_response_id &&
       Predicate.isNullable(request.conversation)
-    ? takeSnapshot(request, settingsOf(request), parent.items, ResponseRequest.items(request))
+    ? takeSnapshot(request, settingsOf(request, parent), parent.items, ResponseRequest.items(request))
     : undefined
 })
 
@@ -126,7 +133,7 @@ const match = (
 ): Delta | FullReason => {
   const changed = ChainFields.changed(head.fields, request)
   if (Arr.isNonEmptyReadonlyArray(changed)) return { _tag: "FieldsChanged", fields: changed }
-  const shared = History.shared(head.items, items)
+  const shared = History.shared(head.items, items, head.window)
   if (!shared.complete) return { _tag: "HistoryChanged", index: shared.count }
   const input = items.slice(shared.count)
   if (input.length === 0 && !head.warmUp) return { _tag: "NothingNew" }
@@ -178,14 +185,35 @@ export const commit = (
   const { alternatives, output, response: { id, status } } = result
   const { snapshot } = plan
   const hasEnded = status === undefined || status === "completed" || status === "incomplete"
-  return snapshot === undefined || !hasEnded ? undefined : {
+  if (snapshot === undefined || !hasEnded) return undefined
+  const { added, before, fields, stored, tools, warmUp, window } = snapshot
+  const compaction = output.findLastIndex((item: unknown) => Predicate.isRecord(item) && item["type"] === "compaction")
+  return {
     responseId: id,
-    stored: snapshot.stored,
-    warmUp: snapshot.warmUp && output.length === 0,
-    pendingCalls: PendingCalls.make(output, snapshot.tools),
-    fields: snapshot.fields,
-    tools: snapshot.tools,
-    items: snapshot.before.concat(snapshot.added, History.make(output, alternatives))
+    stored,
+    warmUp: warmUp && output.length === 0,
+    pendingCalls: PendingCalls.make(output, tools),
+    fields,
+    tools,
+    items: before.concat(added, History.make(output, alternatives)),
+    window: compaction === -1 ? window : before.length + added.length + compaction
+  }
+}
+
+/** The head of a stored response that nothing else is known of: what a caller says that it has, and when it was asked for. */
+export const told = (
+  request: ResponseRequest.ResponseRequest,
+  { items: count, responseId }: Told.Told
+): Head => {
+  const items = ResponseRequest.items(request).slice(0, count)
+  const settings = settingsOf(request)
+  return {
+    ...settings,
+    responseId,
+    stored: true,
+    warmUp: false,
+    pendingCalls: PendingCalls.make(items, settings.tools),
+    items: History.make(items)
   }
 }
 

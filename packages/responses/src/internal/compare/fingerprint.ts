@@ -99,6 +99,9 @@ const ofItem = (item: ResponseItem): number | undefined => {
   }
 }
 
+/** A caller may leave out what is before it: the fingerprint begins anew. */
+const compaction = ofFields("compaction", {})
+
 export const empty: Fingerprint = { hash: seed, count: 0 }
 
 /** Of a history and the items after it. */
@@ -107,6 +110,7 @@ export const extend = (before: Fingerprint, items: ReadonlyArray<ResponseItem>):
   for (const item of items) {
     const own = ofItem(item)
     if (own === undefined) continue
+    if (own === compaction) [hash, count] = [seed, 0]
     hash = mix(hash, own)
     count++
   }
@@ -126,6 +130,7 @@ export const forEachBeginning = (
   for (const item of items) {
     const own = ofItem(item)
     if (own === undefined) continue
+    if (own === compaction) [hash, count] = [seed, 0]
     hash = mix(hash, own)
     f(hash, ++count)
   }

@@ -36,13 +36,14 @@ export interface Shared {
 }
 
 /**
- * Compares what the server has with a caller's items. Two kinds of item may be missing in the caller's:
+ * Compares what the server has with a caller's items. Three kinds of item may be missing in the caller's:
  *
  * - Reasoning: SDKs drop it, and the model does better with it. But then none may follow, nor a reference, which could be
  *   to reasoning: the model could see the same twice.
  * - A compaction trigger: the API takes one at the end of an input only, so callers cannot keep it in their history.
+ * - What is before `window`, the place of the item by which the server itself stands for all of that.
  */
-export const shared = (had: History, items: ReadonlyArray<ResponseItem>): Shared => {
+export const shared = (had: History, items: ReadonlyArray<ResponseItem>, window = 0): Shared => {
   const draft = new CanonicalJson.Draft()
   let learned: Array<CanonicalItem.ItemMeaning> | undefined
   let count = 0
@@ -54,6 +55,8 @@ export const shared = (had: History, items: ReadonlyArray<ResponseItem>): Shared
     if (found !== undefined) {
       count++
       if (found !== known) (learned ??= [...had])[index] = found
+    } else if (index < window) {
+      continue
     } else if (known[0] === "reasoning") {
       skipped = true
     } else if (known[0] !== "compaction_trigger") {

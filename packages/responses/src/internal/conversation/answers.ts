@@ -6,12 +6,13 @@ import * as Exit from "effect/Exit"
 import * as Mailbox from "effect/Mailbox"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { ConversationEvent, ToolResult } from "../../ConversationEvent.ts"
+import type { ConversationEvent, ToolEnded, ToolResult } from "../../ConversationEvent.ts"
 import { type McpApprovalResponse, mcpApprovalResponse, type ResponseItem } from "../../ResponseItem.ts"
 import * as ResponseTool from "../../ResponseTool.ts"
 import * as Time from "../effect/time.ts"
 import * as ToolTold from "../tool/toolTold.ts"
 import * as Approvals from "./approvals.ts"
+import * as Background from "./background.ts"
 import * as Calls from "./calls.ts"
 import * as Consent from "./consent.ts"
 import type { Exclusive } from "./exclusive.ts"
@@ -29,6 +30,8 @@ export interface Options {
 
 const unknownOutcome = "Error: the outcome is unknown: the tool was started, and stopped before it gave an output. " +
   "It may have done its work or a part of it"
+
+const needsApproval = "Error: the tool needs an approval now, and was not run: call it again"
 
 const notRun = "Error: the user has discarded this call: the tool was not run"
 
@@ -48,94 +51,126 @@ const resultOf = (
     onRight: (output) => Effect.succeed({ _tag: "Output", output })
   })
 
-const callIdOf = ({ call }: Round.Pending): string => call.call_id
+const callIdOf = ({ call }: Pick<Round.Pending, "call">): string => call.call_id
 
-const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, { call }: Round.Pending): ResponseTool.Any | undefined =>
+const toolOf = (tools: ReadonlyArray<ResponseTool.Any>, call: Calls.Call): ResponseTool.Any | undefined =>
   tools.find(({ name }) => name === call.name)
 
-const isToBeRun = (tools: ReadonlyArray<ResponseTool.Any>, pending: Round.Pending): boolean =>
-  !pending.isBegun || toolOf(tools, pending)?.onUnknownOutcome === "rerun"
+export const isToBeRun = (
+  tools: ReadonlyArray<ResponseTool.Any>,
+  { call, isBegun }: Pick<Round.Pending, "call" | "isBegun">
+): boolean => !isBegun || toolOf(tools, call)?.onUnknownOutcome === "rerun"
 
-type Emit = (event: ConversationEvent) => void
+type Unrun = Pick<Round.Pending, "attempt" | "call">
 
-const answerAll = <T extends ResponseTool.Any, E>(
-  tools: ReadonlyArray<T>,
+/** The tool did not run now. */
+const endedUnrun = ({ attempt, call }: Unrun, result: ToolResult): ToolEnded => ({
+  type: "conversation.tool.ended",
+  callId: call.call_id,
+  name: call.name,
+  attempt,
+  duration: Duration.zero,
+  result
+})
+
+export type Emit = (event: ConversationEvent) => void
+
+interface Work<E, R> {
+  readonly tools: ReadonlyArray<ResponseTool.ResponseTool<unknown, R, boolean>>
+  readonly ledger: Ledger<E>
+  readonly options: Pick<Options, "id" | "onToolFailure">
+  readonly emit: Emit
+}
+
+/** A call, and what names it in the whole conversation. */
+export interface Named extends Unrun {
+  readonly key: string
+}
+
+/**
+ * Writes down that the tool of a call starts, and gives the rest of the work, of which the tool alone may be interrupted: what
+ * a tool has given is written down even if the interruption comes at that moment.
+ */
+export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call, key, ...pending }: Named) => {
+  const attempt = pending.attempt + 1
+  const named = { callId: call.call_id, name: call.name, attempt }
+  const work = (interruptible: <A, E2, R2>(tool: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>) =>
+    Effect.gen(function*() {
+      const elapsed = Time.stopwatch(yield* Effect.clock)
+      const idempotencyKey = `${options.id}:${key}`
+      const handled = yield* Effect.either(
+        interruptible(ResponseTool.run(tools, call, { attempt, idempotencyKey }))
+      )
+      const duration = elapsed()
+      const onFailure = toolOf(tools, call)?.onFailure ?? options.onToolFailure
+      const told = resultOf(call, handled, onFailure)
+      // Only a function of the program's own may take its time.
+      const result = yield* Either.isLeft(handled) && typeof onFailure === "function" ? interruptible(told) : told
+      const { output } = result
+      if (output !== undefined) yield* ledger.write({ _tag: "Ended", output })
+      // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
+      else if (result._tag === "Failed" && !result.error.isOutcomeUnknown) {
+        yield* ledger.write({ _tag: "Failed", callId: call.call_id })
+      }
+      emit({ type: "conversation.tool.ended", ...named, duration, result })
+      if (result._tag === "Failed" && output === undefined) yield* result.error
+    })
+  return ledger.write({ _tag: "Started", callId: call.call_id, attempt }).pipe(
+    // The tool does not run then, which is no unknown outcome.
+    Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: call.call_id }))),
+    Effect.map(() => {
+      emit({ type: "conversation.tool.started", ...named })
+      return work
+    })
+  )
+}
+
+const tell = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun, text: string): Effect.Effect<void, E> => {
+  const output = ResponseTool.output(pending.call, text)
+  return Effect.map(
+    ledger.write({ _tag: "Ended", output }),
+    () => emit(endedUnrun(pending, { _tag: "Unknown", output }))
+  )
+}
+
+/** Answers a call whose tool was started and is not to run again. */
+export const report = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun): Effect.Effect<void, E> =>
+  tell(ledger, emit, pending, unknownOutcome)
+
+/** Answers a call of the background whose tool has come to need an approval since, which it cannot have there. */
+export const turnAway = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun): Effect.Effect<void, E> =>
+  tell(ledger, emit, pending, needsApproval)
+
+const answerAll = <E, R>(
+  tools: Work<E, R>["tools"],
   ledger: Ledger<E>,
   approvals: Approvals.Approvals<E>,
-  { concurrency, exclusive, id, onToolFailure }: Options,
+  options: Options,
   emit: Emit
-): Effect.Effect<void, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+): Effect.Effect<void, ResponseTool.ToolFailed | E, R> =>
   Effect.suspend(() => {
     const state = ledger.state()
     if (state._tag !== "Answering") return Effect.void
 
-    const start = (pending: Round.Pending, attempt: number) =>
-      ledger.write({ _tag: "Started", callId: callIdOf(pending), attempt }).pipe(
-        // The tool does not run then, which is no unknown outcome.
-        Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: callIdOf(pending) })))
+    const answer = (pending: Round.Pending) =>
+      Effect.uninterruptibleMask((restore) =>
+        begin({ tools, ledger, options, emit }, { ...pending, key: Round.keyOf(state, pending.call) }).pipe(
+          Effect.flatMap((work) => work(restore))
+        )
       )
-
-    const answer = (pending: Round.Pending) => {
-      const { call } = pending
-      const attempt = pending.attempt + 1
-      const idempotencyKey = `${id}:${Round.keyOf(state, call)}`
-      const named = { callId: call.call_id, name: call.name, attempt }
-      // What a tool has given is written down even if the interruption comes at that moment.
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          yield* start(pending, attempt)
-          emit({ type: "conversation.tool.started", ...named })
-          const elapsed = Time.stopwatch(yield* Effect.clock)
-          const handled = yield* Effect.either(
-            restore(ResponseTool.run(tools, call, { attempt, idempotencyKey }))
-          )
-          const duration = elapsed()
-          const onFailure = toolOf(tools, pending)?.onFailure ?? onToolFailure
-          const told = resultOf(call, handled, onFailure)
-          // Only a function of the program's own may take its time.
-          const result = yield* Either.isLeft(handled) && typeof onFailure === "function" ? restore(told) : told
-          const { output } = result
-          if (output !== undefined) yield* ledger.write({ _tag: "Ended", output })
-          // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
-          else if (result._tag === "Failed" && !result.error.isOutcomeUnknown) {
-            yield* ledger.write({ _tag: "Failed", callId: call.call_id })
-          }
-          emit({ type: "conversation.tool.ended", ...named, duration, result })
-          if (result._tag === "Failed" && output === undefined) yield* result.error
-        })
-      )
-    }
-
-    const emitEnded = ({ attempt, call }: Round.Pending, result: ToolResult) =>
-      emit({
-        type: "conversation.tool.ended",
-        callId: call.call_id,
-        name: call.name,
-        attempt,
-        duration: Duration.zero,
-        result
-      })
-
-    const report = (pending: Round.Pending) => {
-      const output = ResponseTool.output(pending.call, unknownOutcome)
-      return Effect.map(
-        ledger.write({ _tag: "Ended", output }),
-        () => emitEnded(pending, { _tag: "Unknown", output })
-      )
-    }
 
     const refuse = (
       pending: Round.Pending,
       error: ResponseTool.ToolFailed
     ): Effect.Effect<void, ResponseTool.ToolFailed | E> => {
-      const onFailure = toolOf(tools, pending)?.onFailure ?? onToolFailure
+      const onFailure = toolOf(tools, pending.call)?.onFailure ?? options.onToolFailure
       return Effect.flatMap(
         resultOf(pending.call, Either.left(error), onFailure),
         (result): Effect.Effect<void, ResponseTool.ToolFailed | E> => {
           const { output } = result
           return output === undefined
-            ? Effect.zipRight(Effect.sync(() => emitEnded(pending, result)), error)
-            : Effect.map(ledger.write({ _tag: "Ended", output }), () => emitEnded(pending, result))
+            ? Effect.zipRight(Effect.sync(() => emit(endedUnrun(pending, result))), error)
+            : Effect.map(ledger.write({ _tag: "Ended", output }), () => emit(endedUnrun(pending, result)))
         }
       )
     }
@@ -148,7 +183,7 @@ const answerAll = <T extends ResponseTool.Any, E>(
     const attend = Consent.make({
       approvals,
       size: open.length,
-      concurrency,
+      concurrency: options.concurrency,
       ask: (pending) =>
         // What was run once needed no approval, or had it.
         pending.approval !== "notAsked" || pending.attempt > 0
@@ -162,11 +197,11 @@ const answerAll = <T extends ResponseTool.Any, E>(
       run: (pending) =>
         isToBeRun(tools, pending)
           // It has not been started while it waits for its turn.
-          ? exclusive.run(toolOf(tools, pending)?.exclusive === true, answer(pending))
-          : report(pending),
+          ? options.exclusive.run(toolOf(tools, pending.call)?.exclusive === true, answer(pending))
+          : report(ledger, emit, pending),
       onRejected: (pending) => {
         const [answered] = Calls.answered(Round.items(ledger.state()), [pending.call])
-        if (answered !== undefined) emitEnded(pending, { _tag: "Rejected", output: answered.output })
+        if (answered !== undefined) emit(endedUnrun(pending, { _tag: "Rejected", output: answered.output }))
       }
     })
 
@@ -181,12 +216,12 @@ const answerAll = <T extends ResponseTool.Any, E>(
  * A call that fails does not stop its neighbours: what they would have given could not be known. The tools run whether or not
  * their events are taken: there are three of each call at most. Whoever leaves the stream stops the tools, and waits for them.
  */
-export const run = <T extends ResponseTool.Any, E>(
-  tools: ReadonlyArray<T>,
+export const run = <E, R>(
+  tools: Work<E, R>["tools"],
   ledger: Ledger<E>,
   approvals: Approvals.Approvals<E>,
   options: Options
-): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, ResponseTool.Requirements<T>> =>
+): Stream.Stream<ConversationEvent, ResponseTool.ToolFailed | E, R> =>
   Stream.unwrapScoped(
     Effect.flatMap(Mailbox.make<ConversationEvent, ResponseTool.ToolFailed | E>(), (events) =>
       answerAll(tools, ledger, approvals, options, (event) =>
@@ -214,6 +249,9 @@ export const isAnswered = (state: Round.State, input: ReadonlyArray<ResponseItem
 
 type Reply = Calls.CallOutput | McpApprovalResponse
 
+const openIds = (state: Round.State): Set<string> =>
+  new Set([...Round.open(state), ...Background.open(state.background)].map(callIdOf))
+
 /** Whoever decides a held call may have been faster. */
 const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> =>
   Effect.suspend(() => {
@@ -223,7 +261,7 @@ const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> 
         ? ledger.write({ _tag: "Decided", response: item })
         : Effect.void
     }
-    return Round.open(state).some((pending) => callIdOf(pending) === item.call_id)
+    return openIds(state).has(item.call_id)
       ? ledger.write({ _tag: "Ended", output: item })
       : Effect.void
   })
@@ -235,7 +273,7 @@ export const take = <E>(
 ): Effect.Effect<ReadonlyArray<ResponseItem>, E> =>
   Effect.suspend(() => {
     const state = ledger.state()
-    const open = new Set(Round.open(state).map(callIdOf))
+    const open = openIds(state)
     const requests = new Set(Round.openRequests(state).map(({ id }) => id))
     const taken = input.filter((item): item is Reply =>
       Calls.isOutput(item)

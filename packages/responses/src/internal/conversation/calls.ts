@@ -27,6 +27,10 @@ export const unanswered = (items: ReadonlyArray<ResponseItem>): ReadonlyArray<Ca
   return [...open.values()]
 }
 
+/** Those that have to be answered before the model goes on: not those of async tools. */
+export const waiting = (items: ReadonlyArray<ResponseItem>): ReadonlyArray<Call> =>
+  unanswered(items).filter((call) => call.async !== true)
+
 /** The calls with their outputs, which the items hold. */
 export const answered = (items: ReadonlyArray<ResponseItem>, calls: ReadonlyArray<Call>) =>
   calls.flatMap(({ call_id: callId, name }) => {

@@ -26,11 +26,17 @@ export const problemOfHistory = (items: Items): string | undefined => {
 
 export const problemOf = (
   all: Items,
-  added: Items
+  added: Items,
+  /** Whether the conversation answers the call of this id itself. */
+  isTaken: (callId: string) => boolean = () => false
 ): string | undefined => {
   if (!isRecords(all)) return notRecords
   const problem = problemOfHistory(added)
   if (problem !== undefined) return problem
-  const [pending] = Calls.unanswered(all)
+  const second = added.find((item) => Calls.isOutput(item) && isTaken(item.call_id))
+  if (second !== undefined && Calls.isOutput(second)) {
+    return `has an output for the call ${second.call_id}, which its async tool answers`
+  }
+  const [pending] = Calls.waiting(all)
   return pending && `has no output for the call ${pending.call_id} of ${pending.name}`
 }

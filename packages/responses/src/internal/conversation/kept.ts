@@ -11,6 +11,8 @@ export interface Options {
   /** The response ended `completed`. */
   readonly isComplete: boolean
   readonly isStored: boolean
+  /** The conversation goes on without the output of the call. */
+  readonly isAsync: (call: Calls.Call) => boolean
 }
 
 const isJson = (text: string): boolean => {
@@ -60,6 +62,12 @@ const withoutRepeats = (
   })
 }
 
+/** Not every server says so in the call itself, and a history is read without the tools. */
+const withAsync = (item: ResponseItem, isAsync: Options["isAsync"]): ResponseItem => {
+  if (!Calls.isCall(item) || isAsync(item) === (item.async === true)) return item
+  return { ...item, async: item.async !== true }
+}
+
 /** Where the server stores nothing an id names nothing: sent again it is answered with 404. */
 const withoutId = (item: ResponseItem): ResponseItem => {
   switch (item.type) {
@@ -82,11 +90,11 @@ const isOnlyName = (item: ResponseItem): boolean =>
 
 export const make = (
   output: ReadonlyArray<ResponseItem>,
-  { before, isComplete, isStored }: Options
+  { before, isAsync, isComplete, isStored }: Options
 ): ReadonlyArray<ResponseItem> => {
   const whole = output.flatMap((item) => {
     const shaped = InputShape.toInput(item)
-    return shaped === undefined || isCutOff(shaped, isComplete) ? [] : [shaped]
+    return shaped === undefined || isCutOff(shaped, isComplete) ? [] : [withAsync(shaped, isAsync)]
   })
   const items = withoutRepeats(whole, before)
   // Reasoning that was to lead to an item which never came.

@@ -4,7 +4,6 @@
  */
 import * as Effect from "effect/Effect"
 import type { Entry } from "../../ConversationJournal.ts"
-import type { ResponseItem } from "../../ResponseItem.ts"
 import * as FairSemaphore from "../effect/fairSemaphore.ts"
 import * as Round from "./round.ts"
 
@@ -23,8 +22,8 @@ const advance = (state: Round.State, entry: Entry): Round.State => {
 }
 
 /** Of a conversation that nothing outlives. */
-export const unwritten = (history: ReadonlyArray<ResponseItem>): Ledger<never> => {
-  let state = Round.fromHistory(history)
+export const unwritten = (from: Round.State): Ledger<never> => {
+  let state = from
   const apply = (entry: Entry): void => {
     state = advance(state, entry)
   }

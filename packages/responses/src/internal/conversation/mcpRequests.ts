@@ -6,7 +6,7 @@ import * as Calls from "./calls.ts"
 type Items = ReadonlyArray<ResponseItem>
 
 /** One without an id could not be answered. The fields are the server's, whatever their types say. */
-export const isRequest = (item: ResponseItem): item is McpApprovalRequest =>
+const isRequest = (item: ResponseItem): item is McpApprovalRequest =>
   item.type === "mcp_approval_request" && Predicate.isString(item.id) && item.id !== ""
 
 export const isResponse = (item: ResponseItem): item is McpApprovalResponse => item.type === "mcp_approval_response"

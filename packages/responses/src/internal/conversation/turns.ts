@@ -38,6 +38,9 @@ const holding = globalValue(
   () => FiberRef.unsafeMake<ReadonlyArray<Turn>>([])
 )
 
+/** For a fiber that no holder of a turn waits for, though one has forked it. */
+export const apart: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.locally(holding, [])
+
 const refused = new InvalidRequest({
   field: "conversation",
   description: "is asked by the reader of its own stream or by one of its tools, and would wait for itself for ever: " +

@@ -34,7 +34,7 @@ const texts: Readonly<Record<Clocked, (limit: string) => string>> = {
   TurnTimeout: (limit) => `The response did not end within ${limit}`
 }
 
-export const overdue = (reason: Clocked, limit: Duration.Duration) => (delivery: Delivery): ConnectionError =>
+const overdue = (reason: Clocked, limit: Duration.Duration) => (delivery: Delivery): ConnectionError =>
   new ConnectionError({ reason, delivery, description: texts[reason](Duration.format(limit)) })
 
 interface Due {

@@ -2,8 +2,9 @@
 import * as Either from "effect/Either"
 import * as ResponseRequest from "../../ResponseRequest.ts"
 import type { FinalResponse } from "../../Responses.ts"
-import type * as Continuation from "../compare/continuation.ts"
-import type * as Fingerprint from "../compare/fingerprint.ts"
+import * as Continuation from "../compare/continuation.ts"
+import * as Fingerprint from "../compare/fingerprint.ts"
+import type { Told } from "../compare/told.ts"
 
 /** Where the server keeps what it knows of a response: connections and lanes are told apart by identity. */
 export interface Home {
@@ -67,5 +68,21 @@ export const sizes = (
   return {
     otherBytes,
     inputBytes: (parent?.inputBytes ?? 0) + Math.max(0, frameSize - otherBytes) + sizeOf(output)
+  }
+}
+
+/** What a caller knows of a stored response. */
+export const told = (request: ResponseRequest.ResponseRequest, known: Told, place: Home, at: number): Kept => {
+  const items = ResponseRequest.items(request).slice(0, known.items)
+  return {
+    head: Continuation.told(request, known),
+    inputBytes: sizeOf(items),
+    otherBytes: sizeWithoutInput(request),
+    place,
+    fingerprint: Fingerprint.extend(Fingerprint.empty, items),
+    root: Fingerprint.root(items),
+    name: undefined,
+    isContinuation: true,
+    at
   }
 }

@@ -8,6 +8,7 @@ import * as ResponseRequest from "../../ResponseRequest.ts"
 import type { ResponsesError } from "../../ResponsesError.ts"
 import * as Continuation from "../compare/continuation.ts"
 import * as Fingerprint from "../compare/fingerprint.ts"
+import * as Told from "../compare/told.ts"
 import type { Answer } from "../exchange/life.ts"
 import * as ChainRefusal from "../wire/chainRefusal.ts"
 import * as Chaining from "./chaining.ts"
@@ -71,7 +72,8 @@ export class Heads {
 
   /** What would be sent on a new connection. */
   preview(request: ResponseRequest.ResponseRequest): Continuation.Plan {
-    return this.chaining.planFrom(this.stored.newestFirst(), request, () => "stored").plan
+    const stored = [...this.stored.newestFirst(), ...this.told(request, "")]
+    return this.chaining.planFrom(stored, request, () => "stored").plan
   }
 
   /** The heads that a request fits, the best first. Reads what the caller may change: to be used in the same step. */
@@ -107,6 +109,7 @@ export class Heads {
     request: ResponseRequest.ResponseRequest,
     found: ReadonlyArray<Found> = []
   ): Planned {
+    if (found.length === 0) this.told(request, place.connection.identity).forEach(this.stored.add)
     const { left, own, ...choice } = this.chooser.choose(place, request, found)
     if (left !== undefined) this.drop(left.lane, left.loss)
     return {
@@ -115,6 +118,14 @@ export class Heads {
       asked: asOfNow(request),
       bytesSaved: choice.plan._tag === "Delta" ? choice.parent?.inputBytes ?? 0 : 0
     }
+  }
+
+  /** A caller may know of a stored response that the Layer has not seen, or has forgotten. */
+  private told(request: ResponseRequest.ResponseRequest, identity: string): ReadonlyArray<Head.Kept> {
+    const told = Told.of(request)
+    const { now, uniqueIds } = this.options
+    if (told === undefined || !uniqueIds || this.stored.isKnown(told.responseId)) return []
+    return [Head.told(request, told, { connection: { identity }, lane: {} }, now())]
   }
 
   /** Everything, because the server has just refused a delta. */
