@@ -190,7 +190,10 @@ export interface Conversation<
     ResponsesError | ResponseTool.ToolFailed | TooManyRounds | BudgetSpent | E,
     R
   >
-  /** The calls that wait for an approval. A `run` or `resume` has to have come to them. */
+  /**
+   * The calls that wait for an approval. A `run` or `resume` has to have come to them, in this process or, with a journal, in
+   * one before it.
+   */
   readonly approvals: Effect.Effect<ReadonlyArray<Approval>>
   /**
    * The call runs with the next `resume`, or at once if the other calls of its round still run. Written down before it

@@ -100,10 +100,11 @@ export class PendingRound extends Schema.TaggedError<PendingRound>("effect-respo
   }
 
   override get message(): string {
-    const what = this.calls.length === 0
-      ? "outputs that the model has not seen"
-      : `calls without an output (${this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")})`
-    return `The round before ended with ${what}: resume it, or run with { pending: "resume" } or { pending: "discard" }`
+    const choice = "resume it, or run with { pending: \"resume\" } or { pending: \"discard\" }"
+    if (this.calls.length === 0) return `The round before ended with outputs that the model has not seen: ${choice}`
+    const names = this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")
+    return `The round before ended with calls without an output (${names}): ${choice}. ` +
+      "Approve or reject first what waits for an approval, or it stays pending"
   }
 }
 

@@ -166,7 +166,7 @@ export type Input = string | ResponseItem.ResponseItem | ReadonlyArray<ResponseI
  */
 export interface RunOptions extends Responses.RequestOptions {
   /**
-   * - `resume`: it is gone on with, and the new input follows it.
+   * - `resume`: it is gone on with, and the new input follows it. Where no round is pending this changes nothing.
    * - `discard`: its open calls are not run, approved or not, and the model is told so. Outputs that were written stay.
    *
    * Default: `run` fails with `PendingRound`
