@@ -15,12 +15,7 @@ const course: Courses.Course = JSON.parse(given)
 
 const log = (line: unknown) => appendFileSync(join(directory, "log"), `${JSON.stringify(line)}\n`)
 
-const script = Courses.script(course)
-
-const model: ResponsesTest.Script = (request, context) => {
-  log({ asked: Courses.placeOf(request) })
-  return typeof script === "function" ? script(request, context) : ResponsesTest.silence()
-}
+const model = Courses.script(course, (asked) => log({ asked }))
 
 let writes = 0
 

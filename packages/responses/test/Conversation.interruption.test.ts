@@ -1,0 +1,196 @@
+/**
+ * A conversation that is interrupted at any operation, or whose reader leaves after any event, once or again and again: it goes
+ * on, in the same process or in another one, as if nothing had happened.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FastCheck from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as Supervisor from "effect/Supervisor"
+import * as Conversation from "../src/Conversation.ts"
+import * as ConversationJournal from "../src/ConversationJournal.ts"
+import * as Ledger from "../src/internal/conversation/ledger.ts"
+import * as ResponsesTest from "../src/ResponsesTest.ts"
+import * as Courses from "./support/agentCourses.ts"
+import * as AgentEvents from "./support/agentEvents.ts"
+import * as AgentJudge from "./support/agentJudge.ts"
+import * as Interrupter from "./support/interrupter.ts"
+import * as Thorough from "./support/thorough.ts"
+
+/** `interrupted`: before the operation of that number. `left`: after so many events. */
+interface Stop {
+  readonly how: "interrupted" | "left"
+  readonly at: number
+}
+
+type Where = "anew" | "here"
+
+/** What the outside world has seen of a conversation. */
+const makeWorld = (course: Courses.Course) => {
+  const ran: Array<Courses.Ran> = []
+  const asked: Array<string> = []
+  const told: Array<Courses.Event> = []
+  const entries: Array<ConversationJournal.Entry> = []
+  const note: Courses.Note = (one) => ran.push(one)
+  const now = () => ({ ran: ran.length, asked: asked.length, told: told.length, entries: entries.length })
+  /** Notes what is written in it. */
+  const recorded = (journal: ConversationJournal.Service): ConversationJournal.Service => ({
+    load: (id) =>
+      Effect.map(journal.load(id), (owned) => ({
+        ...owned,
+        append: (seq, entry) =>
+          Effect.map(Effect.zipRight(Effect.yieldNow(), owned.append(seq, entry)), () => {
+            entries[seq] = entry
+          })
+      }))
+  })
+  return { ran, asked, told, entries, note, now, recorded, model: Courses.script(course, (place) => asked.push(place)) }
+}
+
+type World = ReturnType<typeof makeWorld>
+
+const reading = ({ told }: World): Courses.Read => (stream) =>
+  Stream.runForEach(stream, (event) => Effect.sync(() => told.push(event)))
+
+/** Leaves the stream that has come so far when that many events were read. */
+const leaving = ({ told }: World, at: number): Courses.Read => {
+  let left = at
+  return (stream) =>
+    Effect.suspend(() =>
+      Stream.runForEach(Stream.take(stream, left), (event) =>
+        Effect.sync(() => {
+          told.push(event)
+          left--
+        }))
+    ).pipe(Effect.zipRight(Effect.suspend(() => left > 0 ? Effect.void : Effect.fail("left" as const))))
+}
+
+interface Ended {
+  readonly operations: number
+  readonly exit: Exit.Exit<unknown, unknown>
+}
+
+/** The course until it stops. Whoever has stopped it waits for no fiber of it. */
+const untilStopped = (
+  what: string,
+  course: Courses.Course,
+  world: World,
+  conversation: Conversation.Conversation<never, unknown>,
+  stop: Stop | undefined
+): Effect.Effect<Ended> =>
+  Effect.gen(function*() {
+    const supervisor = yield* Supervisor.track
+    const { count, scheduler } = Interrupter.make(stop?.how === "interrupted" ? stop.at : Infinity)
+    const read = stop?.how === "left" ? leaving(world, stop.at) : reading(world)
+    const fiber = yield* Effect.forkDaemon(
+      Courses.goOn(course, conversation, read).pipe(Effect.supervised(supervisor), Effect.withScheduler(scheduler))
+    )
+    const exit = yield* Fiber.await(fiber)
+    const left = (yield* supervisor.value).filter((one) => one.id() !== fiber.id())
+    assert.deepStrictEqual(left.map((one) => String(one.id())), [], `${what}: fibers`)
+    return { operations: count(), exit }
+  })
+
+/** Gives how it ended: each time that it was stopped, and the last time. */
+const stopped = (course: Courses.Course, whole: unknown, stops: ReadonlyArray<Stop>, where: Where) => {
+  const world = makeWorld(course)
+  const what = `${stops.map(({ at, how }) => `${how} at ${at}`).join(", ")}, ${where}, in ${JSON.stringify(course)}`
+  return Effect.gen(function*() {
+    const journal = yield* ConversationJournal.makeMemory
+    const open = Conversation.open({ ...Courses.settings, tools: Courses.tools(world.note) }).pipe(
+      Effect.provideService(ConversationJournal.ConversationJournal, world.recorded(journal)),
+      Effect.orDie
+    )
+    let conversation = yield* open
+    const marks: Array<ReturnType<World["now"]>> = []
+    const endings: Array<Ended> = []
+    for (const stop of stops) {
+      endings.push(yield* untilStopped(what, course, world, conversation, stop))
+      marks.push(world.now())
+      if (where === "anew") conversation = yield* open
+    }
+    const last = yield* untilStopped(what, course, world, conversation, undefined)
+    assert.isTrue(Exit.isSuccess(last.exit), `${what}: ${String(last.exit)}`)
+    const history = yield* conversation.history
+
+    const entriesAt = (mark: { readonly entries: number }) => world.entries.slice(0, mark.entries)
+    for (const [index, mark] of marks.entries()) {
+      AgentJudge.judge(what, {
+        course,
+        entries: entriesAt(mark),
+        earlier: marks.map(entriesAt),
+        isLost: true,
+        askedAfter: world.asked.slice(mark.asked, marks[index + 1]?.asked),
+        ranBefore: world.ran.slice(0, mark.ran),
+        ranAfter: world.ran.slice(mark.ran),
+        history,
+        whole: whole ?? history
+      })
+    }
+    AgentEvents.judge(what, world.told, world.entries)
+    const since = marks.at(-1)
+    AgentEvents.judgeWhole(what, world.told.slice(since?.told), world.entries.slice(since?.entries))
+    const replayed = Ledger.replay(world.entries)
+    assert.deepStrictEqual(replayed, { _tag: "Idle", history }, `${what}: the journal`)
+    return { endings, last, history, events: world.told.length }
+  }).pipe(Effect.provide(ResponsesTest.layer(world.model)))
+}
+
+const undisturbed = (course: Courses.Course) => stopped(course, undefined, [], "here")
+
+/** What Vitest waits for, at the most. */
+const timeout = 120_000
+
+describe("a conversation", () => {
+  const course: Courses.Course = [
+    [["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]],
+    [["look", "buy"]]
+  ]
+
+  for (const [series, where] of (["anew", "here"] as const).entries()) {
+    it.effect(`that is interrupted at any operation goes on ${where}`, () =>
+      Effect.gen(function*() {
+        const { history, last } = yield* undisturbed(course)
+        assert.isAbove(last.operations, 500)
+        const { first, step } = Thorough.steps(series * 3, true)
+        for (let at = first; at < last.operations; at += step) {
+          yield* stopped(course, history, [{ how: "interrupted", at }], where)
+        }
+      }), timeout)
+
+    it.effect(`whose reader leaves after any event goes on ${where}`, () =>
+      Effect.gen(function*() {
+        const { events, history } = yield* undisturbed(course)
+        assert.isAbove(events, 50)
+        const { first, step } = Thorough.steps(series * 3)
+        for (let at = first; at < events; at += step) {
+          const { endings } = yield* stopped(course, history, [{ how: "left", at }], where)
+          assert.deepStrictEqual(endings.map(({ exit }) => exit), [Exit.fail("left")])
+        }
+      }), timeout)
+  }
+
+  const stops = FastCheck.array(
+    FastCheck.record({
+      how: FastCheck.constantFrom("interrupted" as const, "left" as const),
+      at: FastCheck.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+    }),
+    { minLength: 2, maxLength: 4 }
+  )
+
+  it.effect.prop(
+    "that is stopped again and again goes on",
+    [Courses.course, stops, FastCheck.constantFrom<Where>("anew", "here")],
+    ([course, stops, where]) =>
+      Effect.gen(function*() {
+        const { events, history, last } = yield* undisturbed(course)
+        const most = { interrupted: last.operations, left: events }
+        // What is left to do after a stop is less: the next one is to come before the end as well.
+        const moments = stops.map(({ at, how }) => ({ how, at: Math.floor(at * most[how] / stops.length) }))
+        yield* stopped(course, history, moments, where)
+      }),
+    { timeout, fastCheck: { numRuns: Thorough.amount(500, 25) } }
+  )
+})
