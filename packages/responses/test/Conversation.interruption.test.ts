@@ -19,9 +19,9 @@ import * as AgentJudge from "./support/agentJudge.ts"
 import * as Interrupter from "./support/interrupter.ts"
 import * as Thorough from "./support/thorough.ts"
 
-/** `interrupted`: before the operation of that number. `left`: after so many events. */
+/** Before which operation, or step, the course is interrupted, or after which event its reader leaves. */
 interface Stop {
-  readonly how: "interrupted" | "left"
+  readonly how: "operation" | "step" | "event"
   readonly at: number
 }
 
@@ -68,7 +68,8 @@ const leaving = ({ told }: World, at: number): Courses.Read => {
 }
 
 interface Ended {
-  readonly operations: number
+  /** How many operations there were, or steps. */
+  readonly count: number
   readonly exit: Exit.Exit<unknown, unknown>
 }
 
@@ -82,15 +83,16 @@ const untilStopped = (
 ): Effect.Effect<Ended> =>
   Effect.gen(function*() {
     const supervisor = yield* Supervisor.track
-    const { count, scheduler } = Interrupter.make(stop?.how === "interrupted" ? stop.at : Infinity)
-    const read = stop?.how === "left" ? leaving(world, stop.at) : reading(world)
+    const at = stop === undefined || stop.how === "event" ? Infinity : stop.at
+    const { count, scheduler } = stop?.how === "step" ? Interrupter.betweenSteps(at) : Interrupter.make(at)
+    const read = stop?.how === "event" ? leaving(world, stop.at) : reading(world)
     const fiber = yield* Effect.forkDaemon(
       Courses.goOn(course, conversation, read).pipe(Effect.supervised(supervisor), Effect.withScheduler(scheduler))
     )
     const exit = yield* Fiber.await(fiber)
     const left = (yield* supervisor.value).filter((one) => one.id() !== fiber.id())
     assert.deepStrictEqual(left.map((one) => String(one.id())), [], `${what}: fibers`)
-    return { operations: count(), exit }
+    return { count: count(), exit }
   })
 
 /** Gives how it ended: each time that it was stopped, and the last time. */
@@ -138,43 +140,42 @@ const stopped = (course: Courses.Course, whole: unknown, stops: ReadonlyArray<St
   }).pipe(Effect.provide(ResponsesTest.layer(world.model)))
 }
 
-const undisturbed = (course: Courses.Course) => stopped(course, undefined, [], "here")
+/** How it ends when nothing stops it, and how many of what there are until then. */
+const undisturbed = (course: Courses.Course) =>
+  Effect.gen(function*() {
+    const { events, history, last } = yield* stopped(course, undefined, [], "here")
+    const steps = yield* stopped(course, history, [{ how: "step", at: Infinity }], "here")
+    return { history, operation: last.count, step: steps.endings[0]?.count ?? 0, event: events }
+  })
 
 /** What Vitest waits for, at the most. */
-const timeout = 120_000
+const timeout = 600_000
 
 describe("a conversation", () => {
   const course: Courses.Course = [
     [["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]],
     [["look", "buy"]]
   ]
+  const strides = { operation: Thorough.amount(41, 401), step: Thorough.amount(1, 7), event: Thorough.amount(1, 3) }
 
-  for (const [series, where] of (["anew", "here"] as const).entries()) {
-    it.effect(`that is interrupted at any operation goes on ${where}`, () =>
-      Effect.gen(function*() {
-        const { history, last } = yield* undisturbed(course)
-        assert.isAbove(last.operations, 500)
-        const { first, step } = Thorough.steps(series * 3, true)
-        for (let at = first; at < last.operations; at += step) {
-          yield* stopped(course, history, [{ how: "interrupted", at }], where)
-        }
-      }), timeout)
-
-    it.effect(`whose reader leaves after any event goes on ${where}`, () =>
-      Effect.gen(function*() {
-        const { events, history } = yield* undisturbed(course)
-        assert.isAbove(events, 50)
-        const { first, step } = Thorough.steps(series * 3)
-        for (let at = first; at < events; at += step) {
-          const { endings } = yield* stopped(course, history, [{ how: "left", at }], where)
-          assert.deepStrictEqual(endings.map(({ exit }) => exit), [Exit.fail("left")])
-        }
-      }), timeout)
+  for (const how of ["operation", "step", "event"] as const) {
+    for (const [series, where] of (["anew", "here"] as const).entries()) {
+      it.effect(`that is stopped at any ${how} goes on ${where}`, () =>
+        Effect.gen(function*() {
+          const { history, ...counts } = yield* undisturbed(course)
+          process.stderr.write(`N ${how} ${counts[how]}\n`)
+          assert.isAbove(counts[how], 50)
+          for (let at = series; at < counts[how]; at += strides[how]) {
+            const { endings: [ending] } = yield* stopped(course, history, [{ how, at }], where)
+            if (how === "event") assert.deepStrictEqual(ending?.exit, Exit.fail("left"))
+          }
+        }), timeout)
+    }
   }
 
   const stops = FastCheck.array(
     FastCheck.record({
-      how: FastCheck.constantFrom("interrupted" as const, "left" as const),
+      how: FastCheck.constantFrom<Stop["how"]>("operation", "step", "event"),
       at: FastCheck.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
     }),
     { minLength: 2, maxLength: 4 }
@@ -185,10 +186,9 @@ describe("a conversation", () => {
     [Courses.course, stops, FastCheck.constantFrom<Where>("anew", "here")],
     ([course, stops, where]) =>
       Effect.gen(function*() {
-        const { events, history, last } = yield* undisturbed(course)
-        const most = { interrupted: last.operations, left: events }
+        const { history, ...counts } = yield* undisturbed(course)
         // What is left to do after a stop is less: the next one is to come before the end as well.
-        const moments = stops.map(({ at, how }) => ({ how, at: Math.floor(at * most[how] / stops.length) }))
+        const moments = stops.map(({ at, how }) => ({ how, at: Math.floor(at * counts[how] / stops.length) }))
         yield* stopped(course, history, moments, where)
       }),
     { timeout, fastCheck: { numRuns: Thorough.amount(500, 25) } }
