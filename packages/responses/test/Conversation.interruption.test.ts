@@ -12,6 +12,7 @@ import * as Supervisor from "effect/Supervisor"
 import * as Conversation from "../src/Conversation.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as Ledger from "../src/internal/conversation/ledger.ts"
+import type * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as Courses from "./support/agentCourses.ts"
 import * as AgentEvents from "./support/agentEvents.ts"
@@ -31,40 +32,45 @@ type Where = "anew" | "here"
 const makeWorld = (course: Courses.Course) => {
   const ran: Array<Courses.Ran> = []
   const asked: Array<string> = []
-  const told: Array<Courses.Event> = []
+  const finished: Array<string> = []
+  const told: Array<AgentEvents.Told> = []
   const entries: Array<ConversationJournal.Entry> = []
-  const note: Courses.Note = (one) => ran.push(one)
-  const now = () => ({ ran: ran.length, asked: asked.length, told: told.length, entries: entries.length })
+  const tell = (event: Courses.Event) => Effect.sync(() => told.push({ event, written: entries.length }))
+  const now = () => ({
+    ran: ran.length,
+    asked: asked.length,
+    finished: finished.length,
+    told: told.length,
+    entries: entries.length
+  })
   /** Notes what is written in it. */
   const recorded = (journal: ConversationJournal.Service): ConversationJournal.Service => ({
     load: (id) =>
       Effect.map(journal.load(id), (owned) => ({
         ...owned,
         append: (seq, entry) =>
-          Effect.map(Effect.zipRight(Effect.yieldNow(), owned.append(seq, entry)), () => {
+          Effect.map(Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 2), owned.append(seq, entry)), () => {
             entries[seq] = entry
           })
       }))
   })
-  return { ran, asked, told, entries, note, now, recorded, model: Courses.script(course, (place) => asked.push(place)) }
+  const tools = Courses.tools((one) => ran.push(one), (callId) => finished.push(callId))
+  const model = Courses.script(course, (place) => asked.push(place))
+  return { ran, asked, finished, told, entries, tell, now, recorded, tools, model }
 }
 
 type World = ReturnType<typeof makeWorld>
 
-const reading = ({ told }: World): Courses.Read => (stream) =>
-  Stream.runForEach(stream, (event) => Effect.sync(() => told.push(event)))
+const reading = ({ tell }: World): Courses.Read => (stream) => Stream.runForEach(stream, tell)
 
 /** Leaves the stream that has come so far when that many events were read. */
-const leaving = ({ told }: World, at: number): Courses.Read => {
+const leaving = ({ tell }: World, at: number): Courses.Read => {
   let left = at
+  const one = (event: Courses.Event) => Effect.tap(tell(event), () => left--)
   return (stream) =>
-    Effect.suspend(() =>
-      Stream.runForEach(Stream.take(stream, left), (event) =>
-        Effect.sync(() => {
-          told.push(event)
-          left--
-        }))
-    ).pipe(Effect.zipRight(Effect.suspend(() => left > 0 ? Effect.void : Effect.fail("left" as const))))
+    Effect.suspend(() => Stream.runForEach(Stream.take(stream, left), one)).pipe(
+      Effect.zipRight(Effect.suspend(() => left > 0 ? Effect.void : Effect.fail("left" as const)))
+    )
 }
 
 interface Ended {
@@ -95,18 +101,38 @@ const untilStopped = (
     return { count: count(), exit }
   })
 
+type Mark = ReturnType<World["now"]>
+
+/** Between two steps nothing is lost of what a tool has given. */
+const judgeFinished = (
+  what: string,
+  world: World,
+  marks: ReadonlyArray<Mark>,
+  history: ReadonlyArray<ResponseItem.ResponseItem>
+): void => {
+  for (const mark of marks) {
+    const finished = new Set(world.finished.slice(0, mark.finished))
+    const again = world.ran.slice(mark.ran).filter(({ callId }) => finished.has(callId))
+    assert.deepStrictEqual(again, [], `${what}: tools that had finished ran again`)
+    const lost = history.filter((item) =>
+      item.type === "function_call_output" && finished.has(item.call_id) && JSON.stringify(item).includes("unknown")
+    )
+    assert.deepStrictEqual(lost, [], `${what}: outputs are lost`)
+  }
+}
+
 /** Gives how it ended: each time that it was stopped, and the last time. */
 const stopped = (course: Courses.Course, whole: unknown, stops: ReadonlyArray<Stop>, where: Where) => {
   const world = makeWorld(course)
   const what = `${stops.map(({ at, how }) => `${how} at ${at}`).join(", ")}, ${where}, in ${JSON.stringify(course)}`
   return Effect.gen(function*() {
     const journal = yield* ConversationJournal.makeMemory
-    const open = Conversation.open({ ...Courses.settings, tools: Courses.tools(world.note) }).pipe(
+    const open = Conversation.open({ ...Courses.settings, tools: world.tools }).pipe(
       Effect.provideService(ConversationJournal.ConversationJournal, world.recorded(journal)),
       Effect.orDie
     )
     let conversation = yield* open
-    const marks: Array<ReturnType<World["now"]>> = []
+    const marks: Array<Mark> = []
     const endings: Array<Ended> = []
     for (const stop of stops) {
       endings.push(yield* untilStopped(what, course, world, conversation, stop))
@@ -131,9 +157,14 @@ const stopped = (course: Courses.Course, whole: unknown, stops: ReadonlyArray<St
         whole: whole ?? history
       })
     }
+    if (!stops.some(({ how }) => how === "operation")) judgeFinished(what, world, marks, history)
     AgentEvents.judge(what, world.told, world.entries)
     const since = marks.at(-1)
-    AgentEvents.judgeWhole(what, world.told.slice(since?.told), world.entries.slice(since?.entries))
+    AgentEvents.judgeWhole(
+      what,
+      world.told.slice(since?.told).map(({ event }) => event),
+      world.entries.slice(since?.entries)
+    )
     const replayed = Ledger.replay(world.entries)
     assert.deepStrictEqual(replayed, { _tag: "Idle", history }, `${what}: the journal`)
     return { endings, last, history, events: world.told.length }

@@ -110,8 +110,8 @@ interface ToolOptions extends ResponseTool.CallOptions<unknown> {
   readonly needsApproval?: () => Effect.Effect<boolean>
 }
 
-/** Tools that note each run before they do anything, as if it were paid for then. */
-export const tools = (note: Note) => {
+/** Tools that note each run before they do anything, as if it were paid for then. `onFinished` is told of the end of each. */
+export const tools = (note: Note, onFinished: (callId: string) => void = () => {}) => {
   const tried = new Set<string>()
   const running = new Set<string>()
   const isCrowded = (name: Kind) =>
@@ -133,7 +133,8 @@ export const tools = (note: Note) => {
           return Effect.yieldNow().pipe(
             Effect.zipRight(Effect.yieldNow()),
             Effect.zipRight(failure === undefined ? Effect.succeed(`done ${callId}`) : Effect.fail(failure)),
-            Effect.ensuring(Effect.sync(() => running.delete(`${name} ${callId}`)))
+            Effect.ensuring(Effect.sync(() => running.delete(`${name} ${callId}`))),
+            Effect.tap(() => onFinished(callId))
           )
         })
     })

@@ -24,15 +24,22 @@ const toEntry = (event: OfTool): unknown => {
   }
 }
 
-/** Each event tells of what was written, once, and in that order for each call. */
-export const judge = (what: string, told: ReadonlyArray<Event>, entries: Entries): void => {
+export interface Told {
+  readonly event: Event
+  /** How many entries were written when the reader got it. */
+  readonly written: number
+}
+
+/** Each event tells of what was written before, once, and in that order for each call. */
+export const judge = (what: string, told: ReadonlyArray<Told>, entries: Entries): void => {
   const written = entries.map((entry) => JSON.stringify(entry))
   const places = new Map<string, number>()
   const seen = new Set<number>()
-  for (const event of told.filter(isOfTool)) {
+  for (const { event, written: before } of told) {
+    if (!isOfTool(event)) continue
     const callId = event.type === "conversation.tool.held" ? event.approval.callId : event.callId
     const place = written.indexOf(JSON.stringify(toEntry(event)))
-    assert.notStrictEqual(place, -1, `${what}: ${event.type} of ${callId} was told and not written`)
+    assert.isTrue(place >= 0 && place < before, `${what}: ${event.type} of ${callId} was told before it was written`)
     assert.isFalse(seen.has(place), `${what}: ${event.type} of ${callId} was told twice`)
     assert.isAbove(place, places.get(callId) ?? -1, `${what}: ${event.type} of ${callId} was told too late`)
     seen.add(place)
