@@ -59,9 +59,11 @@ const entriesIn = (directory: string) =>
     Effect.provide(NodeContext.layer)
   )
 
+const hows = ["before", "inTheMiddle", "almost", "after"] as const
+
 interface Kill {
   readonly at: number
-  readonly how: "before" | "inTheMiddle" | "after"
+  readonly how: (typeof hows)[number]
 }
 
 interface Seen {
@@ -112,8 +114,6 @@ const undisturbed = (course: Courses.Course) =>
     // Whoever takes the conversation over writes that down first.
     return { history: JSON.parse(JSON.stringify(history)), writes: entries.length + 1 }
   })
-
-const hows = ["before", "inTheMiddle", "after"] as const
 
 describe("an agent that is killed", () => {
   const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]], [["look"]]]

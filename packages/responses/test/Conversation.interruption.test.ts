@@ -3,6 +3,7 @@
  * on, in the same process or in another one, as if nothing had happened.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
@@ -12,7 +13,7 @@ import * as Supervisor from "effect/Supervisor"
 import * as Conversation from "../src/Conversation.ts"
 import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as Ledger from "../src/internal/conversation/ledger.ts"
-import type * as ResponseItem from "../src/ResponseItem.ts"
+import * as ResponseItem from "../src/ResponseItem.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as Courses from "./support/agentCourses.ts"
 import * as AgentEvents from "./support/agentEvents.ts"
@@ -194,7 +195,6 @@ describe("a conversation", () => {
       it.effect(`that is stopped at any ${how} goes on ${where}`, () =>
         Effect.gen(function*() {
           const { history, ...counts } = yield* undisturbed(course)
-          process.stderr.write(`N ${how} ${counts[how]}\n`)
           assert.isAbove(counts[how], 50)
           for (let at = series; at < counts[how]; at += strides[how]) {
             const { endings: [ending] } = yield* stopped(course, history, [{ how, at }], where)
@@ -224,4 +224,44 @@ describe("a conversation", () => {
       }),
     { timeout, fastCheck: { numRuns: Thorough.amount(500, 25) } }
   )
+})
+
+describe("outputs that the caller gives", () => {
+  const call = (callId: string) => ResponsesTest.toolCall({ name: "theirs", callId })
+  const output = (callId: string) => ResponseItem.functionCallOutput(callId, `done ${callId}`)
+  const settings = { id: "c", model: "m" } as const
+  const outputs = [output("a"), output("b")]
+
+  it.effect("are sent once, also if the run that was given them is interrupted between them and asked again", () =>
+    Effect.gen(function*() {
+      const world = makeWorld([])
+      const journal = world.recorded(yield* ConversationJournal.makeMemory)
+      const reached = yield* Deferred.make<void>()
+      const conversation = yield* Conversation.open({ ...settings }).pipe(
+        Effect.provideService(ConversationJournal.ConversationJournal, {
+          load: (id) =>
+            Effect.map(journal.load(id), (owned) => ({
+              ...owned,
+              append: (seq, entry) =>
+                Effect.zipRight(
+                  entry._tag === "Ended" ? Deferred.succeed(reached, undefined) : Effect.void,
+                  owned.append(seq, entry)
+                )
+            }))
+        })
+      )
+      yield* Stream.runDrain(conversation.send("go"))
+      const fiber = yield* Effect.fork(Stream.runDrain(conversation.run(outputs)))
+      yield* Deferred.await(reached)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(world.entries.map(({ _tag }) => _tag), ["Sent", "Ended"])
+
+      yield* Stream.runDrain(conversation.run(outputs))
+      const { requests } = yield* ResponsesTest.ResponsesTest
+      assert.deepStrictEqual((yield* requests).at(-1)?.input, (yield* conversation.history).slice(0, -1))
+      const sent = (yield* conversation.history).filter(({ type }) => type === "function_call_output")
+      assert.deepStrictEqual(sent, outputs)
+    }).pipe(
+      Effect.provide(ResponsesTest.layer([ResponsesTest.turn([call("a"), call("b")]), ResponsesTest.text("ok")]))
+    ))
 })

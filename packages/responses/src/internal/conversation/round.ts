@@ -96,16 +96,18 @@ export const fromHistory = (history: Items): State => {
     : { _tag: "Idle", history }
 }
 
-/** Everything that is known, also of a round that is not complete. */
-export const items = (state: State): Items =>
+/** What answers the calls and the requests of a round that is not complete. */
+export const answers = (state: State): Items =>
   state._tag === "Answering"
     ? [
-      ...state.history,
-      ...state.said,
       ...state.calls.flatMap(({ output }) => output ?? []),
       ...state.requests.flatMap(({ response }) => response ?? [])
     ]
-    : state.history
+    : []
+
+/** Everything that is known, also of a round that is not complete. */
+export const items = (state: State): Items =>
+  state._tag === "Answering" ? [...state.history, ...state.said, ...answers(state)] : state.history
 
 export const open = (state: State): ReadonlyArray<Pending> =>
   state._tag === "Answering" ? state.calls.filter(({ output }) => output === undefined) : []
