@@ -8,9 +8,9 @@ type Entries = ReadonlyArray<ConversationJournal.Entry>
 
 type OfTool = ToolStarted | ToolEnded | ToolHeld
 
-const types: ReadonlyArray<string> = ["conversation.tool.started", "conversation.tool.ended", "conversation.tool.held"]
+const types = new Set<string>(["conversation.tool.started", "conversation.tool.ended", "conversation.tool.held"])
 
-const isOfTool = (event: Event): event is OfTool => types.includes(event.type)
+const isOfTool = (event: Event): event is OfTool => types.has(event.type)
 
 /** The entry that an event tells of. */
 const toEntry = (event: OfTool): unknown => {
@@ -47,7 +47,7 @@ export const judge = (what: string, told: ReadonlyArray<Told>, entries: Entries)
   }
 }
 
-const asks: ReadonlyArray<string | undefined> = ["function_call", "mcp_approval_request"]
+const asks = new Set<string | undefined>(["function_call", "mcp_approval_request"])
 
 const count = <A>(all: ReadonlyArray<A>, isMeant: (one: A) => boolean): number => all.filter(isMeant).length
 
@@ -70,7 +70,7 @@ export const judgeWhole = (what: string, told: ReadonlyArray<Event>, entries: En
   const last = count(told, (event) => event.type === "conversation.round.ended" && event.calls.length === 0)
   assert.strictEqual(
     last,
-    count(entries, (entry) => entry._tag === "Answered" && !entry.output.some(({ type }) => asks.includes(type))),
+    count(entries, (entry) => entry._tag === "Answered" && !entry.output.some(({ type }) => asks.has(type))),
     `${what}: rounds without calls`
   )
 }
