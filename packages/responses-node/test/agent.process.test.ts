@@ -2,7 +2,7 @@
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck } from "effect"
-import { ConversationJournal } from "effect-responses"
+import { ConversationJournal, ResponsesTest } from "effect-responses"
 import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -59,43 +59,95 @@ const entriesIn = (directory: string) =>
     Effect.provide(NodeContext.layer)
   )
 
-const killed = (course: Courses.Course, whole: unknown, at: number, how: string) =>
+const hows = ["before", "inTheMiddle", "almost", "after"] as const
+
+interface Kill {
+  readonly at: number
+  readonly how: (typeof hows)[number]
+}
+
+interface Seen {
+  readonly lines: ReadonlyArray<Line>
+  readonly entries: ReadonlyArray<ConversationJournal.Entry>
+}
+
+/** A process after the other goes on and is killed, and the last one comes to the end. */
+const killed = (course: Courses.Course, whole: unknown, kills: readonly [Kill, ...ReadonlyArray<Kill>]) =>
   inDirectory((directory) =>
     Effect.gen(function*() {
-      const first = yield* run(directory, course, at, how)
-      assert.strictEqual(first.signal, "SIGKILL")
-      const before = logOf(directory)
-      const entries = yield* entriesIn(directory)
-      const second = yield* run(directory, course, 0, "never")
-      const after = logOf(directory).slice(before.length)
-      AgentJudge.judge(`killed ${how} write ${at}`, {
-        course,
-        entries,
-        isLost: true,
-        ranBefore: ranIn(before),
-        ranAfter: ranIn(after),
-        askedAfter: after.flatMap(({ asked }) => asked ?? []),
-        history: second.said?.history,
-        whole
-      })
+      const seen: Array<Seen> = []
+      for (const [index, { at, how }] of kills.entries()) {
+        const { signal } = yield* run(directory, course, at, how)
+        // What is left after the first kill may be over before the next one.
+        if (index === 0) assert.strictEqual(signal, "SIGKILL")
+        const lines = logOf(directory)
+        seen.push({ lines, entries: yield* entriesIn(directory) })
+      }
+      const { said } = yield* run(directory, course, 0, "never")
+      const all = logOf(directory)
+      for (const [index, { entries, lines }] of seen.entries()) {
+        const since = all.slice(lines.length)
+        AgentJudge.judge(`killed ${JSON.stringify(kills)} in ${JSON.stringify(course)}`, {
+          course,
+          entries,
+          earlier: seen.map((one) => one.entries),
+          isLost: true,
+          ranBefore: ranIn(lines),
+          ranAfter: ranIn(since),
+          askedAfter: all.slice(lines.length, seen[index + 1]?.lines.length).flatMap(({ asked }) => asked ?? []),
+          history: said?.history,
+          whole
+        })
+      }
     })
   )
 
+/** The course in this process, when nothing stops it. */
+const undisturbed = (course: Courses.Course) =>
+  Effect.gen(function*() {
+    const journal = yield* ConversationJournal.makeMemory
+    const history = yield* Courses.inNewProcess(course, () => {}).pipe(
+      Effect.provideService(ConversationJournal.ConversationJournal, journal),
+      Effect.provide(ResponsesTest.layer(Courses.script(course, () => {})))
+    )
+    const { entries } = yield* journal.load(Courses.settings.id)
+    // Whoever takes the conversation over writes that down first.
+    return { history: JSON.parse(JSON.stringify(history)), writes: entries.length + 1 }
+  })
+
 describe("an agent that is killed", () => {
-  const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"]], [["look"]]]
+  const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]], [["look"]]]
   const courses = [fixed, ...FastCheck.sample(Courses.course, Thorough.amount(5, 0))]
 
   for (const [index, course] of courses.entries()) {
     it.live(`at each write goes on where it was, course ${index}`, () =>
       Effect.gen(function*() {
+        const { history, writes } = yield* undisturbed(course)
+        const stops = Array.from({ length: writes }, (_, at) => at).flatMap((at) => hows.map((how) => ({ at, how })))
         const { said } = yield* inDirectory((directory) => run(directory, course, 0, "never"))
-        assert(said !== undefined)
-        const stops = Array.from({ length: said.writes }, (_, at) => at).flatMap((at) =>
-          (["before", "inTheMiddle", "after"] as const).map((how) => ({ at, how }))
-        )
-        yield* Effect.forEach(Thorough.sample(stops, 2), ({ at, how }) => killed(course, said.history, at, how), {
-          concurrency: 2
+        assert.deepStrictEqual(said, { history, writes })
+        yield* Effect.forEach(Thorough.sample(stops, 2), (stop) => killed(course, history, [stop]), {
+          concurrency: 2,
+          discard: true
         })
-      }), 240_000)
+      }), 600_000)
   }
+
+  const moment = FastCheck.record({
+    at: FastCheck.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    how: FastCheck.constantFrom(...hows)
+  })
+
+  it.live.prop(
+    "at any writes, again and again, goes on where it was",
+    [Courses.course, FastCheck.tuple(moment, moment)],
+    ([course, [first, second]]) =>
+      Effect.gen(function*() {
+        const { history, writes } = yield* undisturbed(course)
+        const at = Math.floor(first.at * writes)
+        const then = Math.floor(second.at * (writes - at))
+        yield* killed(course, history, [{ at, how: first.how }, { at: then, how: second.how }])
+      }),
+    { timeout: 600_000, fastCheck: { numRuns: Thorough.amount(100, 4), endOnFailure: true } }
+  )
 })

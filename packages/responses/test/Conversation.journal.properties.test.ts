@@ -9,7 +9,6 @@ import * as ConversationJournal from "../src/ConversationJournal.ts"
 import * as ResponsesTest from "../src/ResponsesTest.ts"
 import * as Courses from "./support/agentCourses.ts"
 import * as AgentJudge from "./support/agentJudge.ts"
-import * as Interrupter from "./support/interrupter.ts"
 import * as Thorough from "./support/thorough.ts"
 
 /** How a write stops the conversation, and whether what was to be written is. */
@@ -57,7 +56,11 @@ const stopping = (
 const journaled = (journal: ConversationJournal.Service) =>
   Effect.provideService(ConversationJournal.ConversationJournal, journal)
 
-const inMemory = (course: Courses.Course) => ResponsesTest.layer(Courses.script(course))
+/** The places of the course that the model has answered for, and the model. */
+const inMemory = (course: Courses.Course) => {
+  const asked: Array<string> = []
+  return { asked, model: ResponsesTest.layer(Courses.script(course, (place) => asked.push(place))) }
+}
 
 /** Writes take their time: several tools end meanwhile. */
 const slow = (journal: ConversationJournal.Service): ConversationJournal.Service => ({
@@ -68,26 +71,24 @@ const slow = (journal: ConversationJournal.Service): ConversationJournal.Service
     }))
 })
 
-const places = Effect.map(
-  Effect.flatMap(ResponsesTest.ResponsesTest, (test) => test.requests),
-  (requests) => requests.map(Courses.placeOf)
-)
-
-const undisturbed = (course: Courses.Course) =>
-  Effect.gen(function*() {
+const undisturbed = (course: Courses.Course) => {
+  const { asked, model } = inMemory(course)
+  return Effect.gen(function*() {
     const journal = yield* ConversationJournal.makeMemory
     const history = yield* journaled(slow(journal))(Courses.inNewProcess(course, () => {}))
     // Everything that has happened is written: whoever loads the conversation has nothing left to do.
-    const asked = (yield* places).length
+    const before = [...asked]
     const again = yield* journaled(journal)(Courses.inNewProcess(course, () => {}))
     assert.deepStrictEqual(again, history)
-    assert.strictEqual((yield* places).length, asked)
+    assert.deepStrictEqual(asked, before)
     return { history, writes: (yield* journal.load("c")).entries.length }
-  }).pipe(Effect.provide(inMemory(course)))
+  }).pipe(Effect.provide(model))
+}
 
 /** Stops at the write number `at`, and goes on in a new process or in the same conversation. */
-const stopped = (course: Courses.Course, stop: Stop, at: number, where: "anew" | "here") =>
-  Effect.gen(function*() {
+const stopped = (course: Courses.Course, stop: Stop, at: number, where: "anew" | "here") => {
+  const { asked, model } = inMemory(course)
+  return Effect.gen(function*() {
     const journal = yield* ConversationJournal.makeMemory
     const reached = yield* Deferred.make<void>()
     const ran: Array<Courses.Ran> = []
@@ -102,18 +103,19 @@ const stopped = (course: Courses.Course, stop: Stop, at: number, where: "anew" |
       yield* Fiber.interrupt(fiber)
     }
     yield* Fiber.await(fiber)
-    const before = { ran: ran.length, asked: (yield* places).length, entries: [...entries] }
+    const before = { ran: ran.length, asked: asked.length, entries: [...entries] }
     const goOn = where === "here" ? Courses.goOn(course, conversation) : Courses.inNewProcess(course, note)
     const history = yield* journaled(journal)(goOn)
     return {
       entries: before.entries,
       isLost: where === "anew" || stop === "interrupted",
-      askedAfter: (yield* places).slice(before.asked),
+      askedAfter: asked.slice(before.asked),
       ranBefore: ran.slice(0, before.ran),
       ranAfter: ran.slice(before.ran),
       history
     }
-  }).pipe(Effect.provide(inMemory(course)))
+  }).pipe(Effect.provide(model))
+}
 
 const check = (course: Courses.Course, stop: Stop, where: "anew" | "here") =>
   Effect.gen(function*() {
@@ -136,49 +138,5 @@ describe("a conversation that is stopped at any write", () => {
         runs
       )
     }
-  }
-})
-
-describe("a conversation that is interrupted at any operation", () => {
-  const course: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["look"]], [["pay"]]]
-
-  /** Gives whether the interruption came before the end. */
-  const interrupted = (whole: unknown, operation: number, where: "anew" | "here") =>
-    Effect.gen(function*() {
-      const journal = yield* ConversationJournal.makeMemory
-      const ran: Array<Courses.Ran> = []
-      const note: Courses.Note = (one) => ran.push(one)
-      const entries: Array<ConversationJournal.Entry> = []
-      const conversation = yield* Conversation.open({ ...Courses.settings, tools: Courses.tools(note) }).pipe(
-        journaled(stopping(journal, "refused", Infinity, yield* Deferred.make<void>(), entries))
-      )
-      const { count, scheduler } = Interrupter.make(operation)
-      const fiber = yield* Effect.forkDaemon(Effect.withScheduler(Courses.goOn(course, conversation), scheduler))
-      yield* Fiber.await(fiber)
-      const before = { ran: ran.length, asked: (yield* places).length, entries: [...entries] }
-      const goOn = where === "here" ? Courses.goOn(course, conversation) : Courses.inNewProcess(course, note)
-      const history = yield* journaled(journal)(goOn)
-      AgentJudge.judge(`interrupted at operation ${operation}, ${where}`, {
-        course,
-        entries: before.entries,
-        isLost: true,
-        askedAfter: (yield* places).slice(before.asked),
-        ranBefore: ran.slice(0, before.ran),
-        ranAfter: ran.slice(before.ran),
-        history,
-        whole
-      })
-      return count() > operation
-    }).pipe(Effect.provide(inMemory(course)))
-
-  for (const where of ["anew", "here"] as const) {
-    it.effect(`goes on ${where}`, () =>
-      Effect.gen(function*() {
-        const { history } = yield* undisturbed(course)
-        const { first, step } = Thorough.steps(where === "anew" ? 1 : 4, true)
-        let operation = first
-        while (yield* interrupted(history, operation, where)) operation += step
-        assert.isAbove(operation, 500)
-      }), 120_000)
   }
 })

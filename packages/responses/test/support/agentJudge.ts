@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import type * as ConversationJournal from "../../src/ConversationJournal.ts"
 import type * as ResponseItem from "../../src/ResponseItem.ts"
-import { type Course, type Kind, kindOf, placeOf, type Ran } from "./agentCourses.ts"
+import { type Course, crowded, type Kind, kindOf, placeOf, type Ran } from "./agentCourses.ts"
 
 /** Which calls have their output, and which responses their end, by what is written. */
 const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
@@ -17,6 +17,11 @@ const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
       places.add(placeOf({ input: items }))
       items.push(...entry.output)
     }
+    if (entry._tag === "Sent") {
+      places.add(placeOf({ input: [...items, ...entry.input] }))
+      items.push(...entry.input, ...entry.output)
+    }
+    if (entry._tag === "Decided") items.push(entry.response)
     if (entry._tag === "Approved") approved.add(entry.callId)
     if (entry._tag === "Started") begun.add(entry.callId)
     if (entry._tag === "Ended") {
@@ -27,7 +32,7 @@ const writtenOf = (entries: ReadonlyArray<ConversationJournal.Entry>) => {
   return { outputs, places, approved, unknown: new Set([...begun].filter((callId) => !outputs.has(callId))) }
 }
 
-const isOnce = (kind: Kind | undefined): boolean => kind === "pay" || kind === "buy"
+const isOnce = (kind: Kind | undefined): boolean => kind === "pay" || kind === "buy" || kind === "alone"
 
 type Json = ReadonlyArray<Readonly<Record<string, unknown>>>
 
@@ -35,6 +40,8 @@ export interface Stopped {
   readonly course: Course
   /** What was written when it stopped. */
   readonly entries: ReadonlyArray<ConversationJournal.Entry>
+  /** What was written when it stopped before, each time. Nobody knows any more what was not written then. */
+  readonly earlier?: ReadonlyArray<ReadonlyArray<ConversationJournal.Entry>>
   /** Nobody knows any more what was not written. */
   readonly isLost: boolean
   readonly ranBefore: ReadonlyArray<Ran>
@@ -47,7 +54,7 @@ export interface Stopped {
 }
 
 export const judge = (what: string, stopped: Stopped): void => {
-  const { askedAfter, course, history, isLost, ranAfter, ranBefore, whole } = stopped
+  const { askedAfter, course, earlier = [], history, isLost, ranAfter, ranBefore, whole } = stopped
   const written = writtenOf(stopped.entries)
   const again = ranAfter.filter(({ callId }) => written.outputs.has(callId))
   assert.deepStrictEqual(again, [], `${what}: tools whose output was written ran again`)
@@ -68,11 +75,13 @@ export const judge = (what: string, stopped: Stopped): void => {
   assert.strictEqual(new Set(keys.values()).size, keys.size, `${what}: one key for two calls`)
 
   /** What a tool has given is known to the conversation itself, though it could not be written. */
+  const unknown = [...(isLost ? [written] : []), ...earlier.map(writtenOf)]
   const isUnknown = (callId: unknown) =>
-    isLost && written.unknown.has(String(callId)) && isOnce(kindOf(course, String(callId)))
+    unknown.some((one) => one.unknown.has(String(callId))) && isOnce(kindOf(course, String(callId)))
   const known = (items: unknown) =>
     (JSON.parse(JSON.stringify(items)) as Json).map((item) =>
       item["type"] === "function_call_output" && isUnknown(item["call_id"]) ? { ...item, output: "unknown" } : item
     )
   assert.deepStrictEqual(known(history), known(whole), `${what}: the history`)
+  assert.notInclude(JSON.stringify(history), crowded, `${what}: a tool ran beside an exclusive one`)
 }

@@ -20,3 +20,24 @@ export const make = (at: number) => {
   }
   return { scheduler, count: () => count }
 }
+
+/**
+ * The same before the nth step: what runs until it waits, or lets others run. An interruption from elsewhere comes between
+ * two steps, so they are all the moments that such a one can have.
+ */
+export const betweenSteps = (at: number) => {
+  let target: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  let count = 0
+  const scheduler: Scheduler.Scheduler = {
+    scheduleTask: (task, priority) =>
+      Scheduler.defaultScheduler.scheduleTask(() => {
+        if (count++ === at) target?.unsafeInterruptAsFork(FiberId.none)
+        task()
+      }, priority),
+    shouldYield: (fiber) => {
+      target ??= fiber
+      return Scheduler.defaultScheduler.shouldYield(fiber)
+    }
+  }
+  return { scheduler, count: () => count }
+}

@@ -9,20 +9,21 @@ import { appendFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Courses from "../../../../responses/test/support/agentCourses.ts"
 
-const [directory = "", given = "[]", at = "", how = ""] = process.argv.slice(2)
+const [directory = "", given = "[]", at = "", when = ""] = process.argv.slice(2)
 
 const course: Courses.Course = JSON.parse(given)
 
 const log = (line: unknown) => appendFileSync(join(directory, "log"), `${JSON.stringify(line)}\n`)
 
-const script = Courses.script(course)
-
-const model: ResponsesTest.Script = (request, context) => {
-  log({ asked: Courses.placeOf(request) })
-  return typeof script === "function" ? script(request, context) : ResponsesTest.silence()
-}
+const model = Courses.script(course, (asked) => log({ asked }))
 
 let writes = 0
+
+/** `almost`: without the line break at its end. */
+const hows = ["before", "inTheMiddle", "almost", "after"] as const
+
+/** Absent: it is not killed. */
+const how = hows.find((one) => one === when)
 
 /** A file system that kills the process before, after, or in the middle of a write. */
 const deadly = Layer.effect(
@@ -35,8 +36,10 @@ const deadly = Layer.effect(
         (file): FileSystem.File =>
           Object.assign(Object.create(file) as FileSystem.File, {
             writeAll: (bytes: Uint8Array) => {
-              if (writes++ !== Number(at) || how === "never") return file.writeAll(bytes)
-              const part = how === "before" ? 0 : how === "after" ? bytes.length : Math.floor(bytes.length / 2)
+              if (writes++ !== Number(at) || how === undefined) return file.writeAll(bytes)
+              const { length } = bytes
+              const parts = { before: 0, inTheMiddle: Math.floor(length / 2), almost: length - 1, after: length }
+              const part = parts[how]
               const kill = Effect.zipRight(Effect.sync(() => process.kill(process.pid, "SIGKILL")), Effect.never)
               return part === 0 ? kill : Effect.zipRight(file.writeAll(bytes.subarray(0, part)), kill)
             }

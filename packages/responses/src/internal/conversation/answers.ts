@@ -266,7 +266,10 @@ const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> 
       : Effect.void
   })
 
-/** Takes the outputs that the caller gives, and gives back what else the caller says. */
+/**
+ * Takes the outputs that the caller gives, and gives back what else the caller says. Outputs that were written come again from
+ * a caller that was interrupted in the middle.
+ */
 export const take = <E>(
   ledger: Ledger<E>,
   input: ReadonlyArray<ResponseItem>
@@ -275,6 +278,11 @@ export const take = <E>(
     const state = ledger.state()
     const open = openIds(state)
     const requests = new Set(Round.openRequests(state).map(({ id }) => id))
+    const answers = Round.answers(state)
+    const isWritten = (item: ResponseItem): boolean =>
+      Calls.isOutput(item)
+        ? Approvals.has(answers, item.call_id)
+        : McpRequests.isResponse(item) && Approvals.has(answers, item.approval_request_id)
     const taken = input.filter((item): item is Reply =>
       Calls.isOutput(item)
         ? open.delete(item.call_id)
@@ -282,7 +290,7 @@ export const take = <E>(
     )
     return Effect.as(
       Effect.forEach(taken, (item) => writeIfOpen(ledger, item), { discard: true }),
-      input.filter((item) => !taken.some((one) => one === item))
+      input.filter((item) => !taken.some((one) => one === item) && !isWritten(item))
     )
   })
 

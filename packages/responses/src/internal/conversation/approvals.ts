@@ -55,7 +55,8 @@ const rejected = (call: Calls.Call, reason: string | undefined): Calls.CallOutpu
     )
   )
 
-const has = (items: ReadonlyArray<ResponseItem>, callId: string): boolean =>
+/** Whether the call, or the request, is answered by one of the items. */
+export const has = (items: ReadonlyArray<ResponseItem>, callId: string): boolean =>
   items.some((item) =>
     Calls.isOutput(item)
       ? item.call_id === callId

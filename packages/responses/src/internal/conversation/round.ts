@@ -125,16 +125,18 @@ export const fork = ({ background, history, past }: State): State => ({
   background: background.filter(({ call, output }) => output !== undefined && history.includes(call))
 })
 
-/** Everything that is known, also of a round that is not complete. */
-export const items = (state: Turn): Items =>
+/** What answers the calls and the requests of a round that is not complete. */
+export const answers = (state: Turn): Items =>
   state._tag === "Answering"
     ? [
-      ...state.history,
-      ...state.said,
       ...state.calls.flatMap(({ output }) => output ?? []),
       ...state.requests.flatMap(({ response }) => response ?? [])
     ]
-    : state.history
+    : []
+
+/** Everything that is known, also of a round that is not complete. */
+export const items = (state: Turn): Items =>
+  state._tag === "Answering" ? [...state.history, ...state.said, ...answers(state)] : state.history
 
 export const open = (state: Turn): ReadonlyArray<Pending> =>
   state._tag === "Answering" ? state.calls.filter(({ output }) => output === undefined) : []
