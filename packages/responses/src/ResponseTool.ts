@@ -166,18 +166,18 @@ const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyAr
     ({ cause, description }) => ToolFailure.make(call, "BadOutput", description, cause)
   )
 
-interface ToolOptions<A, E, R, E2, R2, Async extends boolean> extends CallOptions<E, R> {
+interface ToolOptions<A, E, R, E2, R2, Async extends boolean, RRetry> extends CallOptions<E, RRetry> {
   readonly async?: Async | undefined
   readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
   readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
 }
 
-const tool = <A, E, R, RArgs, E2, R2, Async extends boolean>(
+const tool = <A, E, R, RArgs, E2, R2, Async extends boolean, RRetry>(
   definition: Definition,
   name: string,
-  options: ToolOptions<A, E, R, E2, R2, Async>,
+  options: ToolOptions<A, E, R, E2, R2, Async, RRetry>,
   read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>
-): ResponseTool<E | E2, R | R2 | RArgs, Async> => ({
+): ResponseTool<E | E2, R | R2 | RRetry | RArgs, Async> => ({
   name,
   definition: options.async === true ? { ...definition, async: true } : definition,
   async: options.async,
@@ -195,12 +195,12 @@ const tool = <A, E, R, RArgs, E2, R2, Async extends boolean>(
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
 
-interface Checked<E, R> extends CallOptions<E, R> {
+interface Checked extends CallOptions<never, unknown> {
   readonly async?: boolean | undefined
   readonly needsApproval?: unknown
 }
 
-const conflict = <E, R>({ async, exclusive, needsApproval }: Checked<E, R>): string | undefined => {
+const conflict = ({ async, exclusive, needsApproval }: Checked): string | undefined => {
   if (async !== true) return undefined
   if (exclusive === true) return "it runs beside others if it is async, and alone if it is exclusive: choose one"
   return needsApproval === undefined || needsApproval === false
@@ -208,7 +208,7 @@ const conflict = <E, R>({ async, exclusive, needsApproval }: Checked<E, R>): str
     : "an async call is started at once, and cannot wait for an approval: choose one"
 }
 
-const check = <E, R>(name: string, options: Checked<E, R>): void => {
+const check = (name: string, options: Checked): void => {
   const description = namePattern.test(name)
     ? conflict(options) ?? ToolRun.problemOf(options)
     : "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"
@@ -266,8 +266,20 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async extends boolean = false>(
-  options: CallOptions<NoInfer<E>, R> & {
+export const make = <
+  A,
+  I,
+  RSchema,
+  E extends ESchedule & EWhile,
+  R = never,
+  E2 = never,
+  R2 = never,
+  const Async extends boolean = false,
+  RRetry = never,
+  ESchedule = unknown,
+  EWhile = E
+>(
+  options: CallOptions<ESchedule, RRetry, EWhile> & {
     readonly name: string
     readonly description?: string | undefined
     readonly parameters: Schema.Schema<A, I, RSchema>
@@ -286,7 +298,7 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async ex
     readonly async?: Async | undefined
     readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema, NoInfer<Async>> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | NoInfer<RRetry> | RSchema, NoInfer<Async>> => {
   const { name, strict = false } = options
   check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
@@ -325,8 +337,17 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async ex
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R, E2 = never, R2 = never, const Async extends boolean = false>(
-  options: CallOptions<NoInfer<E>, R> & {
+export const custom = <
+  E extends ESchedule & EWhile,
+  R = never,
+  E2 = never,
+  R2 = never,
+  const Async extends boolean = false,
+  RRetry = never,
+  ESchedule = unknown,
+  EWhile = E
+>(
+  options: CallOptions<ESchedule, RRetry, EWhile> & {
     readonly name: string
     readonly description?: string | undefined
     /**
@@ -343,7 +364,7 @@ export const custom = <E, R, E2 = never, R2 = never, const Async extends boolean
     readonly async?: Async | undefined
     readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>, NoInfer<Async>> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | NoInfer<RRetry>, NoInfer<Async>> => {
   const { description, format, name } = options
   check(name, options)
   const definition: Definition = {
