@@ -25,6 +25,7 @@ import type {
   EventOf,
   Events,
   Input,
+  OpenOptions,
   Options,
   RunOptions,
   RunRequirements
@@ -51,6 +52,11 @@ export type {
    * @since 0.1.0
    * @category re-exports
    */
+  AnyOptions,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
   BackgroundCall,
   /**
    * @since 0.1.0
@@ -72,6 +78,11 @@ export type {
    * @category re-exports
    */
   Input,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  OpenOptions,
   /**
    * @since 0.1.0
    * @category re-exports
@@ -334,20 +345,6 @@ const unwritten = <Tools extends ReadonlyArray<ResponseTool.Any>, Ev extends Eve
   state: Round.State,
   context: Context.Context<Responses.Responses | BackgroundRequirements<Tools[number]>>
 ) => over(options, options.id ?? globalThis.crypto.randomUUID(), Ledger.unwritten(state), context)
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface OpenOptions<
-  out Tools extends ReadonlyArray<ResponseTool.Any> = readonly [],
-  out Ev extends Events = Events
-> extends Options<Tools, Ev> {
-  /** Names the conversation in the journal. */
-  readonly id: string
-  /** What was said before the journal begins. Where the journal has the conversation, this is ignored. */
-  readonly history?: ReadonlyArray<ResponseItem.ResponseItem> | undefined
-}
 
 /**
  * Takes over the conversation of this id from the journal, or begins it there. Its owner before, if it still runs, fails
