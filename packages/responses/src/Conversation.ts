@@ -302,6 +302,27 @@ export interface Conversation<
 }
 
 /**
+ * Any conversation, with or without a journal, whatever its tools need: for functions that do not ask, such as one that shows
+ * the `history`. What `run` needs, and how it fails, is `unknown` here. A function that asks leaves both open:
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Conversation } from "effect-responses"
+ *
+ * export const length = (conversation: Conversation.Any) =>
+ *   Effect.map(conversation.history, (history) => history.length)
+ *
+ * export const title = <R, E>(conversation: Conversation.Conversation<R, E>) =>
+ *   Effect.map(conversation.ask("A title for this conversation, please."), ({ text }) => text)
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Any = Conversation<unknown, unknown>
+
+/**
  * @example
  * ```ts
  * import { Console, Effect, Schema, Stream } from "effect"
