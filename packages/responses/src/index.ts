@@ -71,6 +71,11 @@ export * as ResponsesOptions from "./ResponsesOptions.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponsesRetry from "./ResponsesRetry.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponsesSocket from "./ResponsesSocket.ts"
 
 /**
