@@ -126,6 +126,11 @@ export * as ResponseTool from "./ResponseTool.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponseToolCall from "./ResponseToolCall.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponseToolError from "./ResponseToolError.ts"
 
 /**
