@@ -111,6 +111,11 @@ export * as ConversationEvent from "./ConversationEvent.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationInterface from "./ConversationInterface.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ConversationJournal from "./ConversationJournal.ts"
 
 /**
