@@ -15,23 +15,81 @@ import * as Schema from "effect/Schema"
 type AnyTools = Record<string, Tool.Any>
 
 /**
- * @since 0.1.0
- * @category models
- */
-export interface ToolOptions<T> extends ResponseTool.CallOptions<Tool.Failure<T>> {
-  /** Whether the vendor's model is held to the schema, as in `ResponseTool.make`. Default: `false` */
-  readonly strict?: boolean | undefined
-}
-
-/**
- * By the name of the tool.
+ * `R` is what `needsApproval` needs.
  *
  * @since 0.1.0
  * @category models
  */
-export type Options<Tools extends Record<string, Tool.Any>> = {
-  readonly [Name in keyof Tools]?: ToolOptions<Tools[Name]> | undefined
+export interface ToolOptions<T, R = never, Async extends boolean = false>
+  extends ResponseTool.CallOptions<Tool.Failure<T>>
+{
+  /** Whether the vendor's model is held to the schema, as in `ResponseTool.make`. Default: `false` */
+  readonly strict?: boolean | undefined
+  /**
+   * Which calls are held until they are approved, as in `ResponseTool.make`. A function gets the decoded parameters. What it
+   * needs is needed where the conversation runs. Default: `false`
+   */
+  readonly needsApproval?: ResponseTool.NeedsApproval<Tool.Parameters<T>, unknown, R> | undefined
+  /**
+   * Whether a call runs beside the conversation, as in `ResponseTool.make`. The handlers of the toolkit and a `Scope` are then
+   * needed where the conversation is made. Not with `exclusive` or `needsApproval`. Default: `false`
+   */
+  readonly async?: Async | undefined
 }
+
+/**
+ * By the name of the tool. Declared without further type arguments, none of them is `async`, and no approval needs a service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Options<Tools extends Record<string, Tool.Any>, R = never, Async extends boolean = false> = {
+  readonly [Name in keyof Tools]?: ToolOptions<Tools[Name], R, Async> | undefined
+}
+
+/**
+ * Options in which each name is that of a tool, and each option of it is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Known<Tools extends Record<string, Tool.Any>, Given> = {
+  readonly [Name in keyof Given]: Name extends keyof Tools ? KnownOptions<Given[Name], keyof ToolOptions<Tools[Name]>>
+    : never
+}
+
+type KnownOptions<Given, Names> = {
+  readonly [Option in keyof Given]: Option extends Names ? Given[Option] : never
+}
+
+type OptionOf<Given, Name, Option> = Name extends keyof Given
+  ? Option extends keyof NonNullable<Given[Name]> ? NonNullable<NonNullable<Given[Name]>[Option]> : never
+  : never
+
+type IsAsync<Option> = [Option] extends [never] ? false : Option extends boolean ? Option : false
+
+type ApprovalError<Approval> = Approval extends (...args: never) => infer Answer
+  ? Answer extends Effect.Effect<boolean, infer E, infer _R> ? E : never
+  : never
+
+type ApprovalRequirements<Approval> = Approval extends (...args: never) => infer Answer
+  ? Answer extends Effect.Effect<boolean, infer _E, infer R> ? R : never
+  : never
+
+/**
+ * The tools of a toolkit, made with these options. `R` is what each of them needs of the toolkit.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolOf<Tools extends Record<string, Tool.Any>, Given, R = never> = {
+  [Name in keyof Tools]: Tool.RequiresHandler<Tools[Name]> extends true ? ResponseTool.ResponseTool<
+      Tool.Failure<Tools[Name]> | ApprovalError<OptionOf<Given, Name, "needsApproval">>,
+      R | Tool.Requirements<Tools[Name]> | ApprovalRequirements<OptionOf<Given, Name, "needsApproval">>,
+      IsAsync<OptionOf<Given, Name, "async">>
+    > :
+    never
+}[keyof Tools]
 
 /**
  * To be spread into the options of a `Conversation`.
@@ -39,8 +97,8 @@ export type Options<Tools extends Record<string, Tool.Any>> = {
  * @since 0.1.0
  * @category models
  */
-export interface ConversationTools<out E, out R> {
-  readonly tools: ReadonlyArray<ResponseTool.ResponseTool<E, R>>
+export interface ConversationTools<out T extends ResponseTool.Any> {
+  readonly tools: ReadonlyArray<T>
   /** Those that the vendor's server runs, such as `OpenAiTool.WebSearch`. */
   readonly otherTools: ReadonlyArray<ResponseRequest.Tool>
 }
@@ -59,6 +117,20 @@ const checked = <R>({ parametersSchema: { ast } }: Tool.Any): Schema.Schema<unkn
     },
     { jsonSchema: Tool.getJsonSchemaFromSchemaAst(ast) }
   )
+
+/** `needsApproval` is asked about decoded parameters: until the toolkit decodes them, those of a call are encoded. */
+const decoded = <A, E, R>(
+  { parametersSchema: { ast } }: Tool.Any,
+  needsApproval: ResponseTool.NeedsApproval<A, E, R> | undefined
+): ResponseTool.NeedsApproval<unknown, E | ParseResult.ParseError, R> | undefined => {
+  if (typeof needsApproval !== "function") return needsApproval
+  const decode = Schema.decodeUnknown(Schema.make<A, unknown, R>(ast))
+  return (params) =>
+    Effect.flatMap(decode(params), (args) => {
+      const answer = needsApproval(args)
+      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+    })
+}
 
 /** What the toolkit says of a result that does not fit the schema of its tool. */
 const isOfToolkit = (error: unknown): boolean =>
@@ -110,20 +182,17 @@ const definitionOf = (
  * @category constructors
  */
 export const make: {
-  <Tools extends Record<string, Tool.Any>>(
+  <Tools extends Record<string, Tool.Any>, const Given extends Options<Tools, unknown, boolean> = {}>(
     toolkit: Toolkit.Toolkit<Tools>,
-    options?: Options<Tools>
-  ): ConversationTools<
-    Tool.Failure<Tools[keyof Tools]>,
-    Tool.HandlersFor<Tools> | Tool.Requirements<Tools[keyof Tools]>
-  >
-  <Tools extends Record<string, Tool.Any>>(
+    options?: Given & Known<Tools, Given>
+  ): ConversationTools<ToolOf<Tools, Given, Tool.HandlersFor<Tools>>>
+  <Tools extends Record<string, Tool.Any>, const Given extends Options<Tools, unknown, boolean> = {}>(
     toolkit: Toolkit.WithHandler<Tools>,
-    options?: Options<Tools>
-  ): ConversationTools<Tool.Failure<Tools[keyof Tools]>, Tool.Requirements<Tools[keyof Tools]>>
-} = <Tools extends AnyTools>(
+    options?: Given & Known<Tools, Given>
+  ): ConversationTools<ToolOf<Tools, Given>>
+} = <Tools extends AnyTools, Given extends Options<Tools, unknown, boolean>>(
   toolkit: Toolkit.Toolkit<Tools> | Toolkit.WithHandler<Tools>,
-  options: Options<Tools> = {}
+  options?: Given
 ) => {
   type One = Tools[keyof Tools]
   type R = Tool.HandlersFor<Tools> | Tool.Requirements<One>
@@ -141,18 +210,24 @@ export const make: {
       Effect.catchIf(isOfToolkit, Effect.die)
     )
 
-  const toTool = ([name, tool]: [string, Tool.Any]) =>
-    ResponseTool.make<unknown, unknown, Tool.Requirements<One>, Tool.Failure<One>, R>({
-      ...options[name],
+  const toTool = ([name, tool]: [string, Tool.Any]) => {
+    const given = options?.[name]
+    return ResponseTool.make({
+      ...given,
       name: tool.name,
       description: tool.description ?? Tool.getDescriptionFromSchemaAst(tool.parametersSchema.ast),
-      parameters: checked(tool),
+      parameters: checked<Tool.Requirements<One>>(tool),
+      needsApproval: decoded(tool, given?.needsApproval),
       handler: (params) => run(name, params)
     })
+  }
 
   const all = Object.entries<Tool.Any>(toolkit.tools)
   return {
-    tools: all.filter(([, tool]) => !isOfServer(tool)).map(toTool),
+    // Which of them is async, and what each needs, only the type of the options says.
+    tools: all.filter(([, tool]) => !isOfServer(tool)).map(toTool) as unknown as ReadonlyArray<
+      ToolOf<Tools, Given, R>
+    >,
     otherTools: all.flatMap(([, tool]) => isOfServer(tool) ? [definitionOf(tool)] : [])
   }
 }

@@ -14,7 +14,10 @@ import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { expectTypeOf } from "vitest"
 import * as ResponsesToolkit from "../src/ResponsesToolkit.ts"
 
 class Db extends Context.Tag("test/Db")<Db, { readonly find: (key: string) => string }>() {}
@@ -237,8 +240,9 @@ describe("a toolkit in a conversation", () => {
 
   it("asks for the handlers, and for what they need when they run, by type", () => {
     type Names = "now" | "find" | "lookup" | "sum" | "wrong"
-    const made: ResponsesToolkit.ConversationTools<unknown, Tool.HandlersFor<typeof tools.tools> | User> =
-      ResponsesToolkit.make(tools)
+    const made: ResponsesToolkit.ConversationTools<
+      ResponseTool.ResponseTool<NotFound, Tool.HandlersFor<typeof tools.tools> | User>
+    > = ResponsesToolkit.make(tools)
     const conversation = Conversation.make({ model: "m", ...ResponsesToolkit.make(tools) })
     const typed: Effect.Effect<
       Conversation.Conversation<Tool.Handler<Names> | User>,
@@ -249,6 +253,117 @@ describe("a toolkit in a conversation", () => {
     const untyped: Effect.Effect<Conversation.Conversation<User>, never, Responses.Responses> = conversation
     assert.strictEqual(made.tools.length, 5)
     assert.strictEqual(typed, untyped)
+  })
+})
+
+describe("what runs a tool of a toolkit", () => {
+  const kit = Toolkit.make(
+    Tool.make("pay", {
+      parameters: { cents: Schema.NumberFromString, to: Schema.optional(Schema.String) },
+      success: Schema.String
+    }),
+    Tool.make("build", { parameters: { branch: Schema.String }, success: Schema.String, dependencies: [User] })
+  )
+  const layer = kit.toLayer({
+    pay: ({ cents }) => Effect.succeed(`${cents + 1} paid`),
+    build: ({ branch }) => Effect.map(User, (user) => `${branch} of ${user}`)
+  })
+  type Handlers = Tool.HandlersFor<typeof kit.tools>
+
+  it.effect("a call is held for what its decoded parameters are", () =>
+    Effect.gen(function*() {
+      const { otherTools, tools } = ResponsesToolkit.make(kit, {
+        pay: {
+          strict: true,
+          retry: { times: 1, while: (error) => (expectTypeOf(error).toEqualTypeOf<never>(), true) },
+          needsApproval: (params) => {
+            expectTypeOf(params).toEqualTypeOf<{ readonly cents: number; readonly to?: string | undefined }>()
+            return Effect.map(
+              Db,
+              (db) => db.find("limit") === "<limit>" && params.cents + 1 > 1000 && !("to" in params)
+            )
+          }
+        }
+      })
+      const conversation = yield* Conversation.make({ model: "m", tools, otherTools })
+      expectTypeOf(conversation).toEqualTypeOf<Conversation.Conversation<Handlers | Db | User>>()
+      yield* Stream.runDrain(conversation.run("a"))
+      const held = yield* conversation.approvals
+      assert.deepStrictEqual(held.map(({ callId }) => callId), ["call_0"])
+      yield* conversation.approve("call_0")
+      yield* Stream.runDrain(conversation.resume)
+      assert.deepStrictEqual(outputs(yield* conversation.history).toSorted(), [
+        "1000 paid",
+        "1001 paid",
+        "Error: the arguments do not fit\ncents: expected a number"
+      ])
+    }).pipe(
+      Effect.provide(layer),
+      Effect.provideService(Db, { find: (key) => `<${key}>` }),
+      Effect.provideService(User, "Ada"),
+      Effect.provide(ResponsesTest.layer([
+        calls([
+          ["pay", { cents: "1000", to: null }],
+          ["pay", { cents: "999", to: null }],
+          ["pay", { cents: "a lot", to: null }]
+        ]),
+        ResponsesTest.text("ok")
+      ]))
+    ))
+
+  it.effect("a call is held whatever its parameters are", () =>
+    Effect.gen(function*() {
+      const options = { pay: { needsApproval: true }, build: { needsApproval: false } } as const
+      const conversation = yield* Conversation.make({ model: "m", ...ResponsesToolkit.make(kit, options) })
+      const error = yield* Effect.flip(conversation.ask("a"))
+      assert(error._tag === "ApprovalRequired")
+      assert.deepStrictEqual(error.approvals.map(({ callId }) => callId), ["call_0"])
+    }).pipe(
+      Effect.provide(layer),
+      Effect.provideService(User, "Ada"),
+      Effect.provide(ResponsesTest.layer([calls([["pay", { cents: "1" }], ["build", { branch: "main" }]])]))
+    ))
+
+  it.scoped("an async one runs beside the conversation, which is made with what it needs", () =>
+    Effect.gen(function*() {
+      const made = Conversation.make({ model: "m", ...ResponsesToolkit.make(kit, { build: { async: true } }) })
+      expectTypeOf(made).toEqualTypeOf<
+        Effect.Effect<
+          Conversation.Conversation<Handlers>,
+          never,
+          Responses.Responses | Scope.Scope | Handlers | User
+        >
+      >()
+      const conversation = yield* made.pipe(Effect.provideService(User, "Ada"))
+      yield* conversation.ask("a")
+      yield* conversation.settled
+      yield* Stream.runDrain(conversation.resume)
+      assert.deepStrictEqual(outputs(yield* conversation.history), ["main of Ada"])
+      const test = yield* ResponsesTest.ResponsesTest
+      const [request] = yield* test.requests
+      assert.deepStrictEqual(request?.tools?.map((tool) => tool.async), [undefined, true])
+    }).pipe(
+      Effect.provide(layer),
+      Effect.provide(ResponsesTest.layer([
+        calls([["build", { branch: "main" }]]),
+        ResponsesTest.text("ok")
+      ]))
+    ))
+
+  it("is refused where the options contradict each other, or are not known", () => {
+    const make = (approval: boolean) =>
+      ResponsesToolkit.make(kit, { build: { async: true, exclusive: !approval, needsApproval: approval } })
+    assert.throws(() => make(true), ResponseTool.InvalidTool, /cannot wait for an approval/)
+    assert.throws(() => make(false), ResponseTool.InvalidTool, /alone if it is exclusive/)
+    // @ts-expect-error: there is no such tool
+    ResponsesToolkit.make(kit, { build: { async: true }, bild: { async: true } })
+    // @ts-expect-error: there is no such option
+    ResponsesToolkit.make(kit, { build: { async: true, asink: true } })
+    // @ts-expect-error: what is declared so is not async
+    const declared: ResponsesToolkit.Options<typeof kit.tools> = { build: { async: true } }
+    // @ts-expect-error: no parameter is called so
+    ResponsesToolkit.make(kit, { pay: { needsApproval: ({ euros }) => euros > 1 } })
+    assert.isDefined(declared)
   })
 })
 

@@ -57,6 +57,8 @@ export interface BackgroundCall {
 }
 
 /**
+ * `Tools` are its tools. Without type arguments it has none: for a constant with tools, use `AnyOptions`.
+ *
  * With `store: false` the history keeps no ids and no reasoning but encrypted one, which models that think give with
  * `include: ["reasoning.encrypted_content"]`. While the connection lives, the server has it all the same.
  *
@@ -124,6 +126,49 @@ export interface Options<
    */
   readonly onToolFailure?: ResponseTool.OnFailure | undefined
 }
+
+/**
+ * What `Conversation.open` takes. Without type arguments it has no tools, as `Options`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenOptions<
+  out Tools extends ReadonlyArray<ResponseTool.Any> = readonly [],
+  out Ev extends Events = Events
+> extends Options<Tools, Ev> {
+  /** Names the conversation in the journal. */
+  readonly id: string
+  /** What was said before the journal begins. Where the journal has the conversation, this is ignored. */
+  readonly history?: ReadonlyArray<ResponseItem.ResponseItem> | undefined
+}
+
+/**
+ * What the options of any conversation are. A constant `satisfies` it, and keeps the types of its tools; one that is declared
+ * to be of this type has lost them, and what its conversation needs is `unknown`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Conversation, ResponseTool } from "effect-responses"
+ *
+ * const weather = ResponseTool.make({
+ *   name: "get_weather",
+ *   parameters: Schema.Struct({ city: Schema.String }),
+ *   handler: ({ city }) => Effect.succeed(`Sunny in ${city}`)
+ * })
+ *
+ * const options = { model: "gpt-5.5", store: false, tools: [weather] } satisfies Conversation.AnyOptions
+ *
+ * export const fresh = Conversation.make(options)
+ *
+ * export const kept = Conversation.open({ ...options, id: "trip-17" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AnyOptions = Options<ReadonlyArray<ResponseTool.Any>>
 
 /**
  * What the streams of `run` and `resume` carry.

@@ -6,29 +6,47 @@
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
-import * as JSONSchema from "effect/JSONSchema"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Approval from "./internal/tool/approval.ts"
 import * as StrictSchema from "./internal/tool/strictSchema.ts"
 import * as ToolArguments from "./internal/tool/toolArguments.ts"
+import * as ToolChecks from "./internal/tool/toolChecks.ts"
 import * as ToolFailure from "./internal/tool/toolFailure.ts"
+import * as ToolInvocation from "./internal/tool/toolInvocation.ts"
 import * as ToolOutput from "./internal/tool/toolOutput.ts"
 import * as ToolRun from "./internal/tool/toolRun.ts"
 import * as ToolSchema from "./internal/tool/toolSchema.ts"
 import * as ToolTold from "./internal/tool/toolTold.ts"
-import type {
-  ContentPart,
-  CustomToolCall,
-  CustomToolCallOutput,
-  FunctionCall,
-  FunctionCallOutput
-} from "./ResponseItem.ts"
+import type { ContentPart } from "./ResponseItem.ts"
 import type { Tool as Definition } from "./ResponseRequest.ts"
 import { InvalidRequest } from "./ResponsesError.ts"
+import type { Attempt, Call, CallOutput, Invocation } from "./ResponseToolCall.ts"
 import { InvalidTool, type ToolFailed } from "./ResponseToolError.ts"
 import type { CallOptions, NeedsApproval, OnFailure, OnUnknownOutcome } from "./ResponseToolOptions.ts"
 
+export type {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Attempt,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Call,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  CallOutput,
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Invocation
+} from "./ResponseToolCall.ts"
 export {
   /**
    * @since 0.1.0
@@ -70,47 +88,6 @@ export type {
 } from "./ResponseToolOptions.ts"
 
 /**
- * What the model asks a program to run.
- *
- * @since 0.1.0
- * @category models
- */
-export type Call = FunctionCall | CustomToolCall
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type CallOutput = FunctionCallOutput | CustomToolCallOutput
-
-/**
- * Which of the runs for one call this is.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Attempt {
-  /** 1 for the first run. A later one follows a failure, or an end that nobody has seen. */
-  readonly attempt: number
-  /**
-   * The same for each attempt at this call, and for no other call of the conversation, nor of another one whose `id`
-   * differs. Give it to a service that does a thing once per key.
-   */
-  readonly idempotencyKey: string
-}
-
-/**
- * What a handler is told of the call that it answers.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Invocation extends Attempt {
-  readonly callId: string
-  readonly call: Call
-}
-
-/**
  * `Async` is `true` for a tool that runs beside the conversation.
  *
  * @since 0.1.0
@@ -150,34 +127,24 @@ export type Any = ResponseTool<unknown, unknown, boolean>
  */
 export type Requirements<T> = T extends ResponseTool<infer _E, infer R, boolean> ? R : never
 
-const inputOf = (call: Call): unknown => call.type === "function_call" ? call.arguments : call.input
-
-const invocation = (call: Call, attempt: Attempt | undefined): Invocation => ({
-  attempt: 1,
-  idempotencyKey: ToolFailure.said(call.call_id),
-  ...attempt,
-  callId: ToolFailure.said(call.call_id),
-  call
-})
-
 const toOutput = (call: Call, value: unknown): Effect.Effect<string | ReadonlyArray<ContentPart>, ToolFailed> =>
   Either.mapLeft(
     ToolOutput.make(value),
     ({ cause, description }) => ToolFailure.make(call, "BadOutput", description, cause)
   )
 
-interface ToolOptions<A, E, R, E2, R2, Async extends boolean> extends CallOptions<E, R> {
+interface ToolOptions<A, E, R, E2, R2, Async extends boolean, RRetry> extends CallOptions<E, RRetry> {
   readonly async?: Async | undefined
   readonly needsApproval?: NeedsApproval<A, E2, R2> | undefined
   readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
 }
 
-const tool = <A, E, R, RArgs, E2, R2, Async extends boolean>(
+const tool = <A, E, R, RArgs, E2, R2, Async extends boolean, RRetry>(
   definition: Definition,
   name: string,
-  options: ToolOptions<A, E, R, E2, R2, Async>,
+  options: ToolOptions<A, E, R, E2, R2, Async, RRetry>,
   read: (call: Call) => Effect.Effect<A, ToolFailed, RArgs>
-): ResponseTool<E | E2, R | R2 | RArgs, Async> => ({
+): ResponseTool<E | E2, R | R2 | RRetry | RArgs, Async> => ({
   name,
   definition: options.async === true ? { ...definition, async: true } : definition,
   async: options.async,
@@ -187,33 +154,13 @@ const tool = <A, E, R, RArgs, E2, R2, Async extends boolean>(
   needsApproval: Approval.check(options.needsApproval, read),
   handle: (call, attempt) =>
     read(call).pipe(
-      Effect.flatMap((args) => ToolRun.retried(() => options.handler(args, invocation(call, attempt)), options.retry)),
+      Effect.flatMap((args) =>
+        ToolRun.retried(() => options.handler(args, ToolInvocation.make(call, attempt)), options.retry)
+      ),
       Effect.flatMap((value) => toOutput(call, value)),
       (answered) => ToolRun.within(call, options.timeout, answered)
     )
 })
-
-const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
-
-interface Checked<E, R> extends CallOptions<E, R> {
-  readonly async?: boolean | undefined
-  readonly needsApproval?: unknown
-}
-
-const conflict = <E, R>({ async, exclusive, needsApproval }: Checked<E, R>): string | undefined => {
-  if (async !== true) return undefined
-  if (exclusive === true) return "it runs beside others if it is async, and alone if it is exclusive: choose one"
-  return needsApproval === undefined || needsApproval === false
-    ? undefined
-    : "an async call is started at once, and cannot wait for an approval: choose one"
-}
-
-const check = <E, R>(name: string, options: Checked<E, R>): void => {
-  const description = namePattern.test(name)
-    ? conflict(options) ?? ToolRun.problemOf(options)
-    : "its name must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'"
-  if (description !== undefined) throw new InvalidTool({ name, description })
-}
 
 /**
  * A JSON Schema in the form that the API takes for the parameters of a function: an object at the root, described there
@@ -231,15 +178,6 @@ export const parameters = (
     ToolSchema.make(schema),
     (made) => options.strict === true ? StrictSchema.make(made) : Either.right(made)
   )
-
-/** `effect/JSONSchema` throws where a schema has no JSON, such as that of a `bigint`. */
-const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown> =>
-  Either.try(() => {
-    const definitions: Record<string, JSONSchema.JsonSchema7> = {}
-    const json: object = JSONSchema.fromAST(schema.ast, { definitions })
-    // An annotation of the program's own may bring definitions.
-    return { ...json, $defs: { ...Predicate.hasProperty(json, "$defs") ? json.$defs ?? {} : {}, ...definitions } }
-  })
 
 /**
  * A function with typed arguments. The model gets the JSON Schema of `parameters`, and what it sends is decoded with it
@@ -266,8 +204,20 @@ const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async extends boolean = false>(
-  options: CallOptions<NoInfer<E>, R> & {
+export const make = <
+  A,
+  I,
+  RSchema,
+  E extends ESchedule & EWhile,
+  R = never,
+  E2 = never,
+  R2 = never,
+  const Async extends boolean = false,
+  RRetry = never,
+  ESchedule = unknown,
+  EWhile = E
+>(
+  options: CallOptions<ESchedule, RRetry, EWhile> & {
     readonly name: string
     readonly description?: string | undefined
     readonly parameters: Schema.Schema<A, I, RSchema>
@@ -286,11 +236,11 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async ex
     readonly async?: Async | undefined
     readonly handler: (args: A, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | RSchema, NoInfer<Async>> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | NoInfer<RRetry> | RSchema, NoInfer<Async>> => {
   const { name, strict = false } = options
-  check(name, options)
+  ToolChecks.check(name, options)
   const invalid = (description: string, cause?: unknown) => new InvalidTool({ name, description, cause })
-  const schema = toJsonSchema(options.parameters).pipe(
+  const schema = ToolSchema.toJsonSchema(options.parameters).pipe(
     Either.mapLeft((cause) => invalid(`its parameters have no JSON Schema: ${String(cause)}`, cause)),
     Either.flatMap((json) => Either.mapLeft(ToolSchema.make(json), (reason) => invalid(reason))),
     Either.getOrThrowWith((error) => error)
@@ -305,7 +255,7 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async ex
   const prepare = strict ? ToolArguments.withoutNulls(schema) : identity
   const decode = Schema.decodeUnknown(options.parameters)
   const read = (call: Call): Effect.Effect<A, ToolFailed, RSchema> => {
-    const input = inputOf(call)
+    const input = ToolInvocation.inputOf(call)
     return ToolArguments.parse(input).pipe(
       Either.mapLeft((description) => ToolFailure.ofText(call, description)),
       Effect.flatMap((value) =>
@@ -325,8 +275,17 @@ export const make = <A, I, RSchema, E, R, E2 = never, R2 = never, const Async ex
  * @since 0.1.0
  * @category constructors
  */
-export const custom = <E, R, E2 = never, R2 = never, const Async extends boolean = false>(
-  options: CallOptions<NoInfer<E>, R> & {
+export const custom = <
+  E extends ESchedule & EWhile,
+  R = never,
+  E2 = never,
+  R2 = never,
+  const Async extends boolean = false,
+  RRetry = never,
+  ESchedule = unknown,
+  EWhile = E
+>(
+  options: CallOptions<ESchedule, RRetry, EWhile> & {
     readonly name: string
     readonly description?: string | undefined
     /**
@@ -343,16 +302,16 @@ export const custom = <E, R, E2 = never, R2 = never, const Async extends boolean
     readonly async?: Async | undefined
     readonly handler: (input: string, invocation: Invocation) => Effect.Effect<unknown, E, R>
   }
-): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2>, NoInfer<Async>> => {
+): ResponseTool<E | NoInfer<E2>, R | NoInfer<R2> | NoInfer<RRetry>, NoInfer<Async>> => {
   const { description, format, name } = options
-  check(name, options)
+  ToolChecks.check(name, options)
   const definition: Definition = {
     type: "custom",
     name,
     ...(description === undefined ? {} : { description }),
     ...(format === undefined ? {} : { format })
   }
-  return tool(definition, name, options, (call) => Effect.succeed(ToolFailure.said(inputOf(call))))
+  return tool(definition, name, options, (call) => Effect.succeed(ToolFailure.said(ToolInvocation.inputOf(call))))
 }
 
 const nameOf = (tool: Definition): unknown => tool.type === "function" || tool.type === "custom" ? tool.name : undefined

@@ -35,18 +35,25 @@ export type OnUnknownOutcome = "report" | "rerun"
 export type OnFailure = "output" | "fail" | ((failure: ToolFailed) => string | Effect.Effect<string>)
 
 /**
- * Which failures of a handler are tried again, how often, and how long after the one before.
+ * Which failures of a handler are tried again, how often, and how long after the one before. `E` is what the schedule takes,
+ * `R` what it needs, and `EWhile` what `while` takes.
  *
  * @since 0.1.0
  * @category models
  */
-export type Retry<E, R> = Schedule.Schedule<unknown, E, R> | {
+export type Retry<E, R, EWhile = E> = Schedule.Schedule<unknown, E, R> | {
   /** How often after the first time, at the most. */
   readonly times: number
-  /** Default: at once */
+  /**
+   * May look at the errors: `Schedule.whileInput((error: Busy) => …)`. A handler that can fail with others is refused then.
+   * Default: at once
+   */
   readonly schedule?: Schedule.Schedule<unknown, E, R> | undefined
-  /** Which errors are tried again. TypeScript knows their type where `handler` stands before it. Default: all */
-  readonly while?: ((error: E) => boolean) | undefined
+  /**
+   * Which errors are tried again. TypeScript knows their type where `handler` is a function that stands before it. Behind
+   * `Effect.fn` it does not: write the type there, `while: (error: Busy) => …`. Default: all
+   */
+  readonly while?: ((error: EWhile) => boolean) | undefined
 }
 
 /**
@@ -60,7 +67,7 @@ export type Retry<E, R> = Schedule.Schedule<unknown, E, R> | {
 export type NeedsApproval<A, E = never, R = never> = boolean | ((args: A) => boolean | Effect.Effect<boolean, E, R>)
 
 /**
- * How the calls of one tool are run.
+ * How the calls of one tool are run. `EWhile` is what `while` of `retry` takes.
  *
  * @example
  * ```ts
@@ -81,7 +88,7 @@ export type NeedsApproval<A, E = never, R = never> = boolean | ((args: A) => boo
  * @since 0.1.0
  * @category models
  */
-export interface CallOptions<in E = never, out R = never> {
+export interface CallOptions<in E = never, out R = never, in EWhile = E> {
   /**
    * How long a call may take, with all attempts of `retry` and the waits between them. Then the handler is interrupted, and
    * the call fails with the reason `TimedOut`; it is not tried again, as it may have done its work. A handler that cannot be
@@ -99,7 +106,7 @@ export interface CallOptions<in E = never, out R = never> {
    * sent and a handler that dies are not tried again. All of this is one attempt at the call: the handler gets the same
    * `attempt` and `idempotencyKey` each time. Default: not at all
    */
-  readonly retry?: Retry<E, R> | undefined
+  readonly retry?: Retry<E, R, EWhile> | undefined
   /** Default: the `onToolFailure` of the conversation */
   readonly onFailure?: OnFailure | undefined
   /** Default: `report` */

@@ -16,13 +16,12 @@ import * as Tracer from "effect/Tracer"
 import type { Retrying } from "./ConversationEvent.ts"
 import * as Time from "./internal/effect/time.ts"
 import * as Servers from "./internal/options/requestOptions.ts"
-import * as Policy from "./internal/retry/policy.ts"
 import * as Retry from "./internal/retry/retry.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
 import type { ResponseItem } from "./ResponseItem.ts"
 import type { ResponseRequest } from "./ResponseRequest.ts"
-import { canFallBack, type ConnectionError, type InvalidRequest, type ResponsesError } from "./ResponsesError.ts"
-import type { RequestOptions, RetryOptions, Transport } from "./ResponsesOptions.ts"
+import { canFallBack, type ConnectionError, type ResponsesError } from "./ResponsesError.ts"
+import type { RequestOptions, Transport } from "./ResponsesOptions.ts"
 import * as ResponsesTelemetry from "./ResponsesTelemetry.ts"
 
 export type {
@@ -37,6 +36,21 @@ export type {
    */
   Sending
 } from "./ResponsesTelemetry.ts"
+
+export {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  retry
+} from "./ResponsesRetry.ts"
+export type {
+  /**
+   * @since 0.1.0
+   * @category re-exports
+   */
+  Retried
+} from "./ResponsesRetry.ts"
 
 export type {
   /**
@@ -153,22 +167,6 @@ const use = <A>(
     (scope) => Effect.onExit(Effect.flatMap(openIn(scope, request, options), f), (exit) => Scope.close(scope, exit))
   )
 
-/** Told of each retry. */
-type OnRetry = Parameters<typeof Retry.effect>[2]
-
-/** `self` is given the options that are for transports. */
-const retried = <A, R>(
-  options: RequestOptions | undefined,
-  self: (options: RequestOptions | undefined) => Effect.Effect<A, ResponsesError, R>,
-  onRetry?: OnRetry
-): Effect.Effect<A, ResponsesError, R> => {
-  if (options?.retry === undefined) return self(options)
-  const { retry, ...others } = options
-  return retry === false
-    ? self(others)
-    : Effect.flatMap(Policy.check(retry), (policy) => Retry.effect(self(others), policy, onRetry))
-}
-
 /** A try that fails leaves nothing in the scope. */
 const openAlone = (request: ResponseRequest, options: RequestOptions | undefined, outer: Scope.Scope) =>
   Effect.flatMap(
@@ -190,7 +188,7 @@ export const open = (
   Effect.flatMap(Effect.scope, (scope) =>
     options?.retry === undefined
       ? openIn(scope, request, options)
-      : retried(options, (others) => openAlone(request, others, scope)))
+      : Retry.requested(options, (others) => openAlone(request, others, scope)))
 
 interface StreamOptions extends RequestOptions {
   readonly onOpen?: ((response: OpenResponse) => Effect.Effect<void>) | undefined
@@ -217,7 +215,7 @@ const streamed = (
         Channel.ensuringWith((exit) => Scope.close(scope, exit))
       ))
   )
-  return retry === undefined || retry === false ? once : retriedStream(once, retry)
+  return retry === undefined || retry === false ? once : Retry.asked(once, retry)
 }
 
 /**
@@ -263,7 +261,7 @@ const handled = (
       shown.see(event)
       onEvent(event)
     }
-    return retried(
+    return Retry.requested(
       options,
       (others) => use(request, others, (response) => response.forEach(see)),
       (next) => onEvent(shown.retrying(next))
@@ -356,7 +354,7 @@ export const create = (
   request: ResponseRequest,
   options?: RequestOptions
 ): Effect.Effect<FinalResponse, ResponsesError, Responses> =>
-  retried(options, (others) => use(request, others, collect))
+  Retry.requested(options, (others) => use(request, others, collect))
 
 /**
  * Has the server prepare the context of a request without putting anything out, and gives the id to chain from. Only a
@@ -370,67 +368,6 @@ export const warmUp = (
   options?: Pick<RequestOptions, "timeout">
 ): Effect.Effect<string, ResponsesError, Responses> =>
   Effect.map(create({ ...request, generate: false }, options), (response) => response.id)
-
-const retriedStream = <A, E, R>(
-  self: Stream.Stream<A, E, R>,
-  options: RetryOptions
-): Stream.Stream<A | Retrying, E | InvalidRequest, R> =>
-  Stream.unwrap(Effect.map(Policy.check(options), (policy) => Retry.stream(self, policy)))
-
-/**
- * What `retry` makes of an Effect or a Stream.
- *
- * @since 0.1.0
- * @category models
- */
-export type Retried<S> = S extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E | InvalidRequest, R>
-  : S extends Stream.Stream<infer A, infer E, infer R> ? Stream.Stream<A | Retrying, E | InvalidRequest, R>
-  : never
-
-/**
- * Asks again where that may help: after errors that are `retryable` and `unsent`, and after rate limits and overload before any
- * output, three times, after about 0.5, 1 and 2 seconds, or when the server says (`retryAfter`). What may have run is
- * never asked again unless `delivery` says so. Fails with the last error, and with `InvalidRequest` for a wrong option.
- *
- * Takes what asks one request: an Effect such as `create`, or a Stream, and not a `run` or `ask` of a `Conversation`: that has
- * the option `retry`, and after a failure it is resumed, not asked again. A Stream gets an event `conversation.retrying` before
- * each further try, as what was shown of the response is void then.
- *
- * Levels do not multiply. What the Layer tries by itself (`reconnect` to open a connection, `repeat` on another one) it does
- * within the first try only, so that `times: 3` is at the most three requests, and three dials, more. What one `retry` has
- * given up, another one around it does not try again. An HTTP client that retries by itself is not known here: leave that out.
- *
- * @example
- * ```ts
- * import { Responses } from "effect-responses"
- *
- * export const title = Responses.create({ model: "gpt-5.5", input: "A title, please." }).pipe(Responses.retry())
- *
- * // Also where the connection was lost in the middle.
- * export const events = Responses.stream({ model: "gpt-5.5", input: "A poem, please." }).pipe(
- *   Responses.retry({ times: 5, delivery: "partial", maxDelay: "10 seconds" })
- * )
- * ```
- *
- * @since 0.1.0
- * @category combinators
- */
-export const retry =
-  (options: RetryOptions = {}) =>
-  <S extends Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>>(
-    self: S
-  ): Retried<S> => {
-    const made = isEffect(self)
-      ? Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
-      : retriedStream(self, options)
-    // No overload would do: `pipe` looks at the last one only.
-    return made as Retried<S>
-  }
-
-/** An Effect has the type of a Stream, too. */
-const isEffect = (
-  self: Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
-): self is Effect.Effect<unknown, unknown, unknown> => Effect.isEffect(self)
 
 /**
  * Serves a request by `that` when `self` could not open and it is certain that nothing ran: refused upgrades (426, 404,

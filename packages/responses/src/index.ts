@@ -71,6 +71,11 @@ export * as ResponsesOptions from "./ResponsesOptions.ts"
 /**
  * @since 0.1.0
  */
+export * as ResponsesRetry from "./ResponsesRetry.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ResponsesSocket from "./ResponsesSocket.ts"
 
 /**
@@ -106,6 +111,11 @@ export * as ConversationEvent from "./ConversationEvent.ts"
 /**
  * @since 0.1.0
  */
+export * as ConversationInterface from "./ConversationInterface.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as ConversationJournal from "./ConversationJournal.ts"
 
 /**
@@ -117,6 +127,11 @@ export * as ConversationOptions from "./ConversationOptions.ts"
  * @since 0.1.0
  */
 export * as ResponseTool from "./ResponseTool.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ResponseToolCall from "./ResponseToolCall.ts"
 
 /**
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import { Console, Duration, Effect, Stream } from "effect"
 import type { Conversation } from "effect-responses"
 
-export const show = (conversation: Conversation.Conversation, question: string) =>
+export const show = <R, E>(conversation: Conversation.Conversation<R, E>, question: string) =>
   Stream.runForEach(conversation.run(question), (event) => {
     switch (event.type) {
       case "response.output_text.delta":

@@ -6,8 +6,10 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Retrying } from "../../ConversationEvent.ts"
 import * as ResponseEvent from "../../ResponseEvent.ts"
+import type { InvalidRequest } from "../../ResponsesError.ts"
+import type { RequestOptions, RetryOptions } from "../../ResponsesOptions.ts"
 import * as Again from "../effect/again.ts"
-import type { Policy } from "./policy.ts"
+import * as Policy from "./policy.ts"
 import * as Tries from "./tries.ts"
 
 /** The id of the response that the events since the latest retry are of. */
@@ -42,7 +44,7 @@ const nextOf = <E>(tries: Tries.Tries, one: Again.Try, cause: Cause.Cause<E>): E
 /** `onRetry` is told before the delay. */
 export const effect = <A, E, R>(
   self: Effect.Effect<A, E, R>,
-  policy: Policy,
+  policy: Policy.Policy,
   onRetry: (next: Tries.Next) => void = () => {}
 ): Effect.Effect<A, E, R> =>
   Effect.flatMap(Again.outer, (around) => {
@@ -63,7 +65,7 @@ export const effect = <A, E, R>(
 
 export const stream = <A, E, R>(
   self: Stream.Stream<A, E, R>,
-  policy: Policy
+  policy: Policy.Policy
 ): Stream.Stream<A | Retrying, E, R> => {
   const from = (around: Again.Try | undefined) => {
     const tries = Tries.make(policy, around)
@@ -89,4 +91,24 @@ export const stream = <A, E, R>(
     return attempt
   }
   return Stream.unwrap(Effect.flatMap(Again.outer, from))
+}
+
+/** The options are checked when the stream is run. */
+export const asked = <A, E, R>(
+  self: Stream.Stream<A, E, R>,
+  options: RetryOptions
+): Stream.Stream<A | Retrying, E | InvalidRequest, R> =>
+  Stream.unwrap(Effect.map(Policy.check(options), (policy) => stream(self, policy)))
+
+/** As the options of a request say. `self` is given those that are for transports. */
+export const requested = <A, E, R>(
+  options: RequestOptions | undefined,
+  self: (options: RequestOptions | undefined) => Effect.Effect<A, E, R>,
+  onRetry?: (next: Tries.Next) => void
+): Effect.Effect<A, E | InvalidRequest, R> => {
+  if (options?.retry === undefined) return self(options)
+  const { retry, ...others } = options
+  return retry === false
+    ? self(others)
+    : Effect.flatMap(Policy.check(retry), (policy) => effect(self(others), policy, onRetry))
 }

@@ -1,6 +1,8 @@
 /** A JSON Schema in the form that the API takes for the parameters of a function. */
 import * as Either from "effect/Either"
+import * as JSONSchema from "effect/JSONSchema"
 import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import { definitionsOf, isList, type Json, mapChildren, neededBy, resolve, without } from "./jsonSchema.ts"
 
 /** Ids of `effect/JSONSchema` that say nothing to the model, and change what a `$ref` refers to. */
@@ -72,3 +74,12 @@ export const make = (given: object): Either.Either<Json, string> => {
   const needed = neededBy(whole, definitions)
   return Either.right(Object.keys(needed).length === 0 ? whole : { ...whole, $defs: needed })
 }
+
+/** `effect/JSONSchema` throws where a schema has no JSON, such as that of a `bigint`. */
+export const toJsonSchema = (schema: Schema.Schema.All): Either.Either<object, unknown> =>
+  Either.try(() => {
+    const definitions: Record<string, JSONSchema.JsonSchema7> = {}
+    const json: object = JSONSchema.fromAST(schema.ast, { definitions })
+    // An annotation of the program's own may bring definitions.
+    return { ...json, $defs: { ...Predicate.hasProperty(json, "$defs") ? json.$defs ?? {} : {}, ...definitions } }
+  })
