@@ -33,6 +33,7 @@ import * as Answers from "./internal/conversation/answer.ts"
 import * as Beside from "./internal/conversation/beside.ts"
 import * as Dialogue from "./internal/conversation/dialogue.ts"
 import * as Given from "./internal/conversation/input.ts"
+import * as LastTurns from "./internal/conversation/lastTurns.ts"
 import * as Ledger from "./internal/conversation/ledger.ts"
 import * as Round from "./internal/conversation/round.ts"
 import type * as ResponseEvent from "./ResponseEvent.ts"
@@ -470,12 +471,10 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
   }
 }
 
-const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<ResponseItem.Role>): boolean =>
-  (item.type === undefined || item.type === "message") && roles.includes(item.role)
-
 /**
- * For the option `trim`: drops what was before the last `count` messages of the user's, but instructions (messages of the
- * roles `system` and `developer`) and updates of the configuration. A history of fewer stays as it is.
+ * For the option `trim`: drops what was before the last `count` messages of the user's, but the latest compaction,
+ * instructions (messages of the roles `system` and `developer`) and updates of the configuration. Only messages after the
+ * compaction are counted, as it stands for those before it. A history of fewer stays as it is.
  *
  * @example
  * ```ts
@@ -496,10 +495,5 @@ const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<Respo
  * @category history
  */
 export const lastTurns =
-  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
-    const turns = history.flatMap((item, index) => isOfRole(item, "user") ? [index] : [])
-    const from = turns.at(-Math.max(1, count)) ?? 0
-    return history.filter((item, index) =>
-      index >= from || item.type === "configuration_update" || isOfRole(item, "system", "developer")
-    )
-  }
+  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> =>
+    LastTurns.make(history, Math.max(1, count))

@@ -120,6 +120,19 @@ describe("trim", () => {
   )
 
   mocked(
+    "keeps a compaction under lastTurns, and with it what it stands for",
+    [text("One"), item(compaction), text("Two"), text("Three"), text("Four"), text("Five"), text("Six")],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, trim: Conversation.lastTurns(2) })
+      yield* conversation.ask("a")
+      yield* conversation.compact
+      for (const question of ["b", "c", "d", "e", "f"]) yield* conversation.ask(question)
+      assert.deepStrictEqual((yield* words(conversation))[0], "compaction")
+      assert.deepStrictEqual((yield* inputs).at(-1)?.slice(-5), ["d", "Four", "e", "Five", "f"])
+    })
+  )
+
+  mocked(
     "is not called while calls are open",
     [toolCall({ name: "look", arguments: {}, callId: "1" }), text("One")],
     Effect.gen(function*() {

@@ -171,4 +171,15 @@ describe("lastTurns", () => {
     assert.deepStrictEqual(Conversation.lastTurns(9)(history), history)
     assert.deepStrictEqual(Conversation.lastTurns(1)([answer]), [answer])
   })
+
+  it("keeps what a compaction stands for, and counts the turns behind it", () => {
+    const compaction: ResponseItem.Compaction = { type: "compaction", encrypted_content: "e" }
+    const compacted = [update, compaction, ask, answer, ask, answer, last]
+    assert.deepStrictEqual(Conversation.lastTurns(1)(compacted), [update, compaction, last])
+    assert.deepStrictEqual(Conversation.lastTurns(2)(compacted), [update, compaction, ask, answer, last])
+    const early = [ask, answer, ask, answer, compaction, ask, answer, last]
+    assert.deepStrictEqual(Conversation.lastTurns(2)(early), early)
+    const twice = [compaction, ask, answer, { ...compaction, encrypted_content: "f" }, ask, answer, last]
+    assert.deepStrictEqual(Conversation.lastTurns(1)(twice), [twice[3], last])
+  })
 })
