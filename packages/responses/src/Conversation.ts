@@ -230,7 +230,7 @@ export interface Conversation<
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /**
    * Has the server compact the history: what is left of it is one item that stands for the rest, behind the latest
-   * `configuration_update`. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
+   * `configuration_update` of each field. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
    * `PendingRound` where a round is not complete, and with `MalformedEvent` if the server answers without a compaction;
    * the history is as it was then.
    *
@@ -473,7 +473,7 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
 
 /**
  * For the option `trim`: drops what was before the last `count` messages of the user's, but the latest compaction,
- * instructions (messages of the roles `system` and `developer`) and updates of the configuration. Only messages after the
+ * instructions (messages of the roles `system` and `developer`) and the latest `configuration_update` of each field. Only messages after the
  * compaction are counted, as it stands for those before it. A history of fewer stays as it is.
  *
  * @example

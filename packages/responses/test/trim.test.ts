@@ -172,6 +172,20 @@ describe("lastTurns", () => {
     assert.deepStrictEqual(Conversation.lastTurns(1)([answer]), [answer])
   })
 
+  it("keeps of the updates of the configuration the latest of each field", () => {
+    const [low, high] = ["low", "high"].map((effort) => ResponseItem.configurationUpdate({ reasoning: { effort } }))
+    const format = ResponseItem.configurationUpdate({ text: { format: { type: "text" } } })
+    const both = ResponseItem.configurationUpdate({ reasoning: { effort: "none" }, text: { format: {} } })
+    const [a, b, c, d] = [low!, high!, format, both]
+    assert.deepStrictEqual(Conversation.lastTurns(1)([a, ask, c, ask, b, ask, last]), [c, b, last])
+    assert.deepStrictEqual(Conversation.lastTurns(1)([d, ask, b, ask, last]), [d, b, last])
+    assert.deepStrictEqual(Conversation.lastTurns(1)([a, ask, c, ask, d, last]), [d, last])
+    assert.deepStrictEqual(Conversation.lastTurns(1)([a, ask, b, ask, a, ask, last]), [a, last])
+    // What holds since a turn that is kept makes those before it void.
+    assert.deepStrictEqual(Conversation.lastTurns(2)([a, ask, ask, b, last]), [ask, b, last])
+    assert.deepStrictEqual(Conversation.lastTurns(1)([a, ask, ask, a, b]), [ask, a, b])
+  })
+
   it("keeps what a compaction stands for, and counts the turns behind it", () => {
     const compaction: ResponseItem.Compaction = { type: "compaction", encrypted_content: "e" }
     const compacted = [update, compaction, ask, answer, ask, answer, last]

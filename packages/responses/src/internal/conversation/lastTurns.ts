@@ -13,8 +13,8 @@ export const make = (history: Items, count: number): Items => {
   const turns = history.flatMap((item, index) => index > compaction && isOfRole(item, "user") ? [index] : [])
   if (turns.length <= count) return history
   const from = turns.at(-count) ?? 0
+  const updates = Window.latestUpdates(history)
   return history.filter((item, index) =>
-    index >= from || index === compaction || item.type === "configuration_update" ||
-    isOfRole(item, "system", "developer")
+    index >= from || index === compaction || updates.has(index) || isOfRole(item, "system", "developer")
   )
 }
