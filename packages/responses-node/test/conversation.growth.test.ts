@@ -142,20 +142,40 @@ describe("a conversation on one connection", () => {
       }))
   }
 
+  const trimmedAt =
+    (count: number, options?: Parameters<typeof Conversation.lastTurns>[1]) => (server: ResponsesServer.Service) =>
+      Effect.gen(function*() {
+        const { inputs, onOpen } = watched()
+        const conversation = yield* Conversation.make({
+          ...settings,
+          store: false,
+          onOpen,
+          trim: Conversation.lastTurns(count, options)
+        })
+        for (let question = 1; question <= 9; question++) yield* ask(server, conversation, "0 tool calls")
+        return inputs().flatMap((input, index) => input === "full" ? [index + 1] : [])
+      })
+
   test("goes in full once when it is trimmed, and then by deltas", (server) =>
     Effect.gen(function*() {
+      // In the question after the one that is more than twice as many.
+      assert.deepStrictEqual(yield* trimmedAt(2)(server), [1, 6, 9])
+      assert.deepStrictEqual(yield* trimmedAt(2, { whenOver: 5 })(server), [1, 7])
+    }))
+
+  test("goes in full with every question where each one is trimmed", (server) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* trimmedAt(2, { whenOver: 2 })(server), [1, 4, 5, 6, 7, 8, 9])
+    }))
+
+  test("is trimmed between the rounds of a run, in which its question counts", (server) =>
+    Effect.gen(function*() {
       const { inputs, onOpen } = watched()
-      const last = Conversation.lastTurns(2)
-      const conversation = yield* Conversation.make({
-        ...settings,
-        store: false,
-        onOpen,
-        trim: (history) => history.length > 7 ? last(history) : history
-      })
-      for (const text of ["2 tool calls", ...Array.from({ length: 4 }, () => "0 tool calls")]) {
-        yield* ask(server, conversation, text)
-      }
-      assert.deepStrictEqual(inputs(), ["full", "delta", "delta", "delta", "delta", "full", "delta"])
+      const trim = Conversation.lastTurns(1, { whenOver: 1 })
+      const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim })
+      yield* ask(server, conversation, "0 tool calls")
+      yield* ask(server, conversation, "2 tool calls")
+      assert.deepStrictEqual(inputs(), ["full", "delta", "full", "delta"])
     }))
 })
 
