@@ -5,6 +5,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Approval } from "./ConversationApproval.ts"
 import {
@@ -192,8 +193,26 @@ export interface Conversation<
     R
   >
   /**
+   * What is left of a round: what `run` would fail with. `None`: nothing is. Right after `open` it tells what a process before
+   * this one has left.
+   *
+   * @example
+   * ```ts
+   * import { Console, Effect, Option } from "effect"
+   * import { Conversation } from "effect-responses"
+   *
+   * export const program = Effect.gen(function*() {
+   *   const conversation = yield* Conversation.open({ id: "order-17", model: "gpt-5.5" })
+   *   const pending = yield* conversation.pending
+   *   if (Option.isSome(pending)) yield* Console.log("Left open:", pending.value.calls)
+   * })
+   * ```
+   */
+  readonly pending: Effect.Effect<Option.Option<PendingRound>>
+  /**
    * The calls that wait for an approval. A `run` or `resume` has to have come to them, in this process or, with a journal, in
-   * one before it.
+   * one before it. To `open` the conversation in another process only to decide takes it from the process that runs it: that
+   * one fails with `ConversationTaken`. Let it end first, or decide there.
    */
   readonly approvals: Effect.Effect<ReadonlyArray<Approval>>
   /**
@@ -444,6 +463,9 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
       }),
     get resume() {
       return dialogue.resume as Conversing["resume"]
+    },
+    get pending() {
+      return Effect.sync(() => dialogue.pending())
     },
     get approvals() {
       return Effect.sync(dialogue.approvals.pending)

@@ -23,8 +23,8 @@ export class TooManyRounds
   })
   implements Retryability
 {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {
@@ -55,8 +55,8 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
   /** How often the model was asked. */
   rounds: Schema.Number
 }) implements Retryability {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {
@@ -83,9 +83,11 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
 export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
   /**
    * The calls without an output, and the requests of MCP servers without an answer. `isBegun`: the tool was started, and
-   * nothing is known of how that ended.
+   * nothing is known of how that ended. `isHeld`: it waits for an approval.
    */
-  calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
+  calls: Schema.Array(
+    Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean, isHeld: Schema.Boolean })
+  )
 }) implements Retryability {
   get delivery(): "unsent" {
     return "unsent"
@@ -100,11 +102,15 @@ export class PendingRound extends Schema.TaggedError<PendingRound>("effect-respo
   }
 
   override get message(): string {
-    const choice = "resume it, or run with { pending: \"resume\" } or { pending: \"discard\" }"
-    if (this.calls.length === 0) return `The round before ended with outputs that the model has not seen: ${choice}`
-    const names = this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")
-    return `The round before ended with calls without an output (${names}): ${choice}. ` +
-      "Approve or reject first what waits for an approval, or it stays pending"
+    const inWords = (calls: PendingRound["calls"]) => calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")
+    const held = this.calls.filter(({ isHeld }) => isHeld)
+    const what = this.calls.length === 0
+      ? "outputs that the model has not seen"
+      : `calls without an output (${inWords(this.calls)})`
+    const choice = held.length === 0
+      ? "resume it, or run with { pending: \"resume\" } or { pending: \"discard\" }"
+      : `approve or reject ${inWords(held)}, then resume, or run with { pending: "discard" }`
+    return `The round before ended with ${what}: ${choice}`
   }
 }
 
@@ -124,8 +130,8 @@ export class ApprovalRequired
   })
   implements Retryability
 {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {

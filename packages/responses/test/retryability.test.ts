@@ -103,15 +103,15 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
   [
     "TooManyRounds",
     new ConversationErrors.TooManyRounds({ rounds: 3 }),
-    { delivery: "unsent", retryable: false }
+    { delivery: "partial", retryable: false }
   ],
   [
     "BudgetSpent",
     new ConversationErrors.BudgetSpent({ budget: 100, spent: 120, rounds: 2 }),
-    { delivery: "unsent", retryable: false }
+    { delivery: "partial", retryable: false }
   ],
   ["ApprovalRequired", new ConversationErrors.ApprovalRequired({ approvals: [] }), {
-    delivery: "unsent",
+    delivery: "partial",
     retryable: false
   }],
   [

@@ -1,6 +1,7 @@
 /** What a conversation is asked to do. One thing at a time, and nothing while something else is left open. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { PendingRound } from "../../ConversationError.ts"
 import type { Input, Options, RunOptions, RunRequirements } from "../../ConversationOptions.ts"
@@ -135,6 +136,10 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   return {
     run: runWith,
+    pending: () => {
+      const state = ledger.state()
+      return Round.isUnfinished(state) ? Option.some(Growth.pendingRound(state)) : Option.none()
+    },
     approvals,
     background: beside,
     // Made when it is asked for, as most conversations of a program do nothing at a time.
