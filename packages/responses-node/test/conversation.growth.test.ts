@@ -142,30 +142,27 @@ describe("a conversation on one connection", () => {
       }))
   }
 
-  const trimmedAt =
-    (count: number, options?: Parameters<typeof Conversation.lastTurns>[1]) => (server: ResponsesServer.Service) =>
-      Effect.gen(function*() {
-        const { inputs, onOpen } = watched()
-        const conversation = yield* Conversation.make({
-          ...settings,
-          store: false,
-          onOpen,
-          trim: Conversation.lastTurns(count, options)
-        })
-        for (let question = 1; question <= 9; question++) yield* ask(server, conversation, "0 tool calls")
-        return inputs().flatMap((input, index) => input === "full" ? [index + 1] : [])
-      })
+  type Trim = ReturnType<typeof Conversation.lastTurns>
+
+  /** Which of nine questions travelled in full. */
+  const inFull = (trim: Trim) => (server: ResponsesServer.Service) =>
+    Effect.gen(function*() {
+      const { inputs, onOpen } = watched()
+      const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim })
+      for (let question = 1; question <= 9; question++) yield* ask(server, conversation, "0 tool calls")
+      return inputs().flatMap((input, index) => input === "full" ? [index + 1] : [])
+    })
 
   test("goes in full once when it is trimmed, and then by deltas", (server) =>
     Effect.gen(function*() {
-      // In the question after the one that is more than twice as many.
-      assert.deepStrictEqual(yield* trimmedAt(2)(server), [1, 6, 9])
-      assert.deepStrictEqual(yield* trimmedAt(2, { whenOver: 5 })(server), [1, 7])
+      assert.deepStrictEqual(yield* inFull(Conversation.lastTurns(2))(server), [1, 6, 9])
+      assert.deepStrictEqual(yield* inFull(Conversation.lastTurns(2, { whenOver: 5 }))(server), [1, 7])
     }))
 
   test("goes in full with every question where each one is trimmed", (server) =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* trimmedAt(2, { whenOver: 2 })(server), [1, 4, 5, 6, 7, 8, 9])
+      const trim = Conversation.lastTurns(2, { whenOver: 2 })
+      assert.deepStrictEqual(yield* inFull(trim)(server), [1, 4, 5, 6, 7, 8, 9])
     }))
 
   test("is trimmed between the rounds of a run, in which its question counts", (server) =>
@@ -176,6 +173,18 @@ describe("a conversation on one connection", () => {
       yield* ask(server, conversation, "0 tool calls")
       yield* ask(server, conversation, "2 tool calls")
       assert.deepStrictEqual(inputs(), ["full", "delta", "full", "delta"])
+    }))
+
+  test("that was trimmed is another one to the transport, by whether it begins with the same item", (server) =>
+    Effect.gen(function*() {
+      const { onOpen, opened } = watched()
+      const trim = Conversation.lastTurns(1, { whenOver: 1 })
+      for (const history of [[], [ResponseItem.message("developer", "Be kind.")]]) {
+        const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim, history })
+        for (const question of ["a", "b", "c"]) yield* ask(server, conversation, `0 tool calls ${question}`)
+      }
+      const tags = opened.map(({ reason }) => reason?._tag)
+      assert.deepStrictEqual(tags, ["First", undefined, "First", "First", undefined, "HistoryChanged"])
     }))
 })
 
