@@ -227,12 +227,30 @@ describe("a file", () => {
       })
   )
 
-  scenario("that cannot be written fails the conversation", (file, fs) =>
-    Effect.gen(function*() {
-      yield* fs.makeDirectory(file)
-      const error = yield* Effect.flip(load())
-      assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
-    }))
+  scenario(
+    "that cannot be written fails the conversation, and trying again does not help",
+    (file, fs) =>
+      Effect.gen(function*() {
+        yield* fs.makeDirectory(file)
+        const error = yield* Effect.flip(load())
+        assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
+        assert.isFalse(error.retryable)
+      })
+  )
+
+  for (const below of ["", "/below"]) {
+    scenario(
+      `in place of the directory${below} fails the conversation, and trying again does not help`,
+      (file, fs) =>
+        Effect.gen(function*() {
+          yield* fs.writeFileString(file, "")
+          const journal = ConversationJournal.layerFile({ directory: `${file}${below}` })
+          const error = yield* Effect.flip(Effect.provide(load(), Layer.provide(journal, NodeContext.layer)))
+          assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
+          assert.isFalse(error.retryable)
+        })
+    )
+  }
 
   scenario("holds large outputs", () =>
     Effect.gen(function*() {
