@@ -243,9 +243,9 @@ const mayPass = (cause: unknown): boolean => {
  * The journal cannot be used.
  *
  * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
- *   This is `retryable` unless the `cause` does not pass by itself: a `BadArgument` or a `SystemError` of `@effect/platform` that is
- *   `NotFound`, `PermissionDenied`, `AlreadyExists`, `BadResource` (a directory that is a file) or `InvalidData`, and any error
- *   with a `retryable` that is not `true`.
+ *   This is `retryable` unless the `cause` does not pass by itself: a `BadArgument` of `@effect/platform`, or a `SystemError`
+ *   that is `NotFound`, `PermissionDenied`, `AlreadyExists`, `BadResource` (a directory that is a file) or `InvalidData`, and
+ *   any error with a `retryable` that is not `true`.
  * - `Malformed`: what it holds is no journal of a conversation. Never `retryable`.
  *
  * @since 0.1.0
