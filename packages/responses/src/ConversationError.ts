@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { Approval } from "./ConversationApproval.ts"
 import type { Retryability } from "./ResponsesError.ts"
@@ -221,12 +222,31 @@ export class ConversationTaken
   }
 }
 
+/** The reasons of a `PlatformError` that stay until somebody does something. */
+const lasting: ReadonlySet<unknown> = new Set([
+  "AlreadyExists",
+  "BadResource",
+  "InvalidData",
+  "NotFound",
+  "PermissionDenied"
+])
+
+const mayPass = (cause: unknown): boolean => {
+  if (Predicate.hasProperty(cause, "retryable")) return cause.retryable === true
+  if (Predicate.isTagged(cause, "SystemError")) {
+    return !(Predicate.hasProperty(cause, "reason") && lasting.has(cause.reason))
+  }
+  return !Predicate.isTagged(cause, "BadArgument")
+}
+
 /**
  * The journal cannot be used.
  *
  * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
- *   This is `retryable`.
- * - `Malformed`: what it holds is no journal of a conversation.
+ *   This is `retryable` unless the `cause` does not pass by itself: a `BadArgument` of `@effect/platform`, or a `SystemError`
+ *   that is `NotFound`, `PermissionDenied`, `AlreadyExists`, `BadResource` (a directory that is a file) or `InvalidData`, and
+ *   any error with a `retryable` that is not `true`.
+ * - `Malformed`: what it holds is no journal of a conversation. Never `retryable`.
  *
  * @since 0.1.0
  * @category errors
@@ -245,7 +265,7 @@ export class JournalFailed
   }
 
   get retryable(): boolean {
-    return this.reason === "Unreachable"
+    return this.reason === "Unreachable" && mayPass(this.cause)
   }
 
   get retryAfter(): undefined {

@@ -180,7 +180,7 @@ export interface Conversation<
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /**
    * Has the server compact the history: what is left of it is one item that stands for the rest, behind the latest
-   * `configuration_update`. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
+   * `configuration_update` of each field. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
    * `PendingRound` where a round is not complete, and with `MalformedEvent` if the server answers without a compaction;
    * the history is as it was then.
    *

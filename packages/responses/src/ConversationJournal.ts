@@ -178,7 +178,8 @@ const decode = Schema.decodeUnknown(Schema.Array(Entry))
 
 /**
  * A file of JSON lines for each conversation. A line is on the disk before the conversation goes on. An owner that was
- * killed in the middle of a line leaves that line without effect. The directory must be local: owners in several processes
+ * killed in the middle of a line leaves that line without effect. A file that begins with something else is no journal: `load`
+ * fails with `JournalFailed` `Malformed`, and does not write to it. The directory must be local: owners in several processes
  * rely on appends that do not overwrite each other.
  *
  * @since 0.1.0
@@ -197,7 +198,9 @@ export const makeFile = (
       const malformed = (description: string) => new JournalFailed({ id, reason: "Malformed", description })
       yield* Effect.mapError(fs.makeDirectory(options.directory, { recursive: true }), unreachable)
       const file = path.join(options.directory, `${encodeURIComponent(id)}.jsonl`)
-      const { append, epoch, values } = yield* Effect.mapError(JournalFile.claim(fs, file), unreachable)
+      const claimed = yield* Effect.mapError(JournalFile.claim(fs, file), unreachable)
+      if (claimed === undefined) return yield* malformed(`${file} is another kind of file, and was left as it is`)
+      const { append, epoch, values } = claimed
       if (values === undefined) return yield* malformed(`an entry is missing in ${file}`)
       const entries = yield* Effect.mapError(decode(values), (error) => malformed(`${file}: ${error.message}`))
       return {

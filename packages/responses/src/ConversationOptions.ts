@@ -112,6 +112,9 @@ export interface Options<
    * is no list of items. Nothing is sent then, and the question is asked by the next `resume`. It may ask a model, with
    * `Responses`, but not this conversation.
    *
+   * Each time that it changes something costs a request in full, so it should do so seldom. In a run with tools it is also
+   * called between the rounds: the question of the run is part of the history then.
+   *
    * Default: the history grows. `Conversation.lastTurns` is a ready one.
    */
   readonly trim?: ((history: ReadonlyArray<ResponseItem.ResponseItem>) => Trimmed) | undefined
