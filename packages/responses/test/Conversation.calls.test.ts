@@ -176,8 +176,8 @@ describe("calls of a response that ended well", () => {
     }))
 
   for (const store of [true, false]) {
-    for (const more of [{}, { id: undefined }, { id: "fc_other" }]) {
-      it.effect(`and so does one whose calls have the same words, with ${JSON.stringify(more)} and store: ${store}`, () =>
+    for (const [what, more] of [["the same", {}], ["no", { id: undefined }], ["another", { id: "fc_2" }]] as const) {
+      it.effect(`and so does one whose calls have the same words and ${what} item id, with store: ${store}`, () =>
         Effect.gen(function*() {
           const { exits, history, ran, requests } = yield* played(
             [raw([pay()]), raw([pay("call_1", more)]), raw([message(), pay("call_1", more)]), text("ok")],
@@ -186,7 +186,7 @@ describe("calls of a response that ended well", () => {
           assert.isTrue(exits.every(({ _tag }) => _tag === "Right"))
           assert.strictEqual(ran.length, 3)
           const round = ["function_call", "function_call_output"] as const
-          const expected = ["message" as const, ...round, ...round, "message", ...round, "message"]
+          const expected: ReturnType<typeof kinds> = ["message", ...round, ...round, "message", ...round, "message"]
           assert.deepStrictEqual(kinds(history), expected)
           assert.deepStrictEqual(kinds(requests.at(-1)?.input as typeof history), expected.slice(0, -1))
         }))
