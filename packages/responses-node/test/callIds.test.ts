@@ -6,6 +6,7 @@ import * as Conversation from "effect-responses/Conversation"
 import type * as Responses from "effect-responses/Responses"
 import * as ResponseScript from "effect-responses/ResponseScript"
 import * as ResponseTool from "effect-responses/ResponseTool"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -15,7 +16,11 @@ import * as NodeResponsesSocket from "../src/NodeResponsesSocket.ts"
 const call = ResponseScript.toolCall({ name: "status", callId: "call_0" })
 
 const transports: ReadonlyArray<
-  readonly [name: string, input: "delta" | "full", (baseUrl: string) => Layer.Layer<Responses.Responses>]
+  readonly [
+    name: string,
+    input: "delta" | "full",
+    (baseUrl: string) => Layer.Layer<Responses.Responses, ConfigError.ConfigError>
+  ]
 > = [
   ["a socket", "delta", (baseUrl) => NodeResponsesSocket.layer({ baseUrl })],
   ["HTTP", "full", (baseUrl) => NodeResponsesHttp.layer({ baseUrl })]
