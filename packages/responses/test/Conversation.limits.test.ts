@@ -157,7 +157,7 @@ describe("a limit that makes no sense", () => {
           }] as const
           const { conversation, ran } = yield* looking({ [field]: value, history: open })
           const { conversation: fresh } = yield* looking({ [field]: value })
-          const asks = [
+          const asks: ReadonlyArray<Effect.Effect<unknown, object>> = [
             conversation.ask("b", { pending: "resume" }),
             run(conversation.run("b")),
             run(conversation.resume),
