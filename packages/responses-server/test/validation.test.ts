@@ -143,6 +143,7 @@ const rows: ReadonlyArray<Row> = [
     /^No tool call found for custom tool call output with call_id c1\.$/
   ],
   [{ input: [call, user] }, null, "input", /^No tool output found for function call c1\.$/],
+  [{ input: [call, output, call, user] }, null, "input", /^No tool output found for function call c1\.$/],
   [
     { input: [{ ...call, async: false }, user], tools: [{ ...named("f"), async: true }] },
     null,
@@ -297,6 +298,7 @@ describe("taken on both transports", () => {
     ["a name of 64 characters", { tools: [named("x".repeat(64)), { type: "custom", name: "A-1_b" }] }],
     ["what ResponseTool makes", { tools: [made(false)] }],
     ["what ResponseTool makes, strict", { tools: [made(true)] }],
+    ["two calls of one call_id, each with its output behind it", { input: [call, output, call, output, user] }],
     ["a call of an async tool without its output", { input: [call, user], tools: [{ ...named("f"), async: true }] }],
     ["a call that is async itself without its output", { input: [{ ...call, async: true }, user] }],
     ["a format", {

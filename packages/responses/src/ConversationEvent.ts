@@ -12,7 +12,7 @@ import type { ConnectionError, ResponseFailed } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
- * A tool is about to run. Its start has been written down.
+ * A tool has been started, which was written down before. The event may come later than the first effects of the tool.
  *
  * @since 0.1.0
  * @category models

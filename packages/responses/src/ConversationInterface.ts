@@ -67,6 +67,10 @@ export interface Conversation<
    * `PendingRound`, unless no response has ended yet, when the new input takes the place of the old one, and unless the
    * input answers the open calls itself.
    *
+   * Within a response one `call_id` is one call, which runs once. In a later response it is a new call, also with the same
+   * arguments, as some servers number the calls of each response anew. Not so the very item of before, by its id, that a
+   * server says again in front of something new, nor the call that is still open.
+   *
    * When a tool fails and `onToolFailure` is `fail`, the other calls of the response end first.
    *
    * Async tools are started, and not waited for: `run` and `ask` end when the model calls no other tools. A response that

@@ -48,6 +48,9 @@ const response = Schema.optional(Stored)
 /** Left out in older journals, and where it is none. */
 const told = Schema.optional(Schema.Number)
 
+/** Names a call among several open ones of one `call_id`. Left out where there is only one, and in older journals. */
+const key = Schema.optional(Schema.String)
+
 /**
  * What is written down, in the order in which it happens.
  *
@@ -66,6 +69,8 @@ const told = Schema.optional(Schema.Number)
  *
  * `response` is there where the server has stored the response, so that another process can go on from it.
  *
+ * `key` is there where another call of the same `call_id` is open as well, and says that the call of an async tool is meant.
+ *
  * `told`: how many outputs of async tools the request has told, from the first that the model did not know.
  *
  * @since 0.1.0
@@ -78,9 +83,9 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Answered", { output: Items, response, told }),
   Schema.TaggedStruct("Sent", { input: Items, output: Items, response, told }),
   Schema.TaggedStruct("Compacted", { history: Items, response }),
-  Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
-  Schema.TaggedStruct("Failed", { callId: Schema.String }),
-  Schema.TaggedStruct("Ended", { output: CallOutput }),
+  Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number, key }),
+  Schema.TaggedStruct("Failed", { callId: Schema.String, key }),
+  Schema.TaggedStruct("Ended", { output: CallOutput, key }),
   Schema.TaggedStruct("Held", { callId: Schema.String }),
   Schema.TaggedStruct("Approved", { callId: Schema.String }),
   Schema.TaggedStruct("Decided", { response: ApprovalResponse })

@@ -80,7 +80,10 @@ export interface Options<
    * `async: true` may be in any later input.
    */
   readonly otherTools?: ResponseRequest["tools"]
-  /** How many calls of one response run at once, async tools not counted. Default: all */
+  /**
+   * How many calls of one response run at once, async tools not counted. `run`, `ask` and `resume` fail with `InvalidRequest`
+   * where this or `maxRounds` is no whole number from 1 on, or `tokenBudget` no number above 0. Default: all
+   */
   readonly concurrency?: number | undefined
   /** What the streams of `run` and `resume` carry. Default: `all` */
   readonly events?: Ev | undefined
