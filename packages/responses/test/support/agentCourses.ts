@@ -176,7 +176,10 @@ export const goOn = Effect.fnUntraced(function*<E>(
   const follow = <E2>(stream: Stream.Stream<Event, E2>) =>
     read(
       Stream.tap(stream, (event) =>
-        event.type === "conversation.tool.held" && isAtOnce(event.approval) ? decide(event.approval) : Effect.void)
+        event.type === "conversation.tool.held" && isAtOnce(event.approval)
+          // The decision stands, and is written with what comes next. To fail here would be to leave the stream.
+          ? Effect.ignore(decide(event.approval))
+          : Effect.void)
     )
   const resume = Effect.gen(function*() {
     yield* follow(conversation.resume)
