@@ -201,10 +201,9 @@ const life = <A, E>(
   layer: Layer.Layer<Responses.Responses, unknown>,
   use: Effect.Effect<A, E, Responses.Responses | ConversationJournal.ConversationJournal>
 ) =>
-  use.pipe(
-    Effect.provide(layer),
-    Effect.provide(ConversationJournal.layerFile({ directory })),
-    Effect.provide(NodeContext.layer)
+  Effect.provide(
+    use,
+    Layer.merge(layer, Layer.provide(ConversationJournal.layerFile({ directory }), NodeContext.layer))
   )
 
 describe("a conversation that was loaded", () => {

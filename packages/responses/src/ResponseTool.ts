@@ -392,13 +392,13 @@ export const needsApproval = <T extends Any>(
   call: Call
 ): Effect.Effect<boolean, ToolFailed, Requirements<T>> => {
   const tool = find(tools, call)
-  return tool?.needsApproval === undefined
-    ? Effect.succeed(false)
-    : Effect.catchAllCause(
-      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-      Effect.suspend(() => tool.needsApproval?.(call) ?? Effect.succeed(false)),
-      (cause) => Effect.fail(ToolFailure.ofUndecided(call, cause))
-    )
+  if (tool?.needsApproval === undefined) return Effect.succeed(false)
+  const { needsApproval } = tool
+  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+  return Effect.catchAllCause(
+    Effect.suspend(() => needsApproval(call)),
+    (cause) => Effect.fail(ToolFailure.ofUndecided(call, cause))
+  )
 }
 
 /**

@@ -55,6 +55,7 @@ export const retry =
     self: S
   ): Retried<S> => {
     const made = isEffect(self)
+      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
       ? Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
       : Retry.asked(self, options)
     // No overload would do: `pipe` looks at the last one only.

@@ -1,5 +1,5 @@
 /** Tools that run beside the conversation. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -365,9 +365,8 @@ describe("the scope of the conversation", () => {
         tools: [tools[1]]
       })
       yield* plain
-      // @ts-expect-error An async tool needs a scope to run in.
-      const unscoped: Effect.Effect<unknown, never, Responses.Responses | Name> = made
-      assert.isTrue(Effect.isEffect(unscoped))
+      // An async tool needs a scope to run in.
+      expectTypeOf<Scope.Scope>().toExtend<Effect.Effect.Context<typeof made>>()
       // @ts-expect-error It is no tool that a run waits for.
       const waited: ResponseTool.ResponseTool<never, Name> = tools[0]
       assert.strictEqual(waited.name, "build")

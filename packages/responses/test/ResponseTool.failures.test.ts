@@ -1,4 +1,5 @@
 /** Tools that fail, hang, die, or give what cannot be sent: what the program gets, and what the model is told. */
+// @effect-diagnostics globalErrorInEffectFailure:off
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 export class Busy extends Data.TaggedError("Busy") {}
 
 /** What the tools know of the world. Tests provide another one. */
-export class Shop extends Context.Tag("Shop")<Shop, {
+export class Shop extends Context.Tag("effect-responses-examples/agents/support/Shop")<Shop, {
   readonly order: (order: number) => Effect.Effect<object>
   readonly parcel: (order: number) => Effect.Effect<string>
   readonly stock: (article: string) => Effect.Effect<number, Busy>

@@ -11,9 +11,10 @@ const pay = ResponseTool.make({
   handler: ({ invoice }) => Effect.as(Console.log(`pay ${invoice}`), `${invoice} is paid`)
 })
 
+const answer = process.env["ANSWER"]
+
 const program = Effect.gen(function*() {
   const conversation = yield* Conversation.open({ id: "order-18", model: "gpt-5.5", store: false, tools: [pay] })
-  const answer = process.env["ANSWER"]
   for (const { callId } of answer === undefined ? [] : yield* conversation.approvals) {
     yield* answer === "yes" ? conversation.approve(callId) : conversation.reject(callId, "not this month")
   }

@@ -29,6 +29,7 @@ type Loop<E, R, E2 = never> = Rounds.Loop<E, R, E2>
 /** What an async tool needs has to live as long as the conversation, and not as the run that starts it. */
 const inContext = <R>(tool: ResponseTool.Any, context: Context.Context<R>): ResponseTool.Any =>
   tool.async === true
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     ? { ...tool, handle: (call, attempt) => Effect.provide(tool.handle(call, attempt), context) }
     : tool
 
