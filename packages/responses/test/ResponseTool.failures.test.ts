@@ -22,7 +22,7 @@ const call: ResponseTool.Call = { type: "custom_tool_call", call_id: "c", name: 
 const toolOf = <E, R>(
   handler: Effect.Effect<unknown, E, R>,
   options: ResponseTool.CallOptions<NoInfer<E>, R> = {}
-): ResponseTool.ResponseTool<E, R> => ResponseTool.custom<E, R>({ name: "t", ...options, handler: () => handler })
+): ResponseTool.ResponseTool<E, R> => ResponseTool.custom({ name: "t", ...options, handler: () => handler })
 
 const answer = <T extends ResponseTool.Any>(tool: T, onFailure: ResponseTool.OnFailure) =>
   ResponseTool.answer([tool], call, onFailure)
