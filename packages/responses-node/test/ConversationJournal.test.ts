@@ -186,12 +186,71 @@ describe("a file", () => {
       }))
   }
 
-  scenario("that cannot be written fails the conversation", (file, fs) =>
-    Effect.gen(function*() {
-      yield* fs.makeDirectory(file)
-      const error = yield* Effect.flip(load())
-      assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
-    }))
+  for (
+    const [what, text] of [
+      ["text", "hello\nworld\n"],
+      ["text without a line break", "hello"],
+      ["text before a journal", "hello\n{\"owner\":\"x\"}\n"],
+      ["text after an owner that was killed in its claim", "\n{\"own\nhello\n"],
+      ["JSON of another kind", "{\"type\":\"message\"}\n{\"owner\":\"x\"}\n"],
+      ["JSON that is no object", "[]\n"],
+      ["an entry that nobody owns", "{\"epoch\":1,\"seq\":0,\"entry\":{\"_tag\":\"Withdrawn\"}}\n"],
+      ["a long line", `${"x".repeat(100_000)}\n`]
+    ] as const
+  ) {
+    scenario(`is malformed, and left as it is, where it begins with ${what}`, (file, fs) =>
+      Effect.gen(function*() {
+        yield* fs.writeFileString(file, text)
+        const error = yield* Effect.flip(load())
+        assert.deepInclude(error, { _tag: "JournalFailed", reason: "Malformed", id: "c" })
+        assert.include(error.message, file)
+        assert.strictEqual(yield* fs.readFileString(file), text)
+      }))
+  }
+
+  scenario(
+    "is a new one where it is empty, or where all that an owner wrote is a part of its claim",
+    (file, fs) =>
+      Effect.gen(function*() {
+        yield* fs.writeFileString(file, "")
+        yield* load()
+        const claim = yield* fs.readFileString(file)
+        for (const end of ["", "\n", "\r\n", "\n\n{\"ow"]) {
+          for (let length = 0; length <= claim.length; length++) {
+            yield* fs.writeFileString(file, claim.slice(0, length) + end)
+            const owned = yield* load()
+            assert.deepStrictEqual(owned.entries, [])
+            yield* owned.append(0, asked)
+            assert.deepStrictEqual((yield* load()).entries, [asked])
+          }
+        }
+      })
+  )
+
+  scenario(
+    "that cannot be written fails the conversation, and trying again does not help",
+    (file, fs) =>
+      Effect.gen(function*() {
+        yield* fs.makeDirectory(file)
+        const error = yield* Effect.flip(load())
+        assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
+        assert.isFalse(error.retryable)
+      })
+  )
+
+  for (const below of ["", "/below"]) {
+    scenario(
+      `in place of the directory${below} fails the conversation, and trying again does not help`,
+      (file, fs) =>
+        Effect.gen(function*() {
+          yield* fs.writeFileString(file, "")
+          const journal = ConversationJournal.layerFile({ directory: `${file}${below}` })
+          const error = yield* Effect.flip(Effect.provide(load(), Layer.provide(journal, NodeContext.layer)))
+          assert.deepInclude(error, { _tag: "JournalFailed", reason: "Unreachable", id: "c" })
+          assert.isFalse(error.retryable)
+        })
+    )
+  }
 
   scenario("holds large outputs", () =>
     Effect.gen(function*() {

@@ -4,9 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck } from "effect"
 import { ConversationJournal, ResponsesTest } from "effect-responses"
 import { execFile } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Ledger from "../../responses/src/internal/conversation/ledger.ts"
 import * as Courses from "../../responses/test/support/agentCourses.ts"
 import * as AgentJudge from "../../responses/test/support/agentJudge.ts"
 import * as Thorough from "../../responses/test/support/thorough.ts"
@@ -52,11 +53,17 @@ const logOf = (directory: string): ReadonlyArray<Line> => {
 
 const ranIn = (lines: ReadonlyArray<Line>) => lines.flatMap(({ ran }) => ran ?? [])
 
+/** To load it is to take it over, which is written: a copy leaves to the next process what the killed one has left. */
 const entriesIn = (directory: string) =>
-  ConversationJournal.makeFile({ directory }).pipe(
-    Effect.flatMap((journal) => journal.load(Courses.settings.id)),
-    Effect.map(({ entries }) => entries),
-    Effect.provide(NodeContext.layer)
+  inDirectory((copy) =>
+    Effect.zipRight(
+      Effect.sync(() => cpSync(directory, copy, { recursive: true })),
+      ConversationJournal.makeFile({ directory: copy })
+    ).pipe(
+      Effect.flatMap((journal) => journal.load(Courses.settings.id)),
+      Effect.map(({ entries }) => entries),
+      Effect.provide(NodeContext.layer)
+    )
   )
 
 const hows = ["before", "inTheMiddle", "almost", "after"] as const
@@ -85,6 +92,9 @@ const killed = (course: Courses.Course, whole: unknown, kills: readonly [Kill, .
       }
       const { said } = yield* run(directory, course, 0, "never")
       const all = logOf(directory)
+      const replayed = Ledger.replay(yield* entriesIn(directory))
+      assert.strictEqual(replayed?._tag, "Idle")
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(replayed?.history)), said?.history)
       for (const [index, { entries, lines }] of seen.entries()) {
         const since = all.slice(lines.length)
         AgentJudge.judge(`killed ${JSON.stringify(kills)} in ${JSON.stringify(course)}`, {

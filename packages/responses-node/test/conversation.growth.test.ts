@@ -142,20 +142,49 @@ describe("a conversation on one connection", () => {
       }))
   }
 
-  test("goes in full once when it is trimmed, and then by deltas", (server) =>
+  type Trim = ReturnType<typeof Conversation.lastTurns>
+
+  /** Which of nine questions travelled in full. */
+  const inFull = (trim: Trim) => (server: ResponsesServer.Service) =>
     Effect.gen(function*() {
       const { inputs, onOpen } = watched()
-      const last = Conversation.lastTurns(2)
-      const conversation = yield* Conversation.make({
-        ...settings,
-        store: false,
-        onOpen,
-        trim: (history) => history.length > 7 ? last(history) : history
-      })
-      for (const text of ["2 tool calls", ...Array.from({ length: 4 }, () => "0 tool calls")]) {
-        yield* ask(server, conversation, text)
+      const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim })
+      for (let question = 1; question <= 9; question++) yield* ask(server, conversation, "0 tool calls")
+      return inputs().flatMap((input, index) => input === "full" ? [index + 1] : [])
+    })
+
+  test("goes in full once when it is trimmed, and then by deltas", (server) =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* inFull(Conversation.lastTurns(2))(server), [1, 6, 9])
+      assert.deepStrictEqual(yield* inFull(Conversation.lastTurns(2, { whenOver: 5 }))(server), [1, 7])
+    }))
+
+  test("goes in full with every question where each one is trimmed", (server) =>
+    Effect.gen(function*() {
+      const trim = Conversation.lastTurns(2, { whenOver: 2 })
+      assert.deepStrictEqual(yield* inFull(trim)(server), [1, 4, 5, 6, 7, 8, 9])
+    }))
+
+  test("is trimmed between the rounds of a run, in which its question counts", (server) =>
+    Effect.gen(function*() {
+      const { inputs, onOpen } = watched()
+      const trim = Conversation.lastTurns(1, { whenOver: 1 })
+      const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim })
+      yield* ask(server, conversation, "0 tool calls")
+      yield* ask(server, conversation, "2 tool calls")
+      assert.deepStrictEqual(inputs(), ["full", "delta", "full", "delta"])
+    }))
+
+  test("that was trimmed is another one to the transport, by whether it begins with the same item", (server) =>
+    Effect.gen(function*() {
+      const { onOpen, opened } = watched()
+      const trim = Conversation.lastTurns(1, { whenOver: 1 })
+      for (const history of [[], [ResponseItem.message("developer", "Be kind.")]]) {
+        const conversation = yield* Conversation.make({ ...settings, store: false, onOpen, trim, history })
+        for (const question of ["a", "b", "c"]) yield* ask(server, conversation, `0 tool calls ${question}`)
       }
-      assert.deepStrictEqual(inputs(), ["full", "delta", "delta", "delta", "delta", "full", "delta"])
+      const tags = opened.map(({ reason }) => reason?._tag)
+      assert.deepStrictEqual(tags, ["First", undefined, "First", "First", undefined, "HistoryChanged"])
     }))
 })
 

@@ -161,6 +161,18 @@ describe("the judge", () => {
       assert.match(JSON.stringify(history.at(-1)), /After 3 tool calls: .*get_weather said result of/)
     }))
 
+  it.scoped("a call has an id that no earlier one had, also when the history has been made smaller", () =>
+    Effect.gen(function*() {
+      const server = yield* ResponsesServer.make()
+      const ids: Array<string | undefined> = []
+      for (const input of ["Weather?", "Weather, again?", "Weather?"].map(user)) {
+        const { output } = response(yield* stream(server.url, { tools: [weather], input: [input] }))
+        ids.push(output.find((item) => item.type === "function_call")?.call_id)
+      }
+      assert.notStrictEqual(ids[0], ids[1])
+      assert.strictEqual(ids[0], ids[2], "the same context gives the same conversation")
+    }))
+
   it.scoped("arguments follow the schema", () =>
     Effect.gen(function*() {
       const server = yield* ResponsesServer.make()

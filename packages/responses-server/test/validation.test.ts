@@ -20,6 +20,8 @@ const user = { role: "user", content: "Hi" }
 const type = "invalid_type"
 const missing = "missing_required_parameter"
 
+const update = (settings: object) => ({ type: "configuration_update", ...settings })
+
 const named = (name: string) => ({ type: "function", name })
 
 const closed = (properties: object, more: object = {}) => ({
@@ -117,6 +119,22 @@ const rows: ReadonlyArray<Row> = [
   [{ input: [{ type: "reasoning" }] }, missing, "input[0].summary", /summary/],
   [{ input: [{ type: "item_reference" }] }, missing, "input[0].id", /id/],
   [{ input: [{ type: 1 }] }, type, "input[0].type", /a string/],
+  [{ input: [update({ reasoning: "high" }), user] }, type, "input[0].reasoning", /an object, but got a string/],
+  [{ input: [update({ reasoning: { effort: 1 } }), user] }, type, "input[0].reasoning.effort", /a string/],
+  [
+    { input: [user, update({ reasoning: { effort: "huge" } }), user] },
+    "invalid_value",
+    "input[1].reasoning.effort",
+    /'huge'.*'none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'/
+  ],
+  [{ input: [update({ text: "json" }), user] }, type, "input[0].text", /an object/],
+  [{ input: [update({ text: {} }), user] }, missing, "input[0].text.format", /input\[0\]\.text\.format/],
+  [
+    { input: [update({ text: { format: "text" } }), user] },
+    type,
+    "input[0].text.format",
+    /an object, but got a string/
+  ],
   [{ input: [output] }, null, "input", /^No tool call found for function call output with call_id c1\.$/],
   [
     { input: [{ type: "custom_tool_call_output", call_id: "c1", output: "x" }] },
@@ -125,6 +143,7 @@ const rows: ReadonlyArray<Row> = [
     /^No tool call found for custom tool call output with call_id c1\.$/
   ],
   [{ input: [call, user] }, null, "input", /^No tool output found for function call c1\.$/],
+  [{ input: [call, output, call, user] }, null, "input", /^No tool output found for function call c1\.$/],
   [
     { input: [{ ...call, async: false }, user], tools: [{ ...named("f"), async: true }] },
     null,
@@ -279,10 +298,19 @@ describe("taken on both transports", () => {
     ["a name of 64 characters", { tools: [named("x".repeat(64)), { type: "custom", name: "A-1_b" }] }],
     ["what ResponseTool makes", { tools: [made(false)] }],
     ["what ResponseTool makes, strict", { tools: [made(true)] }],
+    ["two calls of one call_id, each with its output behind it", { input: [call, output, call, output, user] }],
     ["a call of an async tool without its output", { input: [call, user], tools: [{ ...named("f"), async: true }] }],
     ["a call that is async itself without its output", { input: [{ ...call, async: true }, user] }],
     ["a format", {
       text: { format: { type: "json_schema", name: "a", strict: true, schema: closed({ a: { type: "string" } }) } }
+    }],
+    ["updates of the configuration", {
+      input: [
+        update({ reasoning: { effort: "max" }, text: { format: { type: "text" } } }),
+        update({ reasoning: { effort: null }, id: "cfg_1" }),
+        update({ reasoning: {}, text: null }),
+        user
+      ]
     }],
     ["a text format", { text: { format: { type: "text" }, verbosity: "low" } }]
   ]

@@ -31,6 +31,9 @@ export interface Rule {
 /**
  * Why the whole input travels.
  *
+ * A history that the option `trim` of a `Conversation` made smaller has no reason of its own. It is `HistoryChanged` where it
+ * still begins with the same item, and `First` where it does not: then nothing tells it from a new conversation.
+ *
  * @since 0.1.0
  * @category models
  */

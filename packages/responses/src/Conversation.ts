@@ -22,6 +22,7 @@ import * as Answers from "./internal/conversation/answer.ts"
 import * as Beside from "./internal/conversation/beside.ts"
 import * as Dialogue from "./internal/conversation/dialogue.ts"
 import * as Given from "./internal/conversation/input.ts"
+import * as LastTurns from "./internal/conversation/lastTurns.ts"
 import * as Ledger from "./internal/conversation/ledger.ts"
 import * as Round from "./internal/conversation/round.ts"
 import type * as ResponseItem from "./ResponseItem.ts"
@@ -239,6 +240,9 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
     get resume() {
       return dialogue.resume as Conversing["resume"]
     },
+    get pending() {
+      return Effect.sync(() => dialogue.pending())
+    },
     get approvals() {
       return Effect.sync(dialogue.approvals.pending)
     },
@@ -265,25 +269,43 @@ const conversing = <Tools extends ReadonlyArray<ResponseTool.Any>, E, Ev extends
   }
 }
 
-const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<ResponseItem.Role>): boolean =>
-  (item.type === undefined || item.type === "message") && roles.includes(item.role)
+/**
+ * When `lastTurns` drops something.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LastTurnsOptions {
+  /**
+   * Nothing is dropped while the history has no more messages of the user's than this. Less than `count` is as `count`: then
+   * every question travels with the whole history, once there are that many. Default: twice `count`, so that this happens
+   * once in `count + 1` questions, and those between travel alone
+   */
+  readonly whenOver?: number | undefined
+}
 
 /**
- * For the option `trim`: drops what was before the last `count` messages of the user's, but instructions (messages of the
- * roles `system` and `developer`) and updates of the configuration. A history of fewer stays as it is.
+ * For the option `trim`: drops what was before the last `count` messages of the user's, but the latest compaction,
+ * instructions (messages of the roles `system` and `developer`) and the latest `configuration_update` of each field. Only
+ * messages after the compaction are counted, as it stands for those before it.
+ *
+ * It runs before each request, and drops nothing while the history has no more such messages than `whenOver`. Where it drops
+ * something, that request travels with the whole history, as the server's context does not fit any more. The new question
+ * is not counted, so that the model sees one more. Between the rounds of a run the question is counted, as it is in the
+ * history by then.
  *
  * @example
  * ```ts
  * import { Conversation } from "effect-responses"
  *
+ * // The model sees between 20 and 41 questions.
  * export const make = Conversation.make({ model: "gpt-5.5", store: false, trim: Conversation.lastTurns(20) })
  *
- * // Only when it has become long: each time that it is trimmed, the next request travels in full.
- * const last20 = Conversation.lastTurns(20)
- * export const makeSeldom = Conversation.make({
+ * // Never more than 21, and from the 22nd on each question travels with the 20 before it.
+ * export const makeShort = Conversation.make({
  *   model: "gpt-5.5",
  *   store: false,
- *   trim: (history) => history.length > 500 ? last20(history) : history
+ *   trim: Conversation.lastTurns(20, { whenOver: 20 })
  * })
  * ```
  *
@@ -291,10 +313,8 @@ const isOfRole = (item: ResponseItem.ResponseItem, ...roles: ReadonlyArray<Respo
  * @category history
  */
 export const lastTurns =
-  (count: number) => (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
-    const turns = history.flatMap((item, index) => isOfRole(item, "user") ? [index] : [])
-    const from = turns.at(-Math.max(1, count)) ?? 0
-    return history.filter((item, index) =>
-      index >= from || item.type === "configuration_update" || isOfRole(item, "system", "developer")
-    )
+  (count: number, options?: LastTurnsOptions) =>
+  (history: ReadonlyArray<ResponseItem.ResponseItem>): ReadonlyArray<ResponseItem.ResponseItem> => {
+    const most = Math.max(1, count)
+    return LastTurns.make(history, most, options?.whenOver ?? 2 * most)
   }

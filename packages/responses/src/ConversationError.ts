@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { Approval } from "./ConversationApproval.ts"
 import type { Retryability } from "./ResponsesError.ts"
@@ -23,8 +24,8 @@ export class TooManyRounds
   })
   implements Retryability
 {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {
@@ -55,8 +56,8 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
   /** How often the model was asked. */
   rounds: Schema.Number
 }) implements Retryability {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {
@@ -83,9 +84,11 @@ export class BudgetSpent extends Schema.TaggedError<BudgetSpent>("effect-respons
 export class PendingRound extends Schema.TaggedError<PendingRound>("effect-responses/PendingRound")("PendingRound", {
   /**
    * The calls without an output, and the requests of MCP servers without an answer. `isBegun`: the tool was started, and
-   * nothing is known of how that ended.
+   * nothing is known of how that ended. `isHeld`: it waits for an approval.
    */
-  calls: Schema.Array(Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean }))
+  calls: Schema.Array(
+    Schema.Struct({ callId: Schema.String, name: Schema.String, isBegun: Schema.Boolean, isHeld: Schema.Boolean })
+  )
 }) implements Retryability {
   get delivery(): "unsent" {
     return "unsent"
@@ -100,11 +103,15 @@ export class PendingRound extends Schema.TaggedError<PendingRound>("effect-respo
   }
 
   override get message(): string {
-    const choice = "resume it, or run with { pending: \"resume\" } or { pending: \"discard\" }"
-    if (this.calls.length === 0) return `The round before ended with outputs that the model has not seen: ${choice}`
-    const names = this.calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")
-    return `The round before ended with calls without an output (${names}): ${choice}. ` +
-      "Approve or reject first what waits for an approval, or it stays pending"
+    const inWords = (calls: PendingRound["calls"]) => calls.map(({ callId, name }) => `${name} ${callId}`).join(", ")
+    const held = this.calls.filter(({ isHeld }) => isHeld)
+    const what = this.calls.length === 0
+      ? "outputs that the model has not seen"
+      : `calls without an output (${inWords(this.calls)})`
+    const choice = held.length === 0
+      ? "resume it, or run with { pending: \"resume\" } or { pending: \"discard\" }"
+      : `approve or reject ${inWords(held)}, then resume, or run with { pending: "discard" }`
+    return `The round before ended with ${what}: ${choice}`
   }
 }
 
@@ -124,8 +131,8 @@ export class ApprovalRequired
   })
   implements Retryability
 {
-  get delivery(): "unsent" {
-    return "unsent"
+  get delivery(): "partial" {
+    return "partial"
   }
 
   get retryable(): false {
@@ -215,12 +222,31 @@ export class ConversationTaken
   }
 }
 
+/** The reasons of a `PlatformError` that stay until somebody does something. */
+const lasting: ReadonlySet<unknown> = new Set([
+  "AlreadyExists",
+  "BadResource",
+  "InvalidData",
+  "NotFound",
+  "PermissionDenied"
+])
+
+const mayPass = (cause: unknown): boolean => {
+  if (Predicate.hasProperty(cause, "retryable")) return cause.retryable === true
+  if (Predicate.isTagged(cause, "SystemError")) {
+    return !(Predicate.hasProperty(cause, "reason") && lasting.has(cause.reason))
+  }
+  return !Predicate.isTagged(cause, "BadArgument")
+}
+
 /**
  * The journal cannot be used.
  *
  * - `Unreachable`: it could not be read or written. What was to be written may have been: `resume` writes it once more.
- *   This is `retryable`.
- * - `Malformed`: what it holds is no journal of a conversation.
+ *   This is `retryable` unless the `cause` does not pass by itself: a `BadArgument` of `@effect/platform`, or a `SystemError`
+ *   that is `NotFound`, `PermissionDenied`, `AlreadyExists`, `BadResource` (a directory that is a file) or `InvalidData`, and
+ *   any error with a `retryable` that is not `true`.
+ * - `Malformed`: what it holds is no journal of a conversation. Never `retryable`.
  *
  * @since 0.1.0
  * @category errors
@@ -239,7 +265,7 @@ export class JournalFailed
   }
 
   get retryable(): boolean {
-    return this.reason === "Unreachable"
+    return this.reason === "Unreachable" && mayPass(this.cause)
   }
 
   get retryAfter(): undefined {

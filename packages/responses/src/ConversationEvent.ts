@@ -12,7 +12,7 @@ import type { ConnectionError, ResponseFailed } from "./ResponsesError.ts"
 import type * as ResponseTool from "./ResponseTool.ts"
 
 /**
- * A tool is about to run. Its start has been written down.
+ * A tool has been started, which was written down before. The event may come later than the first effects of the tool.
  *
  * @since 0.1.0
  * @category models
@@ -89,7 +89,8 @@ export interface ApprovalsPending {
 
 /**
  * A response has ended, and all its calls have their output, but for those of async tools, which are not among the `calls`. The
- * last round of a `run` has no calls.
+ * last round of a `run` has no calls. A round that is completed while no `run` or `resume` goes on, by `reject` or by the answer
+ * to an MCP server, has no such event.
  *
  * @since 0.1.0
  * @category models

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { Approval } from "./ConversationApproval.ts"
 import type {
@@ -66,6 +67,10 @@ export interface Conversation<
    * `PendingRound`, unless no response has ended yet, when the new input takes the place of the old one, and unless the
    * input answers the open calls itself.
    *
+   * Within a response one `call_id` is one call, which runs once. In a later response it is a new call, also with the same
+   * arguments, as some servers number the calls of each response anew. Not so the very item of before, by its id, that a
+   * server says again in front of something new, nor the call that is still open.
+   *
    * When a tool fails and `onToolFailure` is `fail`, the other calls of the response end first.
    *
    * Async tools are started, and not waited for: `run` and `ask` end when the model calls no other tools. A response that
@@ -123,8 +128,26 @@ export interface Conversation<
     R
   >
   /**
+   * What is left of a round: what `run` would fail with. `None`: nothing is. Right after `open` it tells what a process before
+   * this one has left.
+   *
+   * @example
+   * ```ts
+   * import { Console, Effect, Option } from "effect"
+   * import { Conversation } from "effect-responses"
+   *
+   * export const program = Effect.gen(function*() {
+   *   const conversation = yield* Conversation.open({ id: "order-17", model: "gpt-5.5" })
+   *   const pending = yield* conversation.pending
+   *   if (Option.isSome(pending)) yield* Console.log("Left open:", pending.value.calls)
+   * })
+   * ```
+   */
+  readonly pending: Effect.Effect<Option.Option<PendingRound>>
+  /**
    * The calls that wait for an approval. A `run` or `resume` has to have come to them, in this process or, with a journal, in
-   * one before it.
+   * one before it. To `open` the conversation in another process only to decide takes it from the process that runs it: that
+   * one fails with `ConversationTaken`. Let it end first, or decide there.
    */
   readonly approvals: Effect.Effect<ReadonlyArray<Approval>>
   /**
@@ -161,7 +184,7 @@ export interface Conversation<
   readonly history: Effect.Effect<ReadonlyArray<ResponseItem.ResponseItem>>
   /**
    * Has the server compact the history: what is left of it is one item that stands for the rest, behind the latest
-   * `configuration_update`. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
+   * `configuration_update` of each field. Costs a request, and the chain lasts. Does nothing while the history is empty. Fails with
    * `PendingRound` where a round is not complete, and with `MalformedEvent` if the server answers without a compaction;
    * the history is as it was then.
    *

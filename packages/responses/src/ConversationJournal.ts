@@ -48,6 +48,9 @@ const response = Schema.optional(Stored)
 /** Left out in older journals, and where it is none. */
 const told = Schema.optional(Schema.Number)
 
+/** Names a call among several open ones of one `call_id`. Left out where there is only one, and in older journals. */
+const key = Schema.optional(Schema.String)
+
 /**
  * What is written down, in the order in which it happens.
  *
@@ -66,6 +69,8 @@ const told = Schema.optional(Schema.Number)
  *
  * `response` is there where the server has stored the response, so that another process can go on from it.
  *
+ * `key` is there where another call of the same `call_id` is open as well, and says that the call of an async tool is meant.
+ *
  * `told`: how many outputs of async tools the request has told, from the first that the model did not know.
  *
  * @since 0.1.0
@@ -78,9 +83,9 @@ export const Entry = Schema.Union(
   Schema.TaggedStruct("Answered", { output: Items, response, told }),
   Schema.TaggedStruct("Sent", { input: Items, output: Items, response, told }),
   Schema.TaggedStruct("Compacted", { history: Items, response }),
-  Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number }),
-  Schema.TaggedStruct("Failed", { callId: Schema.String }),
-  Schema.TaggedStruct("Ended", { output: CallOutput }),
+  Schema.TaggedStruct("Started", { callId: Schema.String, attempt: Schema.Number, key }),
+  Schema.TaggedStruct("Failed", { callId: Schema.String, key }),
+  Schema.TaggedStruct("Ended", { output: CallOutput, key }),
   Schema.TaggedStruct("Held", { callId: Schema.String }),
   Schema.TaggedStruct("Approved", { callId: Schema.String }),
   Schema.TaggedStruct("Decided", { response: ApprovalResponse })
@@ -178,7 +183,8 @@ const decode = Schema.decodeUnknown(Schema.Array(Entry))
 
 /**
  * A file of JSON lines for each conversation. A line is on the disk before the conversation goes on. An owner that was
- * killed in the middle of a line leaves that line without effect. The directory must be local: owners in several processes
+ * killed in the middle of a line leaves that line without effect. A file that begins with something else is no journal: `load`
+ * fails with `JournalFailed` `Malformed`, and does not write to it. The directory must be local: owners in several processes
  * rely on appends that do not overwrite each other.
  *
  * @since 0.1.0
@@ -197,7 +203,9 @@ export const makeFile = (
       const malformed = (description: string) => new JournalFailed({ id, reason: "Malformed", description })
       yield* Effect.mapError(fs.makeDirectory(options.directory, { recursive: true }), unreachable)
       const file = path.join(options.directory, `${encodeURIComponent(id)}.jsonl`)
-      const { append, epoch, values } = yield* Effect.mapError(JournalFile.claim(fs, file), unreachable)
+      const claimed = yield* Effect.mapError(JournalFile.claim(fs, file), unreachable)
+      if (claimed === undefined) return yield* malformed(`${file} is another kind of file, and was left as it is`)
+      const { append, epoch, values } = claimed
       if (values === undefined) return yield* malformed(`an entry is missing in ${file}`)
       const entries = yield* Effect.mapError(decode(values), (error) => malformed(`${file}: ${error.message}`))
       return {

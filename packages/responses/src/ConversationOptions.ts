@@ -80,7 +80,10 @@ export interface Options<
    * `async: true` may be in any later input.
    */
   readonly otherTools?: ResponseRequest["tools"]
-  /** How many calls of one response run at once, async tools not counted. Default: all */
+  /**
+   * How many calls of one response run at once, async tools not counted. `run`, `ask` and `resume` fail with `InvalidRequest`
+   * where this or `maxRounds` is no whole number from 1 on, or `tokenBudget` no number above 0. Default: all
+   */
   readonly concurrency?: number | undefined
   /** What the streams of `run` and `resume` carry. Default: `all` */
   readonly events?: Ev | undefined
@@ -111,6 +114,9 @@ export interface Options<
    * A call or an output that it makes up, without its other half, fails the request with `InvalidRequest`, and so does what
    * is no list of items. Nothing is sent then, and the question is asked by the next `resume`. It may ask a model, with
    * `Responses`, but not this conversation.
+   *
+   * Each time that it changes something costs a request in full, so it should do so seldom. In a run with tools it is also
+   * called between the rounds: the question of the run is part of the history then.
    *
    * Default: the history grows. `Conversation.lastTurns` is a ready one.
    */

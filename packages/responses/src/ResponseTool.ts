@@ -367,9 +367,9 @@ export const run = <T extends Any>(
   attempt?: Attempt
 ): Effect.Effect<CallOutput, ToolFailed, Requirements<T>> => {
   const tool = find(tools, call)
-  const names = () => tools.map(({ name }) => name).join(", ") || "none"
+  const others = () => tools.length === 0 ? "" : `, only ${tools.map(({ name }) => name).join(", ")}`
   const handled = tool === undefined
-    ? Effect.fail(ToolFailure.make(call, "UnknownTool", `there is no such tool, only ${names()}`))
+    ? Effect.fail(ToolFailure.make(call, "UnknownTool", `there is no such tool${others()}`))
     // A tool that was not made by `make` may throw, and give anything.
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     : Effect.flatMap(Effect.suspend(() => tool.handle(call, attempt)), (value) => toOutput(call, value))

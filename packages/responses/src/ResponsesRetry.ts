@@ -26,7 +26,8 @@ export type Retried<S> = S extends Effect.Effect<infer A, infer E, infer R> ? Ef
  * output, three times, after about 0.5, 1 and 2 seconds, or when the server says (`retryAfter`). What may have run is
  * never asked again unless `delivery` says so. Fails with the last error, and with `InvalidRequest` for a wrong option.
  *
- * Takes what asks one request: an Effect such as `create`, or a Stream. A Stream gets an event `conversation.retrying` before
+ * Takes what asks one request: an Effect such as `create`, or a Stream, and not a `run` or `ask` of a `Conversation`: that has
+ * the option `retry`, and after a failure it is resumed, not asked again. A Stream gets an event `conversation.retrying` before
  * each further try, as what was shown of the response is void then.
  *
  * Levels do not multiply. What the Layer tries by itself (`reconnect` to open a connection, `repeat` on another one) it does

@@ -481,7 +481,10 @@ describe("what is asked while calls are held", () => {
     script,
     Effect.gen(function*() {
       const { conversation } = yield* held
-      assert.strictEqual((yield* Effect.flip(run(conversation.run("more"))))._tag, "PendingRound")
+      const refused = yield* Effect.flip(run(conversation.run("more")))
+      assert(refused._tag === "PendingRound")
+      assert.deepStrictEqual(refused.calls, [{ callId: "call_pay", name: "pay", isBegun: false, isHeld: true }])
+      assert.include(refused.message, "approve or reject pay call_pay, then resume")
       assert.strictEqual((yield* Effect.flip(run(conversation.send("more"))))._tag, "InvalidRequest")
       assert.strictEqual((yield* conversation.approvals).length, 1)
     })

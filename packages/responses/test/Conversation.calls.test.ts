@@ -175,6 +175,75 @@ describe("calls of a response that ended well", () => {
       assert.deepStrictEqual(ran, [{ sum: 5 }, { sum: 6 }])
     }))
 
+  for (const store of [true, false]) {
+    for (const [what, more] of [["the same", {}], ["no", { id: undefined }], ["another", { id: "fc_2" }]] as const) {
+      it.effect(`and so does one whose calls have the same words and ${what} item id, with store: ${store}`, () =>
+        Effect.gen(function*() {
+          const { exits, history, ran, requests } = yield* played(
+            [raw([pay()]), raw([pay("call_1", more)]), raw([message(), pay("call_1", more)]), text("ok")],
+            { store }
+          )
+          assert.isTrue(exits.every(({ _tag }) => _tag === "Right"))
+          assert.strictEqual(ran.length, 3)
+          const round = ["function_call", "function_call_output"] as const
+          const expected: ReturnType<typeof kinds> = ["message", ...round, ...round, "message", ...round, "message"]
+          assert.deepStrictEqual(kinds(history), expected)
+          assert.deepStrictEqual(kinds(requests.at(-1)?.input as typeof history), expected.slice(0, -1))
+        }))
+    }
+
+    it.effect(`a call under another item id is a new one, whatever comes behind it, with store: ${store}`, () =>
+      Effect.gen(function*() {
+        const { ran } = yield* played(
+          [raw([pay()]), raw([pay("call_1", { id: "fc_2" }), pay("call_2", { id: "fc_3" })]), text("ok")],
+          { store }
+        )
+        assert.strictEqual(ran.length, 3)
+      }))
+
+    it.effect(`what is said again in front of a new call is not run again, with store: ${store}`, () =>
+      Effect.gen(function*() {
+        const { history, ran } = yield* played(
+          [raw([pay()]), raw([pay(), pay("call_2", { arguments: "{\"sum\":6}" })]), text("ok")],
+          { store }
+        )
+        assert.deepStrictEqual(ran, [{ sum: 5 }, { sum: 6 }])
+        const round = ["function_call", "function_call_output"] as const
+        assert.deepStrictEqual(kinds(history), ["message", ...round, ...round, "message"])
+      }))
+
+    it.effect(`a response that says nothing but what was said before asks for it again, with store: ${store}`, () =>
+      Effect.gen(function*() {
+        const both = [pay(), pay("call_1", { id: "fc_again" }), message(undefined, { id: "msg_1" })]
+        const { ran } = yield* played(
+          [raw(both), raw(both), text("ok")],
+          { store }
+        )
+        assert.strictEqual(ran.length, 2)
+        assert.strictEqual((yield* played([raw([pay()]), raw(both.slice(0, 2)), text("ok")], { store })).ran.length, 2)
+      }))
+  }
+
+  it.effect("a tool that is asked again and again under one call_id runs each time", () =>
+    Effect.gen(function*() {
+      let polls = 0
+      const status = ResponseTool.make({
+        name: "status",
+        parameters: Schema.Struct({}),
+        handler: () => Effect.sync(() => `still running ${++polls}`)
+      })
+      const conversation = yield* Conversation.make({ model: "m", tools: [status] })
+      assert.strictEqual((yield* conversation.ask("poll")).text, "done")
+      const outputs = (yield* conversation.history).flatMap((item) =>
+        item.type === "function_call_output" ? [item.output] : []
+      )
+      assert.deepStrictEqual(outputs, ["still running 1", "still running 2"])
+    }).pipe(Effect.provide(ResponsesTest.layer([
+      ResponsesTest.toolCall({ name: "status", callId: "call_0" }),
+      ResponsesTest.toolCall({ name: "status", callId: "call_0" }),
+      text("done")
+    ]))))
+
   it.effect("a call that the server has answered is nobody's to run", () =>
     Effect.gen(function*() {
       const answered = { type: "function_call_output", call_id: "call_1", output: "paid" }

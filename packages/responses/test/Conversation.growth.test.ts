@@ -108,7 +108,7 @@ describe("trim", () => {
     "is written down, so that another process goes on with it",
     [text("One"), text("Two"), text("Three")],
     Effect.gen(function*() {
-      const options = { ...settings, id: "c", trim: Conversation.lastTurns(1) }
+      const options = { ...settings, id: "c", trim: Conversation.lastTurns(1, { whenOver: 1 }) }
       const first = yield* Conversation.open(options)
       yield* first.ask("a")
       yield* first.ask("b")
@@ -116,6 +116,19 @@ describe("trim", () => {
       assert.deepStrictEqual(yield* tags, "Asked Answered Asked Answered Asked Compacted Answered".split(" "))
       const second = yield* Conversation.open(options)
       assert.deepStrictEqual(yield* words(second), ["b", "Two", "c", "Three"])
+    })
+  )
+
+  mocked(
+    "keeps a compaction under lastTurns, and with it what it stands for",
+    [text("One"), item(compaction), text("Two"), text("Three"), text("Four"), text("Five"), text("Six")],
+    Effect.gen(function*() {
+      const conversation = yield* Conversation.make({ ...settings, trim: Conversation.lastTurns(2, { whenOver: 2 }) })
+      yield* conversation.ask("a")
+      yield* conversation.compact
+      for (const question of ["b", "c", "d", "e", "f"]) yield* conversation.ask(question)
+      assert.deepStrictEqual((yield* words(conversation))[0], "compaction")
+      assert.deepStrictEqual((yield* inputs).at(-1)?.slice(-5), ["d", "Four", "e", "Five", "f"])
     })
   )
 

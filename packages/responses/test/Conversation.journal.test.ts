@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Conversation from "../src/Conversation.ts"
@@ -297,13 +298,15 @@ describe("a run while a round is not complete", () => {
       const { conversation } = yield* prepare
       const error = yield* Effect.flip(run(conversation.run("b")))
       assert(error._tag === "PendingRound")
+      assert.deepStrictEqual(Option.getOrThrow(yield* conversation.pending).calls, error.calls)
       assert.deepStrictEqual(error.calls, [
-        { callId: "call_slow", name: "slow", isBegun: true },
-        { callId: "call_late", name: "late", isBegun: false }
+        { callId: "call_slow", name: "slow", isBegun: true, isHeld: false },
+        { callId: "call_late", name: "late", isBegun: false, isHeld: false }
       ])
       assert.include(error.message, "call_slow")
       assert.strictEqual(yield* count, 1)
       yield* run(conversation.resume)
+      assert.isTrue(Option.isNone(yield* conversation.pending))
       assert.deepStrictEqual(outputs(yield* conversation.history), ["done", "slow 2", "late"])
     })
   )

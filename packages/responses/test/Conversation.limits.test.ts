@@ -79,19 +79,6 @@ describe("a budget of tokens", () => {
     })
   )
 
-  for (const tokenBudget of [0, -1, Number.NaN]) {
-    mocked(
-      `of ${tokenBudget} lets nothing be asked`,
-      [text("never")],
-      Effect.gen(function*() {
-        const { conversation } = yield* looking({ tokenBudget })
-        const error = yield* Effect.flip(run(conversation.run("a")))
-        assert.deepInclude(error, { _tag: "BudgetSpent", spent: 0, rounds: 0 })
-        assert.strictEqual(yield* count, 0)
-      })
-    )
-  }
-
   mocked(
     "is one for a run and for what it resumes first",
     [call("1"), ResponsesTest.drop(), text("One"), text("Two")],
@@ -134,7 +121,7 @@ describe("a budget of tokens", () => {
 
 describe("a limit of rounds", () => {
   mocked(
-    "is one for a run and for what it resumes first, and a limit that is no number lets nothing be asked",
+    "is one for a run and for what it resumes first",
     [call("1"), ResponsesTest.drop(), text("One"), text("Two")],
     Effect.gen(function*() {
       const { conversation } = yield* looking({ maxRounds: 1 })
@@ -143,11 +130,59 @@ describe("a limit of rounds", () => {
       assert.strictEqual((yield* Effect.flip(run(conversation.run("b", { pending: "resume" }))))._tag, "TooManyRounds")
       yield* run(conversation.resume)
       assert.deepStrictEqual(said(yield* conversation.history), ["a", "seen 1", "One", "b", "Two"])
-      const { conversation: none } = yield* looking({ maxRounds: Number.NaN })
-      assert.strictEqual((yield* Effect.flip(run(none.run("a"))))._tag, "TooManyRounds")
       assert.strictEqual(yield* count, 4)
     })
   )
+})
+
+describe("a limit that makes no sense", () => {
+  const whole = "is not a whole number from 1 on"
+  const above = "is not a number above 0"
+  const table: ReadonlyArray<readonly [keyof Conversation.Options, string, ReadonlyArray<unknown>]> = [
+    ["maxRounds", whole, [0, -1, 1.5, Number.NaN, "3"]],
+    ["tokenBudget", above, [0, -1, Number.NaN, "1000"]],
+    ["concurrency", whole, [0, -1, 1.5, Number.NaN, "all"]]
+  ]
+  for (const [field, description, values] of table) {
+    for (const value of values) {
+      mocked(
+        `${field}: ${JSON.stringify(value)} (${String(value)}) is told, and nothing is asked or run`,
+        [text("never")],
+        Effect.gen(function*() {
+          const open = [ResponseItem.user("a"), {
+            type: "function_call",
+            call_id: "1",
+            name: "look",
+            arguments: "{}"
+          }] as const
+          const { conversation, ran } = yield* looking({ [field]: value, history: open })
+          const { conversation: fresh } = yield* looking({ [field]: value })
+          const asks: ReadonlyArray<Effect.Effect<unknown, object>> = [
+            conversation.ask("b", { pending: "resume" }),
+            run(conversation.run("b")),
+            run(conversation.resume),
+            fresh.ask("b"),
+            run(fresh.resume)
+          ]
+          for (const ask of asks) {
+            assert.deepInclude(yield* Effect.flip(ask), { _tag: "InvalidRequest", field, description })
+          }
+          assert.strictEqual(yield* count, 0)
+          assert.deepStrictEqual(ran, [])
+          assert.deepStrictEqual(yield* conversation.history, open)
+          assert.deepStrictEqual(yield* fresh.history, [])
+        })
+      )
+    }
+    mocked(
+      `${field}: Infinity is none`,
+      [call("1"), text("ok")],
+      Effect.gen(function*() {
+        const { conversation } = yield* looking({ [field]: Number.POSITIVE_INFINITY })
+        assert.strictEqual((yield* conversation.ask("a")).text, "ok")
+      })
+    )
+  }
 })
 
 describe("stopWhen", () => {

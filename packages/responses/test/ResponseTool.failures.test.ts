@@ -408,6 +408,8 @@ describe("options that make no sense", () => {
     ["no time", { timeout: 0 }],
     ["less than no time", { timeout: -1 }],
     ["no number of milliseconds", { timeout: NaN }],
+    ["a unit that nobody knows", { timeout: "5 sec" as "5 seconds" }],
+    ["no duration", { timeout: "soon" as "5 seconds" }],
     ["half an attempt", { retry: { times: 0.5 } }],
     ["fewer than no attempts", { retry: { times: -1 } }]
   ]
@@ -419,7 +421,7 @@ describe("options that make no sense", () => {
         () => ResponseTool.make({ name: "t", parameters: Schema.Struct({}), ...options, handler })
       ]
     ) {
-      assert.throws(make, ResponseTool.InvalidTool, /its (timeout|retry\.times) must be/)
+      assert.throws(make, ResponseTool.InvalidTool, /^The tool "t" .* its (timeout|retry\.times) must be/)
     }
   })
 })

@@ -487,7 +487,11 @@ describe("the output of a handler", () => {
     Effect.gen(function*() {
       const nameless = { type: "function_call" } as unknown as ResponseTool.Call
       const error = yield* Effect.flip(ResponseTool.answer([], nameless, "fail"))
-      assert.deepInclude(error, { _tag: "ToolFailed", reason: "UnknownTool" })
+      assert.deepInclude(error, {
+        _tag: "ToolFailed",
+        reason: "UnknownTool",
+        description: "there is no such tool"
+      })
       const tool = ResponseTool.custom({ name: "t", handler: (input) => Effect.succeed(input.length) })
       const without = { type: "custom_tool_call", name: "t" } as unknown as ResponseTool.Call
       assert.strictEqual((yield* ResponseTool.answer([tool], without, "fail")).output, "0")

@@ -1,4 +1,5 @@
 /** Every error has the same face, whatever else it is. */
+import * as PlatformError from "@effect/platform/Error"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as ConversationErrors from "../src/ConversationError.ts"
@@ -69,8 +70,28 @@ describe("a ConnectionError", () => {
 const tool = (reason: ToolFailed["reason"], cause?: unknown) =>
   new ToolFailed({ name: "pay", callId: "call_1", reason, description: "Broke", cause })
 
-const journal = (reason: ConversationErrors.JournalFailed["reason"]) =>
-  new ConversationErrors.JournalFailed({ id: "c", reason, description: "Broke" })
+const journal = (reason: ConversationErrors.JournalFailed["reason"], cause?: unknown) =>
+  new ConversationErrors.JournalFailed({ id: "c", reason, description: "Broke", cause })
+
+/** Whether it passes by itself. */
+const systemErrors: Record<PlatformError.SystemErrorReason, boolean> = {
+  AlreadyExists: false,
+  BadResource: false,
+  Busy: true,
+  InvalidData: false,
+  NotFound: false,
+  PermissionDenied: false,
+  TimedOut: true,
+  UnexpectedEof: true,
+  Unknown: true,
+  WouldBlock: true,
+  WriteZero: true
+}
+
+const place = { module: "FileSystem", method: "open" } as const
+
+const systemError = (reason: PlatformError.SystemErrorReason) =>
+  new PlatformError.SystemError({ ...place, reason, pathOrDescriptor: "c.jsonl" })
 
 const failed = (fields: { readonly status: number }) =>
   new ResponsesErrors.ResponseFailed({ description: "Broke", delivery: "unsent", frame: {}, ...fields })
@@ -103,15 +124,15 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
   [
     "TooManyRounds",
     new ConversationErrors.TooManyRounds({ rounds: 3 }),
-    { delivery: "unsent", retryable: false }
+    { delivery: "partial", retryable: false }
   ],
   [
     "BudgetSpent",
     new ConversationErrors.BudgetSpent({ budget: 100, spent: 120, rounds: 2 }),
-    { delivery: "unsent", retryable: false }
+    { delivery: "partial", retryable: false }
   ],
   ["ApprovalRequired", new ConversationErrors.ApprovalRequired({ approvals: [] }), {
-    delivery: "unsent",
+    delivery: "partial",
     retryable: false
   }],
   [
@@ -126,6 +147,33 @@ const table: ReadonlyArray<readonly [name: string, Face & Error, Pick<Face, "del
     { delivery: "partial", retryable: false }
   ],
   ["JournalFailed Unreachable", journal("Unreachable"), { delivery: "partial", retryable: true }],
+  ...PlatformError.SystemErrorReason.literals.map((reason) =>
+    [
+      `JournalFailed Unreachable, ${reason}`,
+      journal("Unreachable", systemError(reason)),
+      { delivery: "partial", retryable: systemErrors[reason] }
+    ] as const
+  ),
+  [
+    "JournalFailed Unreachable, BadArgument",
+    journal("Unreachable", new PlatformError.BadArgument(place)),
+    { delivery: "partial", retryable: false }
+  ],
+  [
+    "JournalFailed Unreachable, of an error that can pass",
+    journal("Unreachable", connection("Unreachable")),
+    { delivery: "partial", retryable: true }
+  ],
+  [
+    "JournalFailed Unreachable, of an error that cannot",
+    journal("Unreachable", connection("Closed")),
+    { delivery: "partial", retryable: false }
+  ],
+  [
+    "JournalFailed Unreachable, of any other error",
+    journal("Unreachable", new Error("Broke")),
+    { delivery: "partial", retryable: true }
+  ],
   ["JournalFailed Malformed", journal("Malformed"), { delivery: "partial", retryable: false }],
   ["ToolFailed UnknownTool", tool("UnknownTool"), { delivery: "partial", retryable: false }],
   ["ToolFailed BadArguments", tool("BadArguments"), { delivery: "partial", retryable: false }],

@@ -464,6 +464,9 @@ describe("a history that is made smaller", () => {
       output: [compaction]
     })
     assert.deepStrictEqual(sent.history, [update("low"), compaction])
+    const low = update("low")
+    const again = from({ ...question, input: [low, update("high"), low] }, { _tag: "Answered", output: [compaction] })
+    assert.deepStrictEqual(again.history, [low, compaction])
   })
 
   it("keeps the calls of a response that was compacted in its middle", () => {

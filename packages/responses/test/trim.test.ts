@@ -158,17 +158,61 @@ describe("lastTurns", () => {
   const system = ResponseItem.message("system", "Be brief.")
   const update = ResponseItem.configurationUpdate({ reasoning: { effort: "high" } })
   const last: ResponseItem.Message = { role: "user", content: "c" }
+  const exactly = (count: number) => Conversation.lastTurns(count, { whenOver: count })
   const history = [system, ask, thought, c1, o1, update, answer, ask, answer, last]
 
   it("begins with a message of the user's, behind what holds for all", () => {
-    assert.deepStrictEqual(Conversation.lastTurns(1)(history), [system, update, last])
-    assert.deepStrictEqual(Conversation.lastTurns(2)(history), [system, update, ask, answer, last])
-    assert.deepStrictEqual(Conversation.lastTurns(0)(history), Conversation.lastTurns(1)(history))
+    assert.deepStrictEqual(exactly(1)(history), [system, update, last])
+    assert.deepStrictEqual(exactly(2)(history), [system, update, ask, answer, last])
+    assert.deepStrictEqual(exactly(0)(history), exactly(1)(history))
   })
 
   it("changes nothing while there are no more turns", () => {
-    assert.deepStrictEqual(Conversation.lastTurns(3)(history), history)
-    assert.deepStrictEqual(Conversation.lastTurns(9)(history), history)
-    assert.deepStrictEqual(Conversation.lastTurns(1)([answer]), [answer])
+    assert.deepStrictEqual(exactly(3)(history), history)
+    assert.deepStrictEqual(exactly(9)(history), history)
+    assert.deepStrictEqual(exactly(1)([answer]), [answer])
+  })
+
+  it("keeps of the updates of the configuration the latest of each field", () => {
+    const [low, high] = ["low", "high"].map((effort) => ResponseItem.configurationUpdate({ reasoning: { effort } }))
+    const format = ResponseItem.configurationUpdate({ text: { format: { type: "text" } } })
+    const both = ResponseItem.configurationUpdate({ reasoning: { effort: "none" }, text: { format: {} } })
+    const [a, b, c, d] = [low!, high!, format, both]
+    assert.deepStrictEqual(exactly(1)([a, ask, c, ask, b, ask, last]), [c, b, last])
+    assert.deepStrictEqual(exactly(1)([d, ask, b, ask, last]), [d, b, last])
+    assert.deepStrictEqual(exactly(1)([a, ask, c, ask, d, last]), [d, last])
+    assert.deepStrictEqual(exactly(1)([a, ask, b, ask, a, ask, last]), [a, last])
+    // What holds since a turn that is kept makes those before it void.
+    assert.deepStrictEqual(exactly(2)([a, ask, ask, b, last]), [ask, b, last])
+    assert.deepStrictEqual(exactly(1)([a, ask, ask, a, b]), [ask, a, b])
+  })
+
+  it("keeps what a compaction stands for, and counts the turns behind it", () => {
+    const compaction: ResponseItem.Compaction = { type: "compaction", encrypted_content: "e" }
+    const compacted = [update, compaction, ask, answer, ask, answer, last]
+    assert.deepStrictEqual(exactly(1)(compacted), [update, compaction, last])
+    assert.deepStrictEqual(exactly(2)(compacted), [update, compaction, ask, answer, last])
+    const early = [ask, answer, ask, answer, compaction, ask, answer, last]
+    assert.deepStrictEqual(exactly(2)(early), early)
+    const later = { ...compaction, encrypted_content: "f" }
+    const twice = [compaction, ask, answer, later, ask, answer, last]
+    assert.deepStrictEqual(exactly(1)(twice), [later, last])
+  })
+
+  it("begins when there are more than whenOver, by default twice as many, which is never less than count", () => {
+    const turns = (count: number) => Array.from({ length: count }, () => [ask, answer]).flat()
+    const table = [
+      [Conversation.lastTurns(2), 4],
+      [Conversation.lastTurns(2, {}), 4],
+      [Conversation.lastTurns(2, { whenOver: undefined }), 4],
+      [Conversation.lastTurns(2, { whenOver: 3 }), 3],
+      [Conversation.lastTurns(2, { whenOver: 7 }), 7],
+      [Conversation.lastTurns(2, { whenOver: 0 }), 2],
+      [Conversation.lastTurns(0), 2]
+    ] as const
+    for (const [index, [trim, most]] of table.entries()) {
+      assert.strictEqual(trim(turns(most)).length, 2 * most, `row ${index}`)
+      assert.strictEqual(trim(turns(most + 1)).length, index === 6 ? 2 : 4, `row ${index}`)
+    }
   })
 })

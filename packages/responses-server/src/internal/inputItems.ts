@@ -55,6 +55,31 @@ const message = (item: Json, param: string): Found => {
   return roles.includes(role) ? content(item["content"], `${param}.content`) : wrongValue(`${param}.role`, role, roles)
 }
 
+const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+const effort = (value: unknown, param: string): Found => {
+  if (Predicate.isNullable(value)) return undefined
+  if (!Predicate.isString(value)) return wrongType(param, "a string", value)
+  return efforts.includes(value) ? undefined : wrongValue(param, value, efforts)
+}
+
+const format = (value: unknown, param: string): Found =>
+  Predicate.isNullable(value)
+    ? missing(param)
+    : Predicate.isRecord(value)
+    ? undefined
+    : wrongType(param, "an object", value)
+
+/** Which efforts a model has differs by model, and is not checked. */
+const configurationUpdate = (item: Json, param: string): Found =>
+  first([["reasoning", "effort", effort], ["text", "format", format]] as const, ([name, field, check]) => {
+    const settings = item[name]
+    if (Predicate.isNullable(settings)) return undefined
+    return Predicate.isRecord(settings)
+      ? check(settings[field], `${param}.${name}.${field}`)
+      : wrongType(`${param}.${name}`, "an object", settings)
+  })
+
 export const item = (value: unknown, param: string): Found => {
   if (!Predicate.isRecord(value)) return wrongType(param, "an object", value)
   switch (value["type"]) {
@@ -71,6 +96,8 @@ export const item = (value: unknown, param: string): Found => {
       return texts(value, param, ["call_id"]) ?? content(value["output"], `${param}.output`)
     case "reasoning":
       return Array.isArray(value["summary"]) ? undefined : missing(`${param}.summary`)
+    case "configuration_update":
+      return configurationUpdate(value, param)
     case "item_reference":
       return texts(value, param, ["id"])
     default:

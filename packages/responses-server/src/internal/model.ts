@@ -121,12 +121,16 @@ export const model = (
   const before = input.filter(isCall).length
   if (missing <= 0) return ResponseScript.text(formatted(request, before) ?? answer(input, text, outputs))
 
+  // How many calls there were does not name one: a history that is made smaller has fewer than before.
+  const mark = hash(input).slice(0, 8)
   // Every third time two at once, so that callers meet parallel calls.
   const count = request.parallel_tool_calls !== false && before % 3 === 2 ? Math.min(2, missing) : 1
   const calls = Array.from({ length: count }, (_, index) => {
     const seed = before + index
     const tool = tools[seed % tools.length]
-    return tool === undefined ? [] : [{ name: tool.name, turn: tool.call(`call_${seed + 1}_${tool.name}`, seed) }]
+    return tool === undefined
+      ? []
+      : [{ name: tool.name, turn: tool.call(`call_${seed + 1}_${mark}_${tool.name}`, seed) }]
   }).flat()
   const thinks = before % 2 === 0
   return ResponseScript.turn([

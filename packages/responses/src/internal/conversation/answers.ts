@@ -80,6 +80,8 @@ interface Work<E, R> {
   readonly ledger: Ledger<E>
   readonly options: Pick<Options, "id" | "onToolFailure">
   readonly emit: Emit
+  /** What the entries need to mean the call, if its `call_id` does not do. */
+  readonly which?: (named: Named) => { readonly key?: string }
 }
 
 /** A call, and what names it in the whole conversation. */
@@ -91,8 +93,9 @@ export interface Named extends Unrun {
  * Writes down that the tool of a call starts, and gives the rest of the work, of which the tool alone may be interrupted: what
  * a tool has given is written down even if the interruption comes at that moment.
  */
-export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call, key, ...pending }: Named) => {
-  const attempt = pending.attempt + 1
+export const begin = <E, R>({ emit, ledger, options, tools, which = () => ({}) }: Work<E, R>, begun: Named) => {
+  const { call, key } = begun
+  const attempt = begun.attempt + 1
   const named = { callId: call.call_id, name: call.name, attempt }
   const work = (interruptible: <A, E2, R2>(tool: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>) =>
     Effect.gen(function*() {
@@ -107,17 +110,17 @@ export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call
       // Only a function of the program's own may take its time.
       const result = yield* Either.isLeft(handled) && typeof onFailure === "function" ? interruptible(told) : told
       const { output } = result
-      if (output !== undefined) yield* ledger.write({ _tag: "Ended", output })
+      if (output !== undefined) yield* ledger.write({ _tag: "Ended", output, ...which(begun) })
       // What may have been done is not done again: `onUnknownOutcome` says what becomes of it.
       else if (result._tag === "Failed" && !result.error.isOutcomeUnknown) {
-        yield* ledger.write({ _tag: "Failed", callId: call.call_id })
+        yield* ledger.write({ _tag: "Failed", callId: call.call_id, ...which(begun) })
       }
       emit({ type: "conversation.tool.ended", ...named, duration, result })
       if (result._tag === "Failed" && output === undefined) yield* result.error
     })
-  return ledger.write({ _tag: "Started", callId: call.call_id, attempt }).pipe(
+  return ledger.write({ _tag: "Started", callId: call.call_id, attempt, ...which(begun) }).pipe(
     // The tool does not run then, which is no unknown outcome.
-    Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: call.call_id }))),
+    Effect.tapError(() => Effect.sync(() => ledger.apply({ _tag: "Failed", callId: call.call_id, ...which(begun) }))),
     Effect.map(() => {
       emit({ type: "conversation.tool.started", ...named })
       return work
@@ -125,21 +128,35 @@ export const begin = <E, R>({ emit, ledger, options, tools }: Work<E, R>, { call
   )
 }
 
-const tell = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun, text: string): Effect.Effect<void, E> => {
+const tell = <E>(
+  ledger: Ledger<E>,
+  emit: Emit,
+  pending: Unrun,
+  text: string,
+  which: { readonly key?: string } = {}
+): Effect.Effect<void, E> => {
   const output = ResponseTool.output(pending.call, text)
   return Effect.map(
-    ledger.write({ _tag: "Ended", output }),
+    ledger.write({ _tag: "Ended", output, ...which }),
     () => emit(endedUnrun(pending, { _tag: "Unknown", output }))
   )
 }
 
 /** Answers a call whose tool was started and is not to run again. */
-export const report = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun): Effect.Effect<void, E> =>
-  tell(ledger, emit, pending, unknownOutcome)
+export const report = <E>(
+  ledger: Ledger<E>,
+  emit: Emit,
+  pending: Unrun,
+  which?: { readonly key?: string }
+): Effect.Effect<void, E> => tell(ledger, emit, pending, unknownOutcome, which)
 
 /** Answers a call of the background whose tool has come to need an approval since, which it cannot have there. */
-export const turnAway = <E>(ledger: Ledger<E>, emit: Emit, pending: Unrun): Effect.Effect<void, E> =>
-  tell(ledger, emit, pending, needsApproval)
+export const turnAway = <E>(
+  ledger: Ledger<E>,
+  emit: Emit,
+  pending: Unrun,
+  which?: { readonly key?: string }
+): Effect.Effect<void, E> => tell(ledger, emit, pending, needsApproval, which)
 
 const answerAll = <E, R>(
   tools: Work<E, R>["tools"],

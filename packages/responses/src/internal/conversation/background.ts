@@ -64,12 +64,18 @@ export const tell = (background: Background, count: number, input: Items): Backg
   return background.filter((call) => !told.has(call) && !(isOpen(call) && answered.has(call.call.call_id)))
 }
 
+type Change = Extract<Entry, { readonly _tag: "Started" | "Failed" | "Ended" }>
+
+/** The open call that is meant. */
+const isMeant = (callId: string, { key }: Change) => (call: Call): boolean =>
+  isOpen(call) && call.call.call_id === callId && (key === undefined || call.key === key)
+
 const replace = (
   background: Background,
-  callId: string,
+  entry: Extract<Change, { readonly callId: string }>,
   change: (call: Call) => ReadonlyArray<Call>
 ): Background | undefined => {
-  const at = background.findIndex((call) => isOpen(call) && call.call.call_id === callId)
+  const at = background.findIndex(isMeant(entry.callId, entry))
   const found = background[at]
   const changed = found === undefined ? [] : change(found)
   return changed.length === 0 ? undefined : [...background.slice(0, at), ...changed, ...background.slice(at + 1)]
@@ -78,20 +84,20 @@ const replace = (
 /** `undefined`: this cannot happen. */
 export const step = (
   background: Background,
-  entry: Extract<Entry, { readonly _tag: "Started" | "Failed" | "Ended" }>
+  entry: Change
 ): Background | undefined => {
   switch (entry._tag) {
     case "Started":
       return replace(
         background,
-        entry.callId,
+        entry,
         (call) => entry.attempt === call.attempt + 1 ? [{ ...call, isBegun: true, attempt: entry.attempt }] : []
       )
     case "Failed":
-      return replace(background, entry.callId, (call) => call.isBegun ? [{ ...call, isBegun: false }] : [])
+      return replace(background, entry, (call) => call.isBegun ? [{ ...call, isBegun: false }] : [])
     case "Ended": {
       const { output } = entry
-      const found = background.find((call) => isOpen(call) && call.call.call_id === output.call_id)
+      const found = background.find(isMeant(output.call_id, entry))
       return found && [...background.filter((call) => call !== found), { ...found, isBegun: false, output }]
     }
   }

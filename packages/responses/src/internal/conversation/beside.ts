@@ -13,6 +13,7 @@ import * as Answers from "./answers.ts"
 import * as Background from "./background.ts"
 import type * as Calls from "./calls.ts"
 import type { Ledger } from "./ledger.ts"
+import * as Round from "./round.ts"
 import * as Turns from "./turns.ts"
 
 /** Where the tools run. `undefined`: no tool is async, or the scope is closed. */
@@ -59,6 +60,7 @@ export const make = <E, R>(ledger: Ledger<E>, options: Options<R>): Beside<E, R>
   const running = new Map<Calls.Call, Deferred.Deferred<void>>()
   const failures = new Map<Calls.Call, ResponseTool.ToolFailed>()
   const background = () => ledger.state().background
+  const which = (named: Answers.Named) => Round.which(ledger.state(), named)
 
   const toolOf = ({ call }: Background.Call) => tools.find(({ name }) => name === call.name)
 
@@ -69,7 +71,7 @@ export const make = <E, R>(ledger: Ledger<E>, options: Options<R>): Beside<E, R>
       running.delete(call)
       return end === undefined ? Effect.void : Deferred.succeed(end, undefined)
     })
-    return Answers.begin({ tools, ledger, options, emit }, pending).pipe(
+    return Answers.begin({ tools, ledger, options, emit, which }, pending).pipe(
       Effect.flatMap((work) => {
         running.set(call, Deferred.unsafeMake(FiberId.none))
         return work(Effect.interruptible).pipe(
@@ -100,7 +102,7 @@ export const make = <E, R>(ledger: Ledger<E>, options: Options<R>): Beside<E, R>
   /** One that has become async, or is so no longer, since its call was made, is run here and now. */
   const answer = (pending: Background.Call) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Answers.begin({ tools, ledger, options, emit }, pending), (work) => work(restore))
+      Effect.flatMap(Answers.begin({ tools, ledger, options, emit, which }, pending), (work) => work(restore))
     ).pipe(
       Effect.catchAll((error) =>
         error instanceof ResponseTool.ToolFailed
@@ -113,11 +115,11 @@ export const make = <E, R>(ledger: Ledger<E>, options: Options<R>): Beside<E, R>
     const tool = toolOf(pending)
     const scope = home()
     if (tool === undefined) return Effect.void
-    if (!Answers.isToBeRun(tools, pending)) return Answers.report(ledger, emit, pending)
+    if (!Answers.isToBeRun(tools, pending)) return Answers.report(ledger, emit, pending, which(pending))
     if (tool.async !== true) {
       return tool.needsApproval === undefined
         ? answer(pending)
-        : Answers.turnAway(ledger, emit, pending)
+        : Answers.turnAway(ledger, emit, pending, which(pending))
     }
     return scope === undefined ? Effect.void : start(pending, scope)
   }

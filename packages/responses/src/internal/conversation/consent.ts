@@ -29,7 +29,7 @@ export const make = <E, E2, R2>(
   const stop = (): void => {
     if (--running === 0) approvals.release()
   }
-  const places = concurrency === undefined ? undefined : Effect.unsafeMakeSemaphore(concurrency > 1 ? concurrency : 1)
+  const places = concurrency === undefined ? undefined : Effect.unsafeMakeSemaphore(concurrency)
   const inPlace = (pending: Round.Pending) => places === undefined ? run(pending) : places.withPermits(1)(run(pending))
 
   const wait = ({ call }: Round.Pending): Effect.Effect<void> =>

@@ -1,6 +1,7 @@
 /** What a conversation is asked to do. One thing at a time, and nothing while something else is left open. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { PendingRound } from "../../ConversationError.ts"
 import type { Input, Options, RunOptions, RunRequirements } from "../../ConversationOptions.ts"
@@ -40,12 +41,13 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   context: Context.Context<Responses.Responses>,
   home: Beside.Home
 ) => {
-  const { maxRounds, onToolFailure = "output", tokenBudget, tools: given = [] } = options
+  const { concurrency, maxRounds, onToolFailure = "output", tokenBudget, tools: given = [] } = options
   type R = RunRequirements<Tools[number]>
   const tools = given.map((tool) => inContext(tool, context)) as ReadonlyArray<
     ResponseTool.ResponseTool<unknown, R, boolean>
   >
   const limits: Limits.Options = { maxRounds, tokenBudget }
+  const unusable = Limits.problemOf({ ...limits, concurrency })
   const turns = Turns.make()
   const beside = Beside.make(ledger, { id, tools, onToolFailure, home })
   const approvals = Approvals.make(ledger)
@@ -80,7 +82,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   /** As `goOn`. Where nothing else is left to do the model is asked with the outputs that it does not know. */
   const resume = (course: Limits.Course): Loop<E, R> =>
     Stream.suspend((): Loop<E, R> => {
-      const failure = beside.takeFailure()
+      const failure = unusable ?? beside.takeFailure()
       if (failure !== undefined) return Stream.fail(failure)
       const told = Stream.suspend(() => {
         const { _tag, background } = ledger.state()
@@ -112,7 +114,7 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
       const items = Given.toItems(input)
       const isPending = Round.isUnfinished(state)
       const isAnswered = isPending && Answers.isAnswered(state, items)
-      const failure = beside.takeFailure()
+      const failure = unusable ?? beside.takeFailure()
       if (failure !== undefined) return Stream.fail(failure)
       if (isPending && !isAnswered && pending === undefined) return Stream.fail(Growth.pendingRound(state))
       // What is pending stays as it is if the input is wrong.
@@ -135,6 +137,10 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
 
   return {
     run: runWith,
+    pending: () => {
+      const state = ledger.state()
+      return Round.isUnfinished(state) ? Option.some(Growth.pendingRound(state)) : Option.none()
+    },
     approvals,
     background: beside,
     // Made when it is asked for, as most conversations of a program do nothing at a time.

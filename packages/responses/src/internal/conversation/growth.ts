@@ -26,8 +26,13 @@ export const trim = <E>(
 export const pendingRound = (state: Round.State): PendingRound =>
   new PendingRound({
     calls: [
-      ...Round.open(state).map(({ call, isBegun }) => ({ callId: call.call_id, name: call.name, isBegun })),
-      ...Round.openRequests(state).map(({ id, name }) => ({ callId: id, name, isBegun: false }))
+      ...Round.open(state).map(({ approval, call, isBegun }) => ({
+        callId: call.call_id,
+        name: call.name,
+        isBegun,
+        isHeld: approval === "held"
+      })),
+      ...Round.openRequests(state).map(({ id, name }) => ({ callId: id, name, isBegun: false, isHeld: true }))
     ]
   })
 

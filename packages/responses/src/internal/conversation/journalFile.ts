@@ -76,6 +76,30 @@ const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
+const claimStart = "{\"owner\":\""
+
+/** Enough for some claims: of a journal that began well no more is read. */
+const headBytes = 4096
+
+/** A journal begins with a claim. Owners before that one may have been killed in the middle of theirs. */
+const isJournal = (head: string): boolean => {
+  for (const line of head.split("\n").map((line) => line.trim())) {
+    if (Predicate.isString(fromLine(line)?.["owner"])) return true
+    if (!line.startsWith(claimStart) && !claimStart.startsWith(line)) return false
+  }
+  return true
+}
+
+const readBytes = (fs: FileSystem.FileSystem, file: string, options: FileSystem.StreamOptions) =>
+  Effect.map(Stream.runCollect(fs.stream(file, options)), (chunks) => concat(Chunk.toReadonlyArray(chunks)))
+
+/** What the file begins with. */
+const readHead = (fs: FileSystem.FileSystem, file: string): Effect.Effect<string, PlatformError> =>
+  readBytes(fs, file, { bytesToRead: headBytes }).pipe(
+    Effect.map((bytes) => new TextDecoder().decode(bytes)),
+    Effect.catchIf((error) => error._tag === "SystemError" && error.reason === "NotFound", () => Effect.succeed(""))
+  )
+
 /** On the disk when it ends. */
 const write = (fs: FileSystem.FileSystem, file: string, value: unknown): Effect.Effect<void, PlatformError> =>
   Effect.scoped(
@@ -85,8 +109,7 @@ const write = (fs: FileSystem.FileSystem, file: string, value: unknown): Effect.
     )
   )
 
-/** Takes the conversation over and reads it. */
-export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Claimed, PlatformError> =>
+const take = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Claimed, PlatformError> =>
   Effect.suspend(() => {
     const owner = globalThis.crypto.randomUUID()
     /** Of the first line that has not been read. */
@@ -94,9 +117,8 @@ export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Cl
     let epoch = 0
     let isTaken = false
 
-    const readOn = Effect.suspend(() => Stream.runCollect(fs.stream(file, { offset }))).pipe(
-      Effect.map((chunks) => {
-        const bytes = concat(Chunk.toReadonlyArray(chunks))
+    const readOn = Effect.suspend(() => readBytes(fs, file, { offset })).pipe(
+      Effect.map((bytes) => {
         // Another owner may be in the middle of a line.
         const end = bytes.lastIndexOf(newline) + 1
         offset += end
@@ -126,3 +148,7 @@ export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Cl
       })
     )
   })
+
+/** Takes the conversation over and reads it. `undefined`: the file is something else, and is left as it is. */
+export const claim = (fs: FileSystem.FileSystem, file: string): Effect.Effect<Claimed | undefined, PlatformError> =>
+  Effect.flatMap(readHead(fs, file), (head) => isJournal(head) ? take(fs, file) : Effect.succeed(undefined))

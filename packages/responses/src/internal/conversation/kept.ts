@@ -4,6 +4,7 @@ import * as Struct from "effect/Struct"
 import type { ResponseItem } from "../../ResponseItem.ts"
 import * as Calls from "./calls.ts"
 import * as InputShape from "./inputShape.ts"
+import * as Repeats from "./repeats.ts"
 
 export interface Options {
   /** The history and the input that the response was asked for with. */
@@ -36,30 +37,6 @@ const isCutOff = (item: ResponseItem, isComplete: boolean): boolean => {
   if (item.type === "function_call" && !isJson(item.arguments)) return true
   // What the server runs itself has no `call_id`, and often no status.
   return status !== "completed" && (Predicate.isString(callId) || Predicate.isString(status)) && status !== "failed"
-}
-
-/**
- * One `call_id` is one call, run once and answered once. Some servers number the calls of each response anew: an id that
- * comes back with other words is another call.
- */
-const withoutRepeats = (
-  output: ReadonlyArray<ResponseItem>,
-  before: ReadonlyArray<ResponseItem>
-): ReadonlyArray<ResponseItem> => {
-  if (!output.some((item) => Calls.isCall(item) || Calls.isOutput(item))) return output
-  const earlier = new Map(before.filter(Calls.isCall).map((call) => [call.call_id, call]))
-  const pending = new Set(Calls.unanswered(before).map((call) => call.call_id))
-  const calls = new Map<string, Calls.Call>()
-  for (const call of output.filter(Calls.isCall)) {
-    const same = calls.get(call.call_id) ?? earlier.get(call.call_id)
-    if (calls.has(call.call_id) || (same !== undefined && Calls.isSame(same, call))) continue
-    calls.set(call.call_id, call)
-    pending.add(call.call_id)
-  }
-  return output.filter((item) => {
-    if (Calls.isCall(item)) return calls.get(item.call_id) === item
-    return !Calls.isOutput(item) || pending.delete(item.call_id)
-  })
 }
 
 /** Not every server says so in the call itself, and a history is read without the tools. */
@@ -96,8 +73,10 @@ export const make = (
     const shaped = InputShape.toInput(item)
     return shaped === undefined || isCutOff(shaped, isComplete) ? [] : [withAsync(shaped, isAsync)]
   })
-  const items = withoutRepeats(whole, before)
+  const items = Repeats.drop(whole, before)
   // Reasoning that was to lead to an item which never came.
   const kept = items.slice(0, items.findLastIndex((item) => item.type !== "reasoning") + 1)
-  return isStored ? kept : kept.filter((item) => !isOnlyName(item)).map(withoutId)
+  return isStored
+    ? kept
+    : kept.filter((item) => !isOnlyName(item)).map((item) => Repeats.remember(item, withoutId(item)))
 }

@@ -253,6 +253,13 @@ const advance = (state: Turn, entry: Entry): Turn | undefined => {
 
 const isOpen = (state: Turn, callId: string): boolean => open(state).some(({ call }) => call.call_id === callId)
 
+/** What an entry needs to say that it means this call of the background, and no other of the same `call_id`. */
+export const which = (state: State, { call, key }: Pick<Background.Call, "call" | "key">): { readonly key?: string } =>
+  isOpen(state, call.call_id) ||
+    Background.open(state.background).some((other) => other.key !== key && other.call.call_id === call.call_id)
+    ? { key }
+    : {}
+
 /** A request has gone through, and has told outputs of the background. */
 const told = (
   state: State,
@@ -282,7 +289,7 @@ export const step = (state: State, entry: Entry): State | undefined => {
     case "Failed":
     case "Ended": {
       const callId = entry._tag === "Ended" ? entry.output.call_id : entry.callId
-      if (isOpen(state, callId)) break
+      if (entry.key === undefined && isOpen(state, callId)) break
       const changed = Background.step(background, entry)
       return changed && { ...state, background: changed }
     }

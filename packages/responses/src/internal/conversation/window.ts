@@ -3,7 +3,7 @@
  * only what the compaction does not stand for stays.
  */
 import * as Predicate from "effect/Predicate"
-import type { ConfigurationUpdate, ResponseItem } from "../../ResponseItem.ts"
+import type { ResponseItem } from "../../ResponseItem.ts"
 
 type Items = ReadonlyArray<ResponseItem>
 
@@ -45,25 +45,25 @@ export const openCalls = (items: Items): ReadonlySet<ResponseItem> => {
 }
 
 /** With the reasoning that led to them: servers that store responses refuse the one without the other. */
-export const withReasoning = (items: Items, isKept: (item: ResponseItem) => boolean): Items => {
+export const withReasoning = (items: Items, isKept: (item: ResponseItem, index: number) => boolean): Items => {
   const kept: Array<ResponseItem> = []
   let leads = false
-  for (const item of items.toReversed()) {
+  for (const [index, item] of [...items.entries()].toReversed()) {
     const isThought = item.type === "reasoning"
-    if (isKept(item) || (leads && isThought)) kept.push(item)
-    leads = callIdOf(item) !== undefined ? leads || isKept(item) : leads && isThought
+    const keeps = isKept(item, index)
+    if (keeps || (leads && isThought)) kept.push(item)
+    leads = callIdOf(item) !== undefined ? leads || keeps : leads && isThought
   }
   return kept.toReversed()
 }
 
-/** The updates whose settings still hold. */
-const latestUpdates = (items: Items): ReadonlySet<ResponseItem> => {
-  const updates = items.filter((item): item is ConfigurationUpdate => item.type === "configuration_update")
-  const latest = (["reasoning", "text"] as const).flatMap((name) =>
-    updates.findLast((update) => Predicate.isNotNullable(update[name])) ?? []
+/** Where the updates are whose settings still hold. One item may be there several times. */
+export const latestUpdates = (items: Items): ReadonlySet<number> =>
+  new Set(
+    (["reasoning", "text"] as const).map((name) =>
+      items.findLastIndex((item) => item.type === "configuration_update" && Predicate.isNotNullable(item[name]))
+    )
   )
-  return new Set(latest)
-}
 
 /** Of a history that goes on from the latest compaction in it. */
 export const make = (items: Items): Items => {
@@ -72,5 +72,5 @@ export const make = (items: Items): Items => {
   const before = items.slice(0, at)
   const open = openCalls(before)
   const updates = latestUpdates(before)
-  return [...withReasoning(before, (item) => open.has(item) || updates.has(item)), ...items.slice(at)]
+  return [...withReasoning(before, (item, index) => open.has(item) || updates.has(index)), ...items.slice(at)]
 }

@@ -1,6 +1,7 @@
 /** Runs the handler of a tool as its options say. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { CustomToolCall, FunctionCall } from "../../ResponseItem.ts"
 import type { ToolFailed } from "../../ResponseToolError.ts"
@@ -9,9 +10,17 @@ import * as ToolFailure from "./toolFailure.ts"
 
 type Call = FunctionCall | CustomToolCall
 
+const problemOfTimeout = (timeout: unknown): string | undefined =>
+  Option.match(Duration.decodeUnknown(timeout), {
+    onNone: () => "its timeout must be a duration, such as \"30 seconds\"",
+    onSome: (duration) =>
+      Duration.greaterThan(duration, Duration.zero) ? undefined : "its timeout must be longer than 0"
+  })
+
 /** Why no call could be run so. */
 export const problemOf = ({ retry, timeout }: CallOptions<never, unknown>): string | undefined => {
-  if (timeout !== undefined && !Duration.greaterThan(timeout, Duration.zero)) return "its timeout must be longer than 0"
+  const problem = timeout === undefined ? undefined : problemOfTimeout(timeout)
+  if (problem !== undefined) return problem
   if (retry === undefined || Schedule.isSchedule(retry)) return undefined
   return Number.isInteger(retry.times) && retry.times >= 0
     ? undefined
