@@ -214,7 +214,7 @@ export const make = <
   R2 = never,
   const Async extends boolean = false,
   RRetry = never,
-  ESchedule = unknown,
+  ESchedule = E,
   EWhile = E
 >(
   options: CallOptions<ESchedule, RRetry, EWhile> & {
@@ -282,7 +282,7 @@ export const custom = <
   R2 = never,
   const Async extends boolean = false,
   RRetry = never,
-  ESchedule = unknown,
+  ESchedule = E,
   EWhile = E
 >(
   options: CallOptions<ESchedule, RRetry, EWhile> & {

@@ -25,7 +25,8 @@ describe("the types of a conversation", () => {
   it("one with a journal, and tools that need services, is a `Conversation.Any`", () => {
     const length = (conversation: Conversation.Any) =>
       Effect.map(conversation.history, (history: ReadonlyArray<unknown>) => history.length)
-    Effect.flatMap(opened, length)
+    const measured = Effect.flatMap(opened, length)
+    expectTypeOf<Effect.Effect.Success<typeof measured>>().toEqualTypeOf<number>()
     Effect.flatMap(Conversation.make({ model: "m", tools: [rate] }), length)
     Effect.flatMap(Conversation.make({ model: "m", events: "api" }), length)
     const plain = (conversation: Conversation.Conversation) => conversation.history

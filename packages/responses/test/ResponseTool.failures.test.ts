@@ -20,10 +20,10 @@ import * as Clocks from "./support/clocks.ts"
 const call: ResponseTool.Call = { type: "custom_tool_call", call_id: "c", name: "t", input: "" }
 
 /** A tool whose handler is this, whatever it is given. */
-const toolOf = <E>(
-  handler: Effect.Effect<unknown, E>,
-  options: ResponseTool.CallOptions<unknown> = {}
-): ResponseTool.ResponseTool<E, never> => ResponseTool.custom({ name: "t", ...options, handler: () => handler })
+const toolOf = <E, R>(
+  handler: Effect.Effect<unknown, E, R>,
+  options: ResponseTool.CallOptions<NoInfer<E>, R> = {}
+): ResponseTool.ResponseTool<E, R> => ResponseTool.custom({ name: "t", ...options, handler: () => handler })
 
 const answer = <T extends ResponseTool.Any>(tool: T, onFailure: ResponseTool.OnFailure) =>
   ResponseTool.answer([tool], call, onFailure)

@@ -101,6 +101,7 @@ describe("the types of a tool", () => {
 
   it("a handler that fails with what `while` or the schedule does not take is refused", () => {
     const handler = (text: string) => text === "" ? Effect.fail("no text") : rate(text)
+    expectTypeOf<Effect.Effect.Error<ReturnType<typeof handler>>>().toEqualTypeOf<string | Busy>()
     ResponseTool.custom({
       name,
       // @ts-expect-error: also fails with a string

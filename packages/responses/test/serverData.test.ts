@@ -290,6 +290,7 @@ const total: Table = {
 /** They take it by way of a transport: see below, and `Conversation.calls.test.ts`. */
 const overTransports: Readonly<Record<string, ReadonlyArray<string>>> = {
   Responses: ["open", "stream", "forEach", "collect", "create", "warmUp", "retry"],
+  ResponsesRetry: ["retry"],
   ResponsesTest: ["make", "layer"],
   ResponsesFetch: ["make"],
   ResponsesSocket: ["make", "layer", "layerConfig"],

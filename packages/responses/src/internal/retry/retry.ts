@@ -63,7 +63,7 @@ export const effect = <A, E, R>(
     return attempt
   })
 
-export const stream = <A, E, R>(
+const stream = <A, E, R>(
   self: Stream.Stream<A, E, R>,
   policy: Policy.Policy
 ): Stream.Stream<A | Retrying, E, R> => {
