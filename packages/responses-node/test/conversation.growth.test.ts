@@ -4,7 +4,7 @@
  */
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer, Schema, Stream } from "effect"
+import { Effect, Layer, Schema, Stream } from "effect"
 import { Conversation, ConversationJournal, ResponseItem, ResponseScript, ResponseTool } from "effect-responses"
 import * as Context from "effect-responses-server/Context"
 import * as ResponsesServer from "effect-responses-server/ResponsesServer"

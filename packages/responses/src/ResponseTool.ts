@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+// @effect-diagnostics anyUnknownInErrorContext:off
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { identity } from "effect/Function"
@@ -371,7 +372,6 @@ export const run = <T extends Any>(
   const handled = tool === undefined
     ? Effect.fail(ToolFailure.make(call, "UnknownTool", `there is no such tool${others()}`))
     // A tool that was not made by `make` may throw, and give anything.
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     : Effect.flatMap(Effect.suspend(() => tool.handle(call, attempt)), (value) => toOutput(call, value))
   return handled.pipe(
     // Not reached when the caller is interrupted.
@@ -394,7 +394,6 @@ export const needsApproval = <T extends Any>(
   const tool = find(tools, call)
   if (tool?.needsApproval === undefined) return Effect.succeed(false)
   const { needsApproval } = tool
-  // @effect-diagnostics-next-line anyUnknownInErrorContext:off
   return Effect.catchAllCause(
     Effect.suspend(() => needsApproval(call)),
     (cause) => Effect.fail(ToolFailure.ofUndecided(call, cause))

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+// @effect-diagnostics anyUnknownInErrorContext:off
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { Retrying } from "./ConversationEvent.ts"
@@ -55,7 +56,6 @@ export const retry =
     self: S
   ): Retried<S> => {
     const made = isEffect(self)
-      // @effect-diagnostics-next-line anyUnknownInErrorContext:off
       ? Effect.flatMap(Policy.check(options), (policy) => Retry.effect(self, policy))
       : Retry.asked(self, options)
     // No overload would do: `pipe` looks at the last one only.

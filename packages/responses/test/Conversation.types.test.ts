@@ -1,4 +1,5 @@
 /** What the compiler knows of a conversation, and what it refuses. */
+// @effect-diagnostics floatingEffect:off
 import { describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

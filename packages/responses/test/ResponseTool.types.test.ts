@@ -1,4 +1,5 @@
 /** What the compiler knows of a tool, and what it refuses. */
+// @effect-diagnostics missingEffectContext:off missingEffectError:off
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"

@@ -1,4 +1,5 @@
 /** What a conversation is asked to do. One thing at a time, and nothing while something else is left open. */
+// @effect-diagnostics anyUnknownInErrorContext:off
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -29,7 +30,6 @@ type Loop<E, R, E2 = never> = Rounds.Loop<E, R, E2>
 /** What an async tool needs has to live as long as the conversation, and not as the run that starts it. */
 const inContext = <R>(tool: ResponseTool.Any, context: Context.Context<R>): ResponseTool.Any =>
   tool.async === true
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     ? { ...tool, handle: (call, attempt) => Effect.provide(tool.handle(call, attempt), context) }
     : tool
 
