@@ -127,7 +127,7 @@ const undisturbed = (course: Courses.Course) =>
 
 describe("an agent that is killed", () => {
   const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]], [["look"]]]
-  const courses = [fixed, ...FastCheck.sample(Courses.course, Thorough.amount(5, 0))]
+  const courses = [fixed, ...FastCheck.sample(Courses.course, Thorough.amount(1, 0))]
 
   for (const [index, course] of courses.entries()) {
     it.live(`at each write goes on where it was, course ${index}`, () =>
@@ -158,6 +158,6 @@ describe("an agent that is killed", () => {
         const then = Math.floor(second.at * (writes - at))
         yield* killed(course, history, [{ at, how: first.how }, { at: then, how: second.how }])
       }),
-    { timeout: 600_000, fastCheck: { numRuns: Thorough.amount(100, 4), endOnFailure: true } }
+    { timeout: 600_000, fastCheck: { numRuns: Thorough.amount(40, 3), endOnFailure: true } }
   )
 })

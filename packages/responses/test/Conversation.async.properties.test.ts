@@ -167,6 +167,6 @@ describe("a conversation with async tools that is killed at any write", () => {
         let at = 0
         while (yield* killed(course, at)) at++
       }),
-    { timeout: 120_000, fastCheck: { numRuns: Thorough.amount(60, 4) } }
+    { timeout: 120_000, fastCheck: { numRuns: Thorough.amount(30, 3) } }
   )
 })

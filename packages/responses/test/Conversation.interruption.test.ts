@@ -222,7 +222,7 @@ describe("a conversation", () => {
         const moments = stops.map(({ at, how }) => ({ how, at: Math.floor(at * counts[how] / stops.length) }))
         yield* stopped(course, history, moments, where)
       }),
-    { timeout, fastCheck: { numRuns: Thorough.amount(500, 25) } }
+    { timeout, fastCheck: { numRuns: Thorough.amount(200, 15) } }
   )
 })
 
