@@ -127,21 +127,17 @@ const undisturbed = (course: Courses.Course) =>
 
 describe("an agent that is killed", () => {
   const fixed: Courses.Course = [[["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]], [["look"]]]
-  const courses = [fixed, ...FastCheck.sample(Courses.course, Thorough.amount(1, 0))]
-
-  for (const [index, course] of courses.entries()) {
-    it.live(`at each write goes on where it was, course ${index}`, () =>
-      Effect.gen(function*() {
-        const { history, writes } = yield* undisturbed(course)
-        const stops = Array.from({ length: writes }, (_, at) => at).flatMap((at) => hows.map((how) => ({ at, how })))
-        const { said } = yield* inDirectory((directory) => run(directory, course, 0, "never"))
-        assert.deepStrictEqual(said, { history, writes })
-        yield* Effect.forEach(Thorough.sample(stops, 2), (stop) => killed(course, history, [stop]), {
-          concurrency: 2,
-          discard: true
-        })
-      }), 600_000)
-  }
+  it.live("at each write goes on where it was", () =>
+    Effect.gen(function*() {
+      const { history, writes } = yield* undisturbed(fixed)
+      const stops = Array.from({ length: writes }, (_, at) => at).flatMap((at) => hows.map((how) => ({ at, how })))
+      const { said } = yield* inDirectory((directory) => run(directory, fixed, 0, "never"))
+      assert.deepStrictEqual(said, { history, writes })
+      yield* Effect.forEach(Thorough.sample(stops, 2), (stop) => killed(fixed, history, [stop]), {
+        concurrency: 2,
+        discard: true
+      })
+    }), 600_000)
 
   const moment = FastCheck.record({
     at: FastCheck.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
@@ -158,6 +154,6 @@ describe("an agent that is killed", () => {
         const then = Math.floor(second.at * (writes - at))
         yield* killed(course, history, [{ at, how: first.how }, { at: then, how: second.how }])
       }),
-    { timeout: 600_000, fastCheck: { numRuns: Thorough.amount(40, 3), endOnFailure: true } }
+    { timeout: 600_000, fastCheck: { numRuns: Thorough.amount(15, 3), endOnFailure: true } }
   )
 })

@@ -188,7 +188,7 @@ describe("a conversation", () => {
     [["pay", "look", "break", "buy", "steal"], ["alone", "server", "flaky"]],
     [["look", "buy"]]
   ]
-  const strides = { operation: Thorough.amount(41, 601), step: Thorough.amount(1, 7), event: Thorough.amount(1, 3) }
+  const strides = { operation: Thorough.amount(101, 601), step: Thorough.amount(1, 7), event: Thorough.amount(1, 3) }
 
   for (const how of ["operation", "step", "event"] as const) {
     for (const [series, where] of (["anew", "here"] as const).entries()) {
@@ -222,7 +222,7 @@ describe("a conversation", () => {
         const moments = stops.map(({ at, how }) => ({ how, at: Math.floor(at * counts[how] / stops.length) }))
         yield* stopped(course, history, moments, where)
       }),
-    { timeout, fastCheck: { numRuns: Thorough.amount(200, 15) } }
+    { timeout, fastCheck: { numRuns: Thorough.amount(80, 15) } }
   )
 })
 

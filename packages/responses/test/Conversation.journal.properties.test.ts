@@ -126,7 +126,7 @@ const check = (course: Courses.Course, stop: Stop, where: "anew" | "here") =>
     }
   })
 
-const runs = { timeout: 120_000, fastCheck: { numRuns: Thorough.amount(40, 5) } }
+const runs = { timeout: 120_000, fastCheck: { numRuns: Thorough.amount(15, 5) } }
 
 describe("a conversation that is stopped at any write", () => {
   for (const stop of ["refused", "lost", "killed", "interrupted"] as const) {
