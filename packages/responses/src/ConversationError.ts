@@ -1,8 +1,9 @@
 /**
  * What can go wrong with a conversation, beside what can go wrong with each of its requests.
  *
- * The errors have the face of those of a request (`ResponsesError.Retryability`). Where `delivery` depends on the step that
- * failed it is the furthest that is possible, so that nobody asks again for what may have been answered: `resume` knows.
+ * These errors have the same fields as those of a request (`ResponsesError.Retryability`). Where `delivery` depends on the step
+ * that failed, it is the furthest step that is possible. Call `resume` instead of asking again: the conversation knows which step
+ * it was.
  *
  * @since 0.1.0
  */

@@ -32,7 +32,7 @@ import type * as ResponseTool from "./ResponseTool.ts"
  * response nested too deep to be sent back fails with `MalformedEvent` and leaves the history as it was.
  *
  * A tool with `async: true` runs beside the conversation, in the `Scope` that the conversation is made in, with the services
- * that it is made with. Whoever interrupts a `run` does not stop it; whoever closes the scope does, and its outcome is unknown
+ * that it is made with. To interrupt a `run` does not stop the tool. To close the scope stops it, and its outcome is unknown
  * then. Its output is written down at once, and joins the next request of `run`, `resume` or `send`, in front of the new
  * input, once. Until then the call stands in the history without an output, and nothing waits for it: a `run` does not fail
  * with `PendingRound`, and its `pending` does not mean such calls. `concurrency` does not count them. Where failures are not

@@ -58,8 +58,8 @@ export class ResponsesTest extends Context.Tag("effect-responses/ResponsesTest")
 
 /**
  * The clocks of each response, as a real Layer has them, with its defaults. They go by the `Clock` of the program: a test moves
- * them with `TestClock`. There is no `queueTimeout`, as nobody waits for a place here, and there are no pings: a sign of life
- * is an event.
+ * them with `TestClock`. Requests never wait for a place here, so there is no `queueTimeout`. There are no pings: only an event
+ * is a sign of life.
  *
  * @since 0.1.0
  * @category models

@@ -231,7 +231,8 @@ const answerAll = <E, R>(
 
 /**
  * A call that fails does not stop its neighbours: what they would have given could not be known. The tools run whether or not
- * their events are taken: there are three of each call at most. Whoever leaves the stream stops the tools, and waits for them.
+ * their events are taken: there are three of each call at most. A reader that leaves the stream interrupts the tools, and waits
+ * until they have ended.
  */
 export const run = <E, R>(
   tools: Work<E, R>["tools"],
@@ -269,7 +270,7 @@ type Reply = Calls.CallOutput | McpApprovalResponse
 const openIds = (state: Round.State): Set<string> =>
   new Set([...Round.open(state), ...Background.open(state.background)].map(callIdOf))
 
-/** Whoever decides a held call may have been faster. */
+/** A held call may have been approved or rejected since its input was checked. */
 const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> =>
   Effect.suspend(() => {
     const state = ledger.state()
