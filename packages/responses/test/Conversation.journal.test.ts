@@ -509,3 +509,27 @@ describe("a fork", () => {
     })
   )
 })
+
+describe("outputs that the caller gives again when all of them were written", () => {
+  const history = [
+    ResponseItem.user("a"),
+    { type: "function_call", call_id: "call_x", name: "x", arguments: "{}" } as const,
+    ResponseItem.functionCallOutput("call_x", "done")
+  ]
+
+  for (const options of [{}, { pending: "resume" }, { pending: "discard" }] as const) {
+    for (const more of [[], [ResponseItem.user("more")]]) {
+      mocked(
+        `are sent once: ${JSON.stringify(options)}, ${more.length} more`,
+        [text("One"), text("Two")],
+        Effect.gen(function*() {
+          const conversation = yield* Conversation.make({ model: "m", history })
+          yield* run(conversation.run([...history.slice(2), ...more], options))
+          assert.deepStrictEqual(outputs(yield* conversation.history), ["done"])
+          assert.strictEqual(yield* count, 1)
+          assert.isTrue(Option.isNone(yield* conversation.pending))
+        })
+      )
+    }
+  }
+})

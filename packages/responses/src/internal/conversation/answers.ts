@@ -284,10 +284,17 @@ const writeIfOpen = <E>(ledger: Ledger<E>, item: Reply): Effect.Effect<void, E> 
       : Effect.void
   })
 
-/**
- * Takes the outputs that the caller gives, and gives back what else the caller says. Outputs that were written come again from
- * a caller that was interrupted in the middle.
- */
+/** The input without the outputs that were written: they come again from a caller that was interrupted in the middle. */
+export const unwritten = (state: Round.State, input: ReadonlyArray<ResponseItem>): ReadonlyArray<ResponseItem> => {
+  const answers = Round.answers(state)
+  return answers.length === 0 ? input : input.filter((item) =>
+    Calls.isOutput(item)
+      ? !Approvals.has(answers, item.call_id)
+      : !(McpRequests.isResponse(item) && Approvals.has(answers, item.approval_request_id))
+  )
+}
+
+/** Takes the outputs that the caller gives, and gives back what else the caller says. */
 export const take = <E>(
   ledger: Ledger<E>,
   input: ReadonlyArray<ResponseItem>
@@ -296,11 +303,6 @@ export const take = <E>(
     const state = ledger.state()
     const open = openIds(state)
     const requests = new Set(Round.openRequests(state).map(({ id }) => id))
-    const answers = Round.answers(state)
-    const isWritten = (item: ResponseItem): boolean =>
-      Calls.isOutput(item)
-        ? Approvals.has(answers, item.call_id)
-        : McpRequests.isResponse(item) && Approvals.has(answers, item.approval_request_id)
     const taken = input.filter((item): item is Reply =>
       Calls.isOutput(item)
         ? open.delete(item.call_id)
@@ -308,7 +310,7 @@ export const take = <E>(
     )
     return Effect.as(
       Effect.forEach(taken, (item) => writeIfOpen(ledger, item), { discard: true }),
-      input.filter((item) => !taken.some((one) => one === item) && !isWritten(item))
+      input.filter((item) => !taken.some((one) => one === item))
     )
   })
 

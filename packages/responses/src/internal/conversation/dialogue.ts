@@ -112,9 +112,11 @@ export const make = <Tools extends ReadonlyArray<ResponseTool.Any>, E>(
   ): Loop<E, R, PendingRound> =>
     exclusively(Stream.suspend((): Loop<E, R, PendingRound> => {
       const state = ledger.state()
-      const items = Given.toItems(input)
+      const given = Given.toItems(input)
+      const items = Answers.unwritten(state, given)
       const isPending = Round.isUnfinished(state)
-      const isAnswered = isPending && Answers.isAnswered(state, items)
+      const isComplete = state._tag === "Asking" && items.length < given.length
+      const isAnswered = isPending && (isComplete || Answers.isAnswered(state, items))
       const failure = unusable ?? beside.takeFailure()
       if (failure !== undefined) return Stream.fail(failure)
       if (isPending && !isAnswered && pending === undefined) return Stream.fail(Growth.pendingRound(state))

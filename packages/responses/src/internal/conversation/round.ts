@@ -125,14 +125,20 @@ export const fork = ({ background, history, past }: State): State => ({
   background: background.filter(({ call, output }) => output !== undefined && history.includes(call))
 })
 
-/** What answers the calls and the requests of a round that is not complete. */
-export const answers = (state: Turn): Items =>
-  state._tag === "Answering"
-    ? [
+const isAnswer = (item: ResponseItem): boolean => Calls.isOutput(item) || McpRequests.isResponse(item)
+
+/** What answers the calls and the requests of a round that the model has not seen. */
+export const answers = (state: Turn): Items => {
+  if (state._tag === "Answering") {
+    return [
       ...state.calls.flatMap(({ output }) => output ?? []),
       ...state.requests.flatMap(({ response }) => response ?? [])
     ]
+  }
+  return state._tag === "Asking" && state.input.length === 0
+    ? state.history.slice(state.history.findLastIndex((item) => !isAnswer(item)) + 1)
     : []
+}
 
 /** Everything that is known, also of a round that is not complete. */
 export const items = (state: Turn): Items =>
